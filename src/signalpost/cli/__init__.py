@@ -4,29 +4,30 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from signalpost import __version__
 from signalpost.cli.output import JSON
 from signalpost.cli.standard_streams import prepare_streams
 
-_MODULE_BY_COMMAND = {
-    "backup": "signalpost.cli.backup",
-    "check": "signalpost.cli.check",
-    "completion": "signalpost.cli.completion",
-    "demo": "signalpost.cli.demo",
-    "deliveries": "signalpost.cli.deliveries",
-    "destinations": "signalpost.cli.destinations",
-    "health": "signalpost.cli.health",
-    "preview": "signalpost.cli.preview",
-    "publish": "signalpost.cli.publish",
-    "purge": "signalpost.cli.purge",
-    "replay": "signalpost.cli.replay",
-    "sandbox": "signalpost.cli.sandbox",
-    "serve": "signalpost.cli.serve",
-    "signals": "signalpost.cli.signals",
-    "tokens": "signalpost.cli.tokens",
+_HELP_BY_COMMAND = {
+    "backup": "Copy the store, also while a service runs.",
+    "check": "Show the configuration and what is wrong with it.",
+    "completion": "Print the script that completes commands in your shell.",
+    "demo": "Run the strategies on real candles, delivered to a local Discord.",
+    "deliveries": "List, explain, revive and cancel deliveries.",
+    "destinations": "List destinations and test their webhooks.",
+    "health": "Report whether deliveries are sent.",
+    "preview": "Show messages before anybody sees them.",
+    "publish": "Send one signal, alert, announcement, status report or analysis.",
+    "purge": "Delete old notifications.",
+    "replay": "Run a strategy on candle files.",
+    "sandbox": "Run a local Discord and watch the messages.",
+    "serve": "Run the service and its HTTP API until stopped.",
+    "signals": "List, show, export, change and close signals.",
+    "tokens": "Create, list and revoke tokens of the HTTP API.",
 }
-"""The module of each command, with a function of the same name."""
+"""Each command is the function of this name in the module of this name. The help loads none of them."""
 
 
 class _Commands(click.Group):
@@ -46,18 +47,27 @@ class _Commands(click.Group):
             exit_with(fault, debug=False, as_json=ctx.meta[JSON])
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        return list(_MODULE_BY_COMMAND)
+        return list(_HELP_BY_COMMAND)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_HELP_BY_COMMAND.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        commands = (CompletionItem(name, help=text) for name, text in _HELP_BY_COMMAND.items())
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(each for each in commands if each.value.startswith(incomplete)), *options]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
-        if cmd_name not in _MODULE_BY_COMMAND:
+        if cmd_name not in _HELP_BY_COMMAND:
             return None
-        command: click.Command = getattr(import_module(_MODULE_BY_COMMAND[cmd_name]), cmd_name)
+        command: click.Command = getattr(import_module(f"signalpost.cli.{cmd_name}"), cmd_name)
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in _MODULE_BY_COMMAND and not args[0].startswith("-") and not ctx.resilient_parsing:
+        if args[0] not in _HELP_BY_COMMAND and not args[0].startswith("-") and not ctx.resilient_parsing:
             ctx.fail(f"No such command {args[0]!r}.{_nearest(args[0])}")
         return super().resolve_command(ctx, args)
 
@@ -75,7 +85,7 @@ class _Commands(click.Group):
 def _nearest(name: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, _MODULE_BY_COMMAND)
+    near = get_close_matches(name, _HELP_BY_COMMAND)
     return f" Did you mean {' or '.join(repr(each) for each in near)}?" if near else ""
 
 

@@ -1,24 +1,23 @@
 """`signalpost backup`: a complete copy of the store, also while a service runs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from rich.filesize import decimal
 
-from signalpost.cli.configuration import configuration, configured
+from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.output import json_option, say, say_json
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from signalpost.config import STORE_FILE
+from signalpost.delivery.outbox.copy import copy
+from signalpost.delivery.outbox.sqlite_file import is_there
 
 LARGE = 64 * 1024 * 1024
 """Bytes from which copying takes long enough for a progress bar."""
 
 
 @click.command(
-    short_help="Copy the store, also while a service runs.",
     epilog="""
     \b
     Examples:
@@ -40,23 +39,18 @@ LARGE = 64 * 1024 * 1024
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @configured
 @json_option("Print the result as JSON.")
-def backup(file: Path, force: bool, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def backup(file: Path, force: bool, flags: Flags, as_json: bool) -> None:
     """Copy the store to FILE: a complete, checked snapshot, while services go on writing.
 
     FILE is complete or does not exist, and only you can read it. It contains your messages but no webhooks. Exit codes:
     0 if it was written, 2 if FILE cannot be written, 3 if the store cannot be read.
     """
-    from signalpost.config import STORE_FILE
-    from signalpost.delivery.outbox.copy import copy
-
-    store = configuration(home, config_file).home / STORE_FILE
+    store = flags.config().home / STORE_FILE
     with _progress(store) as progress:
         copied = copy(store, file, progress=progress, overwrite=force)
     if as_json:
         say_json({"file": str(file), **copied._asdict()})
     else:
-        from rich.filesize import decimal
-
         say(
             f"{file}: {decimal(copied.size)}; notifications: {copied.notifications:,}, "
             f"deliveries: {copied.deliveries:,}, waiting: {copied.open:,}"
@@ -64,12 +58,10 @@ def backup(file: Path, force: bool, home: Path | None, config_file: Path | None,
 
 
 @contextmanager
-def _progress(store: Path) -> "Iterator[Callable[[int, int], None]]":
+def _progress(store: Path) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error, for a large store in a terminal."""
     from rich.console import Console
     from rich.progress import Progress
-
-    from signalpost.delivery.outbox.sqlite_file import is_there
 
     is_large = is_there(store) and store.stat().st_size >= LARGE
     with Progress(console=Console(stderr=True), disable=not is_large, transient=True) as bar:

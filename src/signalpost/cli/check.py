@@ -1,19 +1,20 @@
 """`signalpost check`: shows the configuration, the source of each setting, and what is wrong with it."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from rich.table import Table
+from rich.text import Text
 
-from signalpost.cli.configuration import configured
+from signalpost.cli.check_result import CheckResult
+from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.output import clean, json_option, say, say_as_it_is, say_json
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from signalpost.cli.tables import console, table
+from signalpost.config.settings import example as example_file
+from signalpost.errors import InvalidConfiguration
 
 
 @click.command(
-    short_help="Show the configuration and what is wrong with it.",
     epilog="""
     \b
     Examples:
@@ -25,37 +26,27 @@ if TYPE_CHECKING:
 @configured
 @json_option("Print the result as JSON.")
 @click.option("--example", is_flag=True, help="Print an example settings file with all defaults instead.")
-def check(home: Path | None, config_file: Path | None, *, as_json: bool, example: bool) -> None:
+def check(flags: Flags, *, as_json: bool, example: bool) -> None:
     """Show the configuration of a service: each setting and its source, destinations, tiers and warnings.
 
     Nothing is started, sent or created, and no webhook is shown. All errors are reported together. The exit code is 2
     if there are any, else 0.
     """
     if example:
-        from signalpost.config.settings import example as example_file
-
         say_as_it_is(example_file())
         return
-    from signalpost.cli.check_result import CheckResult
-
-    result = CheckResult.of(home, config_file)
+    result = CheckResult.of(flags)
     if as_json:
         say_json(result.as_plain())
     elif result.configuration:
         _show(result.as_plain())
     if result.faults:
         if not as_json:
-            from signalpost.errors import InvalidConfiguration
-
             raise InvalidConfiguration.of_all(result.faults)
         raise SystemExit(2)
 
 
 def _show(plain: dict[str, Any]) -> None:
-    from rich.text import Text
-
-    from signalpost.cli.tables import console, table
-
     screen = console()
     screen.print(_settings("Settings", plain["settings"]))
     changed = {name: each for name, each in plain["cards"].items() if each["from"] != "default"}
@@ -86,9 +77,7 @@ def _show(plain: dict[str, Any]) -> None:
         screen.print(Text.assemble(("warning:", "yellow"), " ", clean(warning)), soft_wrap=True)
 
 
-def _settings(title: str, settings: dict[str, dict[str, Any]]) -> "Table":
-    from signalpost.cli.tables import table
-
+def _settings(title: str, settings: dict[str, dict[str, Any]]) -> Table:
     made = table(title, "setting", "value", "from", "variable", wraps="value")
     for key, each in settings.items():
         value = each["value"]

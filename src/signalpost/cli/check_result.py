@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from signalpost import clock
-from signalpost.cli.configuration import given
+from signalpost.cli.configuration import Flags
 from signalpost.cli.output import plain_fault
 from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources
 from signalpost.config.files import DataFolder, check_data_folder
@@ -52,10 +52,10 @@ class CheckResult(NamedTuple):
     """None if there is no store yet or it cannot be read."""
 
     @classmethod
-    def of(cls, home: Path | None, config_file: Path | None) -> Self:
+    def of(cls, flags: Flags) -> Self:
         """Read the configuration with these flags and check its data folder."""
         try:
-            reading = read_sources(flags=given(home, config_file))
+            reading = read_sources(flags=flags.by_variable())
         except InvalidConfiguration as fault:
             return cls(None, tuple(each._replace(text=redacted(each.text)) for each in fault.errors))
         home_folder = reading.fields["home"]

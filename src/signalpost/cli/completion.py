@@ -6,7 +6,6 @@ from signalpost.cli.output import say_as_it_is
 
 
 @click.command(
-    short_help="Print the script that completes commands in your shell.",
     epilog="""
     \b
     Install it once, then open a new shell:

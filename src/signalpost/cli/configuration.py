@@ -1,18 +1,15 @@
 """The options `--home` and `--config` of every command, which override the environment."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import NamedTuple
 
 import click
 
 from signalpost.cli.option_types import NonEmptyPath
-
-if TYPE_CHECKING:
-    from signalpost.config import Config, DestinationConfig
-
-Command = TypeVar("Command", bound=Callable[..., object])
-
+from signalpost.config import NO_WEBHOOK_SET, Config, DestinationConfig
+from signalpost.errors import InvalidConfiguration
 
 _HOME = click.option("--home", type=NonEmptyPath(path_type=Path), help="The data folder.  [default: as configured]")
 _CONFIG = click.option(
@@ -23,36 +20,38 @@ _CONFIG = click.option(
 )
 
 
-def configured(command: Command) -> Command:
-    """Add `--home` and `--config` to a command, which receives them as `home` and `config_file`."""
-    return _HOME(_CONFIG(command))
+class Flags(NamedTuple):
+    """The values of `--home` and `--config`; None if not given."""
+
+    home: Path | None = None
+    config_file: Path | None = None
+
+    def config(self, **others: str | None) -> Config:
+        """Read the configuration. Raises InvalidConfiguration with all faults; `others` as in `by_variable`."""
+        return Config.from_environment(flags=self.by_variable(**others))
+
+    def by_variable(self, **others: str | None) -> dict[str, str]:
+        """The given flags, with those in `others`, by the environment variables that they override."""
+        named = {
+            "SIGNALPOST_HOME": None if self.home is None else str(self.home),
+            "SIGNALPOST_CONFIG": None if self.config_file is None else str(self.config_file),
+            **others,
+        }
+        return {variable: value for variable, value in named.items() if value is not None}
 
 
-def configuration(home: Path | None = None, config_file: Path | None = None, **flags: str | None) -> "Config":
-    """Read the configuration with these flags, named by their variables; None means not given.
+def configured(command: Callable[..., object]) -> Callable[..., object]:
+    """Add `--home` and `--config` to a command, which receives them as `flags`."""
 
-    Raises InvalidConfiguration with all faults.
-    """
-    from signalpost.config import Config
+    @wraps(command)
+    def with_flags(home: Path | None, config_file: Path | None, **others: object) -> object:
+        return command(flags=Flags(home, config_file), **others)
 
-    return Config.from_environment(flags=given(home, config_file, **flags))
-
-
-def given(home: Path | None, config_file: Path | None, **flags: str | None) -> dict[str, str]:
-    """The given flags by their variables."""
-    named = {
-        "SIGNALPOST_HOME": None if home is None else str(home),
-        "SIGNALPOST_CONFIG": None if config_file is None else str(config_file),
-        **flags,
-    }
-    return {variable: value for variable, value in named.items() if value is not None}
+    return _HOME(_CONFIG(with_flags))
 
 
-def destinations_of(config: "Config", names: tuple[str, ...]) -> "list[DestinationConfig]":
+def destinations_of(config: Config, names: tuple[str, ...]) -> list[DestinationConfig]:
     """The destinations with these names, or all without names. Raises InvalidConfiguration for an unknown one."""
-    from signalpost.config import NO_WEBHOOK_SET
-    from signalpost.errors import InvalidConfiguration
-
     by_name = {each.name: each for each in config.destinations}
     if not by_name:
         raise InvalidConfiguration(NO_WEBHOOK_SET, code="missing", field="destinations")

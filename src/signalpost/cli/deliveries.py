@@ -1,17 +1,23 @@
 """`signalpost deliveries`: lists deliveries, explains them, and revives or cancels them."""
 
-from pathlib import Path
-
 import click
 
-from signalpost.cli.configuration import configured
+from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.delivery_changes import cancel, revive
+from signalpost.cli.delivery_lines import deliveries_table, lines_of, plain_delivery, plain_history
+from signalpost.cli.delivery_story import heading, story
 from signalpost.cli.option_types import Utf8Text
 from signalpost.cli.output import json_option, say, say_json
+from signalpost.cli.store import Store
+from signalpost.cli.tables import console
+from signalpost.cli.time_format import parse_time
+from signalpost.delivery.outbox.reader import Wanted
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.words import member
 
 
 @click.group(
-    short_help="List, explain, revive and cancel deliveries.",
     epilog="""
     \b
     Examples:
@@ -61,19 +67,10 @@ def list_(
     priority: str | None,
     since: str | None,
     limit: int,
-    home: Path | None,
-    config_file: Path | None,
+    flags: Flags,
     as_json: bool,
 ) -> None:
     """List deliveries, newest first. Without --json, also count all deliveries by state."""
-    from signalpost.cli.delivery_lines import deliveries_table, plain_delivery
-    from signalpost.cli.store import Store
-    from signalpost.cli.time_format import parse_time
-    from signalpost.delivery.outbox.reader import Wanted
-    from signalpost.domain.delivery import DeliveryState
-    from signalpost.domain.priority import NotificationPriority
-    from signalpost.domain.words import member
-
     wanted = Wanted(
         limit,
         [member(DeliveryState, state, "--state") for state in states],
@@ -81,15 +78,13 @@ def list_(
         None if priority is None else member(NotificationPriority, priority, "--priority"),
         None if since is None else parse_time(since, "--since"),
     )
-    with Store.configured(home, config_file) as store:
+    with Store(flags.config()) as store:
         entries = store.entries(wanted)
         counts = store.counts()
     if as_json:
         for entry in entries:
             say_json(plain_delivery(entry))
         return
-    from signalpost.cli.tables import console
-
     if entries:
         console().print(deliveries_table(entries))
     elif counts:
@@ -107,12 +102,9 @@ def list_(
 @click.argument("ticket_id", type=Utf8Text(), metavar="TICKET")
 @configured
 @_json_option
-def show(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def show(ticket_id: str, flags: Flags, as_json: bool) -> None:
     """Show the deliveries of TICKET with every attempt. You can also give a signal's id or an idempotency key."""
-    from signalpost.cli.delivery_lines import lines_of, plain_delivery, plain_history
-    from signalpost.cli.store import Store
-
-    with Store.configured(home, config_file) as store:
+    with Store(flags.config()) as store:
         for entry in [entry for ticket in store.tickets(ticket_id) for entry in store.of_ticket(ticket)]:
             history, message = store.history(entry), store.message(entry)
             if as_json:
@@ -133,17 +125,13 @@ def show(ticket_id: str, home: Path | None, config_file: Path | None, as_json: b
 @click.argument("ticket_id", type=Utf8Text(), metavar="TICKET")
 @configured
 @_json_option
-def why(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def why(ticket_id: str, flags: Flags, as_json: bool) -> None:
     """Explain what happened to TICKET, what happens next, and what you can do.
 
     TICKET is the id that `publish` printed or the API returned. You can also give the id of a signal or alert, or an
     idempotency key; if it has several tickets, each is explained. The exit code is 0 whatever happened to it.
     """
-    from signalpost.cli.delivery_lines import plain_delivery
-    from signalpost.cli.delivery_story import heading, story
-    from signalpost.cli.store import Store
-
-    with Store.configured(home, config_file) as store:
+    with Store(flags.config()) as store:
         for number, ticket in enumerate(store.tickets(ticket_id)):
             entries = store.of_ticket(ticket)
             if not as_json:

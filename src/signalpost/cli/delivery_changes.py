@@ -2,28 +2,30 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 
-from signalpost.cli.configuration import configured
+from signalpost.cli.configuration import Flags, configured
+from signalpost.cli.delivery_lines import plain_delivery
 from signalpost.cli.option_types import Utf8Text
 from signalpost.cli.output import json_option, say, say_errors, say_json
-from signalpost.errors import Fault
-
-if TYPE_CHECKING:
-    from signalpost.cli.store import Store
-    from signalpost.delivery.outbox.commands import Cancel, OutboxEntry, Revive
-    from signalpost.domain.delivery import Delivery
+from signalpost.cli.store import Store
+from signalpost.cli.time_format import format_time, parse_duration
+from signalpost.delivery.outbox.commands import Cancel, OutboxEntry, Revive
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.rank import rank_of
+from signalpost.delivery.wake_socket import wake
+from signalpost.domain.delivery import Delivery
+from signalpost.errors import Fault, InvalidValue
 
 _NONE_CHANGED = 1
 """Exit code: no delivery could be changed."""
 
 
 class _Change(NamedTuple):
-    entry: "OutboxEntry"
-    result: "Delivery | None"
+    entry: OutboxEntry
+    result: Delivery | None
     """The cancelled delivery, or the new one of a revival; None if nothing was changed."""
 
 
@@ -45,25 +47,21 @@ class _Change(NamedTuple):
 )
 @configured
 @json_option("Print one line of JSON for each new delivery.")
-def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def revive(ticket: str, valid_for: str | None, flags: Flags, as_json: bool) -> None:
     """Send a dead, unconfirmed, expired or cancelled delivery again.
 
     This creates a new delivery that refers to the old one; the old one does not change. If the old one may have been
     shown, the new message says so. Without DESTINATION, it revives the delivery to each destination of
     TICKET, where that is possible. A running service sends the new ones at once.
     """
-    from signalpost.cli.time_format import parse_duration
-    from signalpost.delivery.outbox.commands import Revive
-    from signalpost.delivery.rank import rank_of
-
     lasts = None if valid_for is None else parse_duration(valid_for, "--valid-for")
 
-    def revival(store: "Store", entry: "OutboxEntry") -> "Revive":
+    def revival(store: Store, entry: OutboxEntry) -> Revive:
         notification = entry.notification
         until = store.now + (lasts or notification.valid_until - notification.accepted_at)
         return Revive(entry.delivery.id, rank_of(entry.delivery.priority, store.now), until)
 
-    _change(ticket, revival, "revived", home, config_file, as_json=as_json)
+    _change(ticket, revival, "revived", flags, as_json=as_json)
 
 
 @click.command(
@@ -83,35 +81,29 @@ def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: P
 )
 @configured
 @json_option("Print one line of JSON for each delivery.")
-def cancel(ticket: str, reason: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def cancel(ticket: str, reason: str, flags: Flags, as_json: bool) -> None:
     """Cancel a waiting delivery.
 
     Without DESTINATION, every waiting delivery of TICKET is cancelled. Deliveries that are being sent now or have ended
     do not change.
     """
-    from signalpost.delivery.outbox.commands import Cancel
 
-    def cancellation(_: "Store", entry: "OutboxEntry") -> "Cancel":
+    def cancellation(_: Store, entry: OutboxEntry) -> Cancel:
         return Cancel(entry.delivery.id, reason)
 
-    _change(ticket, cancellation, "cancelled", home, config_file, as_json=as_json)
+    _change(ticket, cancellation, "cancelled", flags, as_json=as_json)
 
 
 def _change(
     name: str,
-    command_for: "Callable[[Store, OutboxEntry], Cancel | Revive]",
+    command_for: Callable[[Store, OutboxEntry], Cancel | Revive],
     verb: str,
-    home: Path | None,
-    config_file: Path | None,
+    flags: Flags,
     *,
     as_json: bool,
 ) -> None:
     """Apply a command to the newest delivery to each destination of `name`, and print the results."""
-    from signalpost.cli.delivery_lines import plain_delivery
-    from signalpost.cli.store import Store
-    from signalpost.cli.time_format import format_time
-
-    with Store.configured(home, config_file) as store:
+    with Store(flags.config()) as store:
         changes = list(_apply(store, [(each, command_for(store, each)) for each in _latest(store, name)]))
         has_owner, now = store.has_owner, store.now
     changed = [entry._replace(delivery=result) for entry, result in changes if result is not None]
@@ -132,15 +124,12 @@ def _change(
         raise SystemExit(_NONE_CHANGED)
 
 
-def _not_changed(entry: "OutboxEntry", verb: str) -> Fault:
+def _not_changed(entry: OutboxEntry, verb: str) -> Fault:
     delivery = entry.delivery
     return Fault("wrong-state", f"not {verb}: {delivery.id} is {delivery.state}", "state", str(delivery.state))
 
 
-def _apply(store: "Store", commands: "list[tuple[OutboxEntry, Cancel | Revive]]") -> Iterator[_Change]:
-    from signalpost.delivery.outbox.sqlite import SqliteCore
-    from signalpost.delivery.wake_socket import wake
-
+def _apply(store: Store, commands: list[tuple[OutboxEntry, Cancel | Revive]]) -> Iterator[_Change]:
     with closing(SqliteCore(store.path, owns=False)) as core:
         answers = core.apply([command for _, command in commands])
     wake(core.bell_path)
@@ -148,10 +137,8 @@ def _apply(store: "Store", commands: "list[tuple[OutboxEntry, Cancel | Revive]]"
         yield _Change(entry, result)
 
 
-def _latest(store: "Store", name: str) -> "list[OutboxEntry]":
+def _latest(store: Store, name: str) -> list[OutboxEntry]:
     """The newest delivery to each destination, or only to the one after `@`. `name` is a ticket, an id or a key."""
-    from signalpost.errors import InvalidValue
-
     before, _, destination = name.rpartition("@")
     try:
         tickets, destination = store.tickets(name), ""

@@ -1,25 +1,29 @@
 """`signalpost demo`: the bundled strategies over the bundled candles, delivered to a local Discord."""
 
+from asyncio import Event
 from typing import TYPE_CHECKING
 
 import click
 
+from signalpost.cli.demo_report import deliveries_table, seconds_table, summary
+from signalpost.cli.live_replay import LiveReplay, ReplayClock, Stopwatch, installed
+from signalpost.cli.loop import StopSignal, run
 from signalpost.cli.option_types import NumberRange
 from signalpost.cli.output import json_option, say, say_json
+from signalpost.cli.results import HYPOTHETICAL, results_table
+from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
+from signalpost.domain.alert import Alert
+from signalpost.domain.system_status import SystemStatus
+from signalpost.service import AsyncNotificationService
 
 if TYPE_CHECKING:
-    from asyncio import Event
-
     from signalpost.cli.demo_setup import BundledMarket
-    from signalpost.cli.live_replay import LiveReplay, Stopwatch
-    from signalpost.service import AsyncNotificationService
 
 _DAYS_A_SECOND = 16.0
 _SECONDS_A_DAY = 86_400
 
 
 @click.command(
-    short_help="Run the strategies on real candles, delivered to a local Discord.",
     epilog="""
     \b
     Examples:
@@ -47,19 +51,13 @@ def demo(ends: bool, speed: float, port: int | None, to_discord: bool, as_json: 
     messages go to a local Discord, even if your environment has webhooks, and a page shows them as they arrive. You
     need no account, network or configuration.
     """
-    from signalpost.cli.loop import run
-
     if not run(_demo(ends=ends, speed=speed * _SECONDS_A_DAY, port=port, to_discord=to_discord, as_json=as_json)):
         raise SystemExit(1)
 
 
 async def _demo(*, ends: bool, speed: float, port: int | None, to_discord: bool, as_json: bool) -> bool:
     """True if every signal and every change was delivered, or a person ended the demo early."""
-    from signalpost.cli.demo_report import summary
     from signalpost.cli.demo_setup import BundledMarket, demo_config
-    from signalpost.cli.live_replay import LiveReplay, ReplayClock, Stopwatch, installed
-    from signalpost.cli.loop import StopSignal
-    from signalpost.service import AsyncNotificationService
 
     market = BundledMarket()
     stopwatch = Stopwatch()
@@ -80,7 +78,7 @@ async def _demo(*, ends: bool, speed: float, port: int | None, to_discord: bool,
 
 
 async def _play(
-    replay: "LiveReplay", service: "AsyncNotificationService", market: "BundledMarket", speed: float, stopped: "Event"
+    replay: LiveReplay, service: AsyncNotificationService, market: "BundledMarket", speed: float, stopped: Event
 ) -> bool:
     """Replay and deliver everything, with a progress bar. False if it was stopped before the end."""
     from rich.console import Console
@@ -103,10 +101,7 @@ async def _play(
     return True
 
 
-async def _send_examples(service: "AsyncNotificationService", market: "BundledMarket") -> None:
-    from signalpost.domain.alert import Alert
-    from signalpost.domain.system_status import SystemStatus
-
+async def _send_examples(service: AsyncNotificationService, market: "BundledMarket") -> None:
     facts = {"strategies": len(market.streams), "candles": market.candles}
     await service.queue_notification(SystemStatus(status="replay started", metrics=facts))
     await service.queue_notification(
@@ -121,19 +116,13 @@ async def _send_examples(service: "AsyncNotificationService", market: "BundledMa
     await service.drain()
 
 
-async def _report_end(service: "AsyncNotificationService", replay: "LiveReplay") -> None:
-    from signalpost.domain.system_status import SystemStatus
-
+async def _report_end(service: AsyncNotificationService, replay: LiveReplay) -> None:
     facts = {"candles": replay.candles, "signals": replay.signals}
     await service.queue_notification(SystemStatus(status="replay finished", metrics=facts))
     await service.drain()
 
 
-def _show(market: "BundledMarket", replay: "LiveReplay", stopwatch: "Stopwatch") -> None:
-    from signalpost.cli.demo_report import deliveries_table, seconds_table
-    from signalpost.cli.results import HYPOTHETICAL, results_table
-    from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
-
+def _show(market: "BundledMarket", replay: LiveReplay, stopwatch: Stopwatch) -> None:
     replays = market.replayed()
     screen = console()
     screen.print(last_signals_table(signals_of(replays.values())))

@@ -1,15 +1,17 @@
 """`signalpost destinations`: lists destinations, tests their webhooks and enables them again."""
 
-from pathlib import Path
-
 import click
 
-from signalpost.cli.configuration import configuration, configured, destinations_of
+from signalpost.cli.configuration import Flags, configured, destinations_of
+from signalpost.cli.destination_rows import destination_rows, destinations_table, disabled_for
+from signalpost.cli.destination_rows import enable as enable_again
+from signalpost.cli.loop import run
 from signalpost.cli.output import json_option, say, say_json
+from signalpost.cli.tables import console
+from signalpost.config import STORE_FILE
 
 
 @click.group(
-    short_help="List destinations and test their webhooks.",
     epilog="""
     \b
     Examples:
@@ -36,22 +38,18 @@ _json_option = json_option("Print one line of JSON for each destination.")
 )
 @configured
 @_json_option
-def list_(home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def list_(flags: Flags, as_json: bool) -> None:
     """List the configured destinations, and others that still have deliveries in the store.
 
     For each you see the webhook's host (never the webhook), the limit of messages per minute, the open and dead
     deliveries, and whether the destination is disabled or rate limited.
     """
-    from signalpost.cli.destination_rows import destination_rows, destinations_table
-
-    config = configuration(home, config_file)
+    config = flags.config()
     rows = destination_rows(config)
     if as_json:
         for row in rows:
             say_json(row.plain())
         return
-    from signalpost.cli.tables import console
-
     if rows:
         console().print(destinations_table(rows))
     for row in rows:
@@ -76,22 +74,19 @@ def list_(home: Path | None, config_file: Path | None, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Test every configured destination, also with --send.")
 @configured
 @_json_option
-def test(
-    names: tuple[str, ...], send: bool, every: bool, home: Path | None, config_file: Path | None, as_json: bool
-) -> None:
+def test(names: tuple[str, ...], send: bool, every: bool, flags: Flags, as_json: bool) -> None:
     """Test the webhooks of the named destinations, or of all, with one request each and without the outbox.
 
     The request reads the webhook's name, kind and channel, and shows nothing in the channel. With --send, a message is
     shown; then you must name destinations or give --all. The exit code is 1 if a webhook fails.
     """
-    from signalpost.cli.loop import run
     from signalpost.cli.webhook_trial import look_at_all, say_trial, send_to_all
 
     if names and every:
         raise click.UsageError("Give names or --all, not both.")
     if send and not names and not every:
         raise click.UsageError("--send posts a message to each channel: name the destinations, or use --all.")
-    config = configuration(home, config_file)
+    config = flags.config()
     chosen = destinations_of(config, names)
     trials = run(send_to_all(chosen, config.look) if send else look_at_all(chosen))
     for trial in trials:
@@ -110,17 +105,13 @@ def test(
 @click.argument("name")
 @configured
 @json_option("Print the result as JSON.")
-def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def enable(name: str, flags: Flags, as_json: bool) -> None:
     """Enable destination NAME again after it was disabled because its webhook was gone.
 
     A running service sends to it again within seconds, including the waiting deliveries. With another webhook,
     this is not necessary.
     """
-    from signalpost.cli.destination_rows import disabled_for
-    from signalpost.cli.destination_rows import enable as enable_again
-    from signalpost.config import STORE_FILE
-
-    config = configuration(home, config_file)
+    config = flags.config()
     path = config.home / STORE_FILE
     (chosen,) = destinations_of(config, (name,))
     reason = disabled_for(path, chosen)

@@ -1,15 +1,19 @@
 """`signalpost health`: reports whether deliveries are sent, for people, cron and containers."""
 
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from threading import Event
+from typing import Any, NamedTuple
 
 import click
 
-from signalpost.cli.configuration import configuration, configured
+from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.output import clean, json_option, say_json
-
-if TYPE_CHECKING:
-    from signalpost.service.health_report import HealthReport
+from signalpost.config import STORE_FILE
+from signalpost.delivery.outbox.commands import Stats
+from signalpost.delivery.outbox.lock import holder_of, is_held, is_held_by_older_version, lock_of
+from signalpost.delivery.outbox.reader import SqliteReader
+from signalpost.service.health_report import DOUBT_AFTER, SILENT_AFTER, HealthReport, read_report, report_of
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}
 _PAUSE = 0.1
@@ -22,11 +26,10 @@ class _Health(NamedTuple):
     reasons: list[tuple[str, str]]
     role: str | None = None
     pid: int | None = None
-    report: "HealthReport | None" = None
+    report: HealthReport | None = None
 
 
 @click.command(
-    short_help="Report whether deliveries are sent.",
     epilog="""
     \b
     Examples:
@@ -43,16 +46,14 @@ class _Health(NamedTuple):
 @click.option("--live", is_flag=True, help="Exit with 1 only if unhealthy: a restart does not help if degraded.")
 @configured
 @json_option("Print one line of JSON.")
-def health(live: bool, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def health(live: bool, flags: Flags, as_json: bool) -> None:
     """Report the health of the process that delivers from the data folder.
 
     The process writes its health beside the store every 5 seconds. If the process is frozen, its event loop
     is blocked or its disk hangs, the report becomes old. The status is then degraded after 15 seconds and unhealthy
     after 30.
     """
-    from signalpost.config import STORE_FILE
-
-    found = _find(configuration(home, config_file).home / STORE_FILE)
+    found = _find(flags.config().home / STORE_FILE)
     if as_json:
         say_json(_plain(found))
     else:
@@ -63,8 +64,6 @@ def health(live: bool, home: Path | None, config_file: Path | None, as_json: boo
 
 def _find(store: Path) -> _Health:
     """Find the health. If no process has the store open, this may raise StoreUnusable or StoreFailed."""
-    from signalpost.delivery.outbox.lock import holder_of, is_held, is_held_by_older_version, lock_of
-
     lock = lock_of(store)
     if not is_held(lock) and not is_held_by_older_version(lock):
         return _without_process(store)
@@ -73,12 +72,8 @@ def _find(store: Path) -> _Health:
     return _of_process(pid, _report(store, pid))
 
 
-def _report(store: Path, pid: int | None) -> "HealthReport | None":
+def _report(store: Path, pid: int | None) -> HealthReport | None:
     """The report of this process. Waits briefly, because the process may have just started."""
-    from threading import Event
-
-    from signalpost.service.health_report import read_report, report_of
-
     for _ in range(_MOST_CHECKS):
         report = read_report(report_of(store))
         if report is not None and report.process == pid and report.age is not None:
@@ -87,9 +82,7 @@ def _report(store: Path, pid: int | None) -> "HealthReport | None":
     return None
 
 
-def _of_process(pid: int | None, report: "HealthReport | None") -> _Health:
-    from signalpost.service.health_report import DOUBT_AFTER, SILENT_AFTER
-
+def _of_process(pid: int | None, report: HealthReport | None) -> _Health:
     if report is None or report.age is None:
         text = f"Process {pid} holds the store, but has not reported its health. It may be of an older version."
         return _Health("unhealthy", [("no-report", text)], "owner", pid)
@@ -102,11 +95,6 @@ def _of_process(pid: int | None, report: "HealthReport | None") -> _Health:
 
 
 def _without_process(store: Path) -> _Health:
-    from contextlib import closing
-
-    from signalpost.delivery.outbox.commands import Stats
-    from signalpost.delivery.outbox.reader import SqliteReader
-
     with closing(SqliteReader(store)) as reader:
         (counts,) = reader.apply([Stats(only_open=True)])
     waiting = sum(counts.values())

@@ -1,22 +1,26 @@
 """`signalpost preview`: shows messages before anybody sees them."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from datetime import datetime
+from typing import BinaryIO
 
 import click
+import msgspec
+from rich.text import Text
 
-from signalpost.cli.configuration import configured
+from signalpost import clock
+from signalpost.cli.configuration import Flags, configured, destinations_of
+from signalpost.cli.loop import run
 from signalpost.cli.output import json_option, say_json
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from signalpost.cli.preview_bodies import Preview, Scene
-    from signalpost.config import Config
+from signalpost.cli.preview_bodies import OF_A_SIGNAL, Preview, Scene, as_trial, check_known, previews
+from signalpost.cli.preview_screen import message_lines
+from signalpost.cli.publish_facts import signal_in
+from signalpost.cli.tables import console
+from signalpost.config import Config
+from signalpost.delivery.routing import ranks_of
+from signalpost.domain.tier import UserTier
 
 
 @click.command(
-    short_help="Show messages before anybody sees them.",
     epilog="""
     \b
     Examples:
@@ -50,8 +54,7 @@ def preview(
     file: BinaryIO | None,
     tier: str,
     send: str | None,
-    home: Path | None,
-    config_file: Path | None,
+    flags: Flags,
     as_json: bool,
 ) -> None:
     """Show messages as Discord would, with your settings ([cards] in the settings file). Only --send sends anything.
@@ -67,11 +70,7 @@ def preview(
     --send posts one message without the outbox. It begins with TRIAL, pings nobody and has no ticket, so that no
     program trades on it. The exit code is 1 if it could not be sent.
     """
-    from signalpost import clock
-    from signalpost.cli.configuration import configuration
-    from signalpost.cli.preview_bodies import OF_A_SIGNAL, previews
-
-    config = configuration(home, config_file)
+    config = flags.config()
     now = clock.now().replace(microsecond=0)
     chosen = _one_of(kind, named_kind, "KIND") or OF_A_SIGNAL[0]
     found = previews(chosen, _one_of(state, named_state, "STATE"), _scene(config, now, file, tier, send))
@@ -93,26 +92,14 @@ def _one_of(argument: str | None, option: str | None, name: str) -> str | None:
     return word and word.lower()
 
 
-def _scene(config: "Config", now: "datetime", file: BinaryIO | None, tier: str, send: str | None) -> "Scene":
-    import msgspec
-
-    from signalpost.cli.preview_bodies import Scene, check_known
-    from signalpost.cli.publish_facts import signal_in
-    from signalpost.delivery.routing import ranks_of
-    from signalpost.domain.tier import UserTier
-
+def _scene(config: Config, now: datetime, file: BinaryIO | None, tier: str, send: str | None) -> Scene:
     check_known("tier", tier.lower(), ranks_of(config.tiers))
     look = config.look if send is None else msgspec.structs.replace(config.look_of(send), roles={})
     signal = None if file is None else signal_in(file.read(), "--signal")
     return Scene(look, UserTier(tier), now, signal, is_trial=send is not None)
 
 
-def _show(found: "list[Preview]", now: "datetime") -> None:
-    from rich.text import Text
-
-    from signalpost.cli.preview_screen import message_lines
-    from signalpost.cli.tables import console
-
+def _show(found: list[Preview], now: datetime) -> None:
     screen = console()
     for each in found:
         facts = [f"{each.kind} {each.state}"]
@@ -128,10 +115,7 @@ def _show(found: "list[Preview]", now: "datetime") -> None:
         screen.print()
 
 
-def _send(config: "Config", found: "list[Preview]", destination: str, *, as_json: bool) -> None:
-    from signalpost.cli.configuration import destinations_of
-    from signalpost.cli.loop import run
-    from signalpost.cli.preview_bodies import as_trial
+def _send(config: Config, found: list[Preview], destination: str, *, as_json: bool) -> None:
     from signalpost.cli.webhook_trial import say_trial, send_body
 
     (chosen,) = destinations_of(config, (destination,))

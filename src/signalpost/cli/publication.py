@@ -1,10 +1,13 @@
 """Submits notifications and changes: queues them, waits for their deliveries, and prints the result."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from signalpost.cli.exit_codes import STORE_UNUSABLE
+from signalpost.cli.logs import write_logs
+from signalpost.cli.loop import run
 from signalpost.cli.output import say, say_json
 from signalpost.cli.time_format import utc_second
 from signalpost.config import Config
@@ -83,11 +86,6 @@ Submission = Callable[[Runtime], Awaitable[Sequence[Ticket]]]
 
 def submit(config: Config, submission: Submission, timeout: float | None) -> list[Answer]:
     """Submit in a run of its own, and wait up to `timeout` seconds for the deliveries (None: do not wait)."""
-    import logging
-
-    from signalpost.cli.logs import write_logs
-    from signalpost.cli.loop import run
-
     write_logs(logging.ERROR)  # a start's warnings are about other notifications: the ticket has those about this one
     if config.dry_run:
         say("Dry run: sending to the sandbox.", err=True)

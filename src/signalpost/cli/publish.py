@@ -2,16 +2,22 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from signalpost.cli.configuration import configured
 from signalpost.cli.option_types import NumberRange, TargetText
 from signalpost.cli.output import json_option
-
-if TYPE_CHECKING:
-    from signalpost.domain.notification import Payload
+from signalpost.cli.publication import Publication, publish_and_print
+from signalpost.cli.publish_facts import made
+from signalpost.domain.alert import Alert
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.notification import Payload
+from signalpost.domain.signal import Signal
+from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.tier import UserTier
 
 
 class _Once(click.Option):
@@ -60,7 +66,6 @@ def _priority_option(usual: str) -> Callable[[Any], Any]:
 
 
 @click.group(
-    short_help="Send one signal, alert, announcement, status report or analysis.",
     epilog="""
     \b
     Examples:
@@ -130,8 +135,6 @@ def signal(tiers: tuple[str, ...], **options: Any) -> None:
     or close the signal later, use `signalpost signals`. To add a tier, repeat the command with that tier and the same
     --id and --time.
     """
-    from signalpost.domain.signal import Signal
-
     _publish(Signal, options, ("pair", "side", "entry"), tiers)
 
 
@@ -156,8 +159,6 @@ def alert(**options: Any) -> None:
 
     In JSON, use the field names of `Alert`. `type` and `id` work, too.
     """
-    from signalpost.domain.alert import Alert
-
     _publish(Alert, options, ("type", "severity", "title"))
 
 
@@ -178,8 +179,6 @@ def announcement(**options: Any) -> None:
 
     It goes to the community. In JSON, use the field names of `Announcement`. `id` works, too.
     """
-    from signalpost.domain.announcement import Announcement
-
     _publish(Announcement, options, ("title", "text"))
 
 
@@ -201,8 +200,6 @@ def status(**options: Any) -> None:
 
     In JSON, use the field names of `SystemStatus`. `id` works, too.
     """
-    from signalpost.domain.system_status import SystemStatus
-
     _publish(SystemStatus, options, ("status",))
 
 
@@ -224,26 +221,18 @@ def analysis(**options: Any) -> None:
 
     In JSON, use the field names of `MarketAnalysis`. `id` works, too.
     """
-    from signalpost.domain.market_analysis import MarketAnalysis
-
     _publish(MarketAnalysis, options, ("title", "text"))
 
 
 def _publish(
-    kind: "type[Payload]", options: dict[str, Any], required: tuple[str, ...], tiers: tuple[str, ...] = ()
+    kind: type[Payload], options: dict[str, Any], required: tuple[str, ...], tiers: tuple[str, ...] = ()
 ) -> None:
-    from signalpost.cli.configuration import configuration
-    from signalpost.cli.publication import Publication, publish_and_print
-    from signalpost.cli.publish_facts import made
-    from signalpost.domain.tier import UserTier
-
-    names = ("priority", "context", "timeout", "no_wait", "as_json", "home", "config_file")
-    priority, context, timeout, no_wait, as_json, home, config_file = (options.pop(name) for name in names)
+    names = ("priority", "context", "timeout", "no_wait", "as_json", "flags")
+    priority, context, timeout, no_wait, as_json, flags = (options.pop(name) for name in names)
     facts = dict(_fact(each) for each in context)
     each_tier = tuple(dict.fromkeys(map(UserTier, tiers)))
     publication = Publication(made(kind, options, required), priority, each_tier, facts)
-    config = configuration(home, config_file)
-    publish_and_print(config, publication, timeout=None if no_wait else timeout, as_json=as_json)
+    publish_and_print(flags.config(), publication, timeout=None if no_wait else timeout, as_json=as_json)
 
 
 def _fact(text: str) -> tuple[str, str]:

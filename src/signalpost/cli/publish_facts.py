@@ -9,6 +9,9 @@ from typing import Any, cast
 
 import click
 
+from signalpost import clock
+from signalpost.cli.time_format import parse_duration
+from signalpost.domain.instant import iso
 from signalpost.domain.making import in_their_words
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
@@ -67,8 +70,6 @@ def _good_for(signal: Signal, text: str, *, has_time: bool) -> Signal:
 
     Not from when it was known, which would be another time for a repeat.
     """
-    from signalpost.cli.time_format import parse_duration
-
     lasts = parse_duration(text, "--good-for")
     waits = signal.timeframe.duration if has_time and signal.timeframe is not None else timedelta()
     try:
@@ -84,9 +85,6 @@ def _zone(text: str) -> Sequence[str] | str:
 
 
 def _now() -> str:
-    from signalpost import clock
-    from signalpost.domain.instant import iso
-
     return iso(clock.now().replace(microsecond=0))
 
 

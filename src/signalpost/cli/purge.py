@@ -5,17 +5,21 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
 
 import click
+from rich.filesize import decimal
 
-from signalpost.cli.configuration import configuration, configured
+from signalpost import clock
+from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.output import json_option, say, say_json
+from signalpost.cli.time_format import format_time, parse_time
+from signalpost.config import STORE_FILE
+from signalpost.delivery.outbox.commands import Prune
+from signalpost.delivery.outbox.port import Core
+from signalpost.delivery.outbox.reader import Past, SqliteLookup
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.instant import iso
-
-if TYPE_CHECKING:
-    from signalpost.delivery.outbox.port import Core
-    from signalpost.delivery.outbox.reader import Past
+from signalpost.errors import InvalidValue
 
 PAGE = 200
 _PAUSE = 0.02
@@ -23,7 +27,6 @@ _PAUSE = 0.02
 
 
 @click.command(
-    short_help="Delete old notifications.",
     epilog="""
     \b
     Examples:
@@ -43,17 +46,12 @@ _PAUSE = 0.02
 @click.option("--dry-run", is_flag=True, help="Only count, and delete nothing.")
 @configured
 @json_option("Print the result as JSON.")
-def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def purge(before: str, yes: bool, dry_run: bool, flags: Flags, as_json: bool) -> None:
     """Delete notifications accepted before WHEN, with their deliveries, attempts and messages.
 
     Notifications with an open delivery stay, and so do idempotency keys that are still valid. This works page by page
     while a service runs. A service itself does the same after its retention of 30 days.
     """
-    from signalpost import clock
-    from signalpost.cli.time_format import format_time, parse_time
-    from signalpost.config import STORE_FILE
-    from signalpost.errors import InvalidValue
-
     instant = parse_time(before, "--before")
     if instant > clock.now():
         raise InvalidValue(
@@ -62,7 +60,7 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
             field="--before",
             value=iso(instant),
         )
-    path = configuration(home, config_file).home / STORE_FILE
+    path = flags.config().home / STORE_FILE
     past = _past(path, instant)
     if not (dry_run or yes) and past.ended:
         _ask(past, format_time(instant, clock.now()))
@@ -72,21 +70,17 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
         plain = {"before": iso(instant), "deleted": deleted, "would_delete": past.ended if dry_run else 0}
         say_json({**plain, "open": after.open, "size": after.size, "free": after.free})
         return
-    from rich.filesize import decimal
-
     count, verb = (past.ended, "would be deleted") if dry_run else (deleted, "deleted")
     say(f"notifications {verb}: {count:,}; kept because of open deliveries: {after.open:,}")
     say(f"file size {decimal(after.size)}, of which {decimal(after.free)} are free for new data")
 
 
-def _past(path: Path, before: datetime) -> "Past":
-    from signalpost.delivery.outbox.reader import SqliteLookup
-
+def _past(path: Path, before: datetime) -> Past:
     with closing(SqliteLookup(path)) as lookup:
         return lookup.past(before)
 
 
-def _ask(past: "Past", when: str) -> None:
+def _ask(past: Past, when: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("cannot ask for confirmation without a terminal. Give --yes, or --dry-run to only count")
     if not click.confirm(f"Delete {past.ended:,} notifications accepted before {when}?", err=True):
@@ -95,8 +89,6 @@ def _ask(past: "Past", when: str) -> None:
 
 
 def _delete(path: Path, before: datetime) -> int:
-    from signalpost.delivery.outbox.sqlite import SqliteCore
-
     with closing(SqliteCore(path, owns=False)) as core:
         deleted = count = _prune(core, before)
         while count == PAGE:
@@ -106,9 +98,7 @@ def _delete(path: Path, before: datetime) -> int:
         return deleted
 
 
-def _prune(core: "Core", before: datetime) -> int:
-    from signalpost.delivery.outbox.commands import Prune
-
+def _prune(core: Core, before: datetime) -> int:
     count: int
     (count,) = core.apply([Prune(before=before, limit=PAGE)])
     return count

@@ -3,18 +3,25 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
+import msgspec
 
 from signalpost.cli.output import json_option, say
+from signalpost.cli.results import HYPOTHETICAL, results_table
+from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
+from signalpost.delivery.outbox.book import BookEntry
+from signalpost.delivery.trade_object import described
 from signalpost.domain.instant import iso
-
-if TYPE_CHECKING:
-    from signalpost.domain.trade import Trade
-    from signalpost.trading.feeds.candle_file import CandleFile
-    from signalpost.trading.replay import Replay
-    from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
+from signalpost.domain.trade import Trade
+from signalpost.trading.feeds.candle_file import CandleFile, read_candle_file
+from signalpost.trading.lives import lived
+from signalpost.trading.replay import Replay
+from signalpost.trading.replay import replay as run
+from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
+from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
+from signalpost.trading.strategies_file import read_strategies
 
 _ONE_STRATEGY = ("pair", "timeframe", "fast", "slow")
 _FOLLOWED = ("state", "fill", "closed", "result", "flags")
@@ -24,13 +31,12 @@ _FOLLOWED = ("state", "fill", "closed", "result", "flags")
 class _Run(NamedTuple):
     """A strategy over the candles of one file."""
 
-    replay: "Replay"
-    trades: "list[Trade] | None"
+    replay: Replay
+    trades: list[Trade] | None
     """Of its signals, in their order; None if they were not followed."""
 
 
 @click.command(
-    short_help="Run a strategy on candle files.",
     epilog="""
     \b
     Examples:
@@ -84,8 +90,6 @@ def replay(
 
 
 def _replay_one(file: Path | None, data: Path | None, given: dict[str, Any], *, follow: bool) -> tuple[str, _Run]:
-    from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
-
     missing = [f"--{name}" for name in _ONE_STRATEGY if name not in given]
     if file is None:
         raise click.UsageError("Give a candle FILE, or --strategies with a file of strategies.")
@@ -99,8 +103,6 @@ def _replay_one(file: Path | None, data: Path | None, given: dict[str, Any], *, 
 def _replay_all(
     strategies: Path, data: Path | None, file: Path | None, given: dict[str, Any], *, follow: bool
 ) -> Iterator[tuple[str, _Run]]:
-    from signalpost.trading.strategies_file import read_strategies
-
     beside = [*(["FILE"] if file else []), *(f"--{name.replace('_', '-')}" for name in given)]
     if beside:
         raise click.UsageError(
@@ -110,14 +112,7 @@ def _replay_all(
         yield _replay_file(configured.config, (data or Path()) / configured.data, follow=follow)
 
 
-def _replay_file(config: "MAUnifiedConfig", path: Path, *, follow: bool) -> tuple[str, _Run]:
-    import msgspec
-
-    from signalpost.trading.feeds.candle_file import read_candle_file
-    from signalpost.trading.lives import lived
-    from signalpost.trading.replay import replay as run
-    from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
-
+def _replay_file(config: MAUnifiedConfig, path: Path, *, follow: bool) -> tuple[str, _Run]:
     places = None if config.places == config.pair.places else config.places
     file = read_candle_file(path, timeframe=config.timeframe, pair=config.pair, places=places)
     _report_corrections(path, file)
@@ -126,7 +121,7 @@ def _replay_file(config: "MAUnifiedConfig", path: Path, *, follow: bool) -> tupl
     return config.key, _Run(made, lived(made.signals, file.candles, config.timeframe) if follow else None)
 
 
-def _report_corrections(path: Path, file: "CandleFile") -> None:
+def _report_corrections(path: Path, file: CandleFile) -> None:
     if file.duplicates:
         say(f"{path}: repeated rows skipped: {file.duplicates}", err=True)
     if file.rounded:
@@ -155,18 +150,12 @@ def _json_lines(key: str, made: _Run) -> Iterator[str]:
         yield json.dumps(line, default="{:f}".format)
 
 
-def _end_of(trade: "Trade") -> dict[str, Any]:
-    from signalpost.delivery.outbox.book import BookEntry
-    from signalpost.delivery.trade_object import described
-
+def _end_of(trade: Trade) -> dict[str, Any]:
     facts = described(BookEntry(trade, None, ()))
     return {name: facts[name] for name in _FOLLOWED}
 
 
 def _show(runs: dict[str, _Run]) -> None:
-    from signalpost.cli.results import HYPOTHETICAL, results_table
-    from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
-
     replays = {key: made.replay for key, made in runs.items()}
     screen = console()
     screen.print(replays_table(replays))

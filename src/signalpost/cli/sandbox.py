@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from signalpost.cli.loop import StopSignal
 from signalpost.cli.output import json_option, say, say_json
+from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.sandbox.rules.limits import OFF, RAISED, REAL
 
 if TYPE_CHECKING:
     from signalpost.sandbox.server import Sandbox
@@ -15,7 +18,6 @@ _LIMITS = ("real", "raised", "off")
 
 
 @click.command(
-    short_help="Run a local Discord and watch the messages.",
     epilog="""
     \b
     Try it, in another terminal:
@@ -50,8 +52,6 @@ def sandbox(port: int, journal: Path | None, limits: str, as_json: bool) -> None
 
 
 async def _run(port: int, journal: Path | None, limits: str, *, as_json: bool = False) -> None:
-    from signalpost.cli.loop import StopSignal
-    from signalpost.sandbox.rules.limits import OFF, RAISED, REAL
     from signalpost.sandbox.server import Sandbox
 
     limits_by_name = dict(zip(_LIMITS, (REAL, RAISED, OFF), strict=True))
@@ -62,8 +62,6 @@ async def _run(port: int, journal: Path | None, limits: str, *, as_json: bool = 
 
 
 def _show(running: "Sandbox", *, as_json: bool) -> None:
-    from signalpost.domain.destinations import USUAL_DESTINATIONS
-
     if as_json:
         webhooks = {each.variable: running.webhook(each.name) for each in USUAL_DESTINATIONS}
         say_json({"page": f"{running.url}/", "log": f"{running.url}/_log", "environment": webhooks})

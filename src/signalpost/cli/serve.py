@@ -1,28 +1,30 @@
 """`signalpost serve`: runs the service and its HTTP API until it is stopped."""
 
+import asyncio
 import resource
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from signalpost.cli.configuration import configured
+from signalpost.cli.configuration import Flags, configured
+from signalpost.cli.logs import write_logs
+from signalpost.cli.loop import StopSignal, run
 from signalpost.cli.option_types import NumberRange
 from signalpost.cli.output import say
+from signalpost.config import Config
+from signalpost.delivery.routing import ranks_of
+from signalpost.domain.change import Change
+from signalpost.domain.notification import Payload
+from signalpost.domain.stream_state import StreamState
+from signalpost.domain.ticket import Ticket
+from signalpost.domain.tier import UserTier
+from signalpost.ingest.send_options import SendOptions
+from signalpost.service import AsyncNotificationService
+from signalpost.service.health import Role
 
 if TYPE_CHECKING:
-    import asyncio
-
-    from signalpost.config import Config
-    from signalpost.domain.change import Change
-    from signalpost.domain.notification import Payload
-    from signalpost.domain.stream_state import StreamState
-    from signalpost.domain.ticket import Ticket
-    from signalpost.domain.tier import UserTier
-    from signalpost.ingest.send_options import SendOptions
-    from signalpost.service import AsyncNotificationService
     from signalpost.web.server import HttpServer
     from signalpost.web.service_api import ServiceApi
 
@@ -36,7 +38,6 @@ _MIN_CONNECTIONS = 16
 
 
 @click.command(
-    short_help="Run the service and its HTTP API until stopped.",
     epilog="""
     \b
     Examples:
@@ -63,26 +64,16 @@ _MIN_CONNECTIONS = 16
     help="How many seconds, at most, to go on delivering after a stop signal.",
 )
 @configured
-def serve(
-    http: str | None,
-    workers: str | None,
-    dry_run: bool,
-    stop_within: float,
-    home: Path | None,
-    config_file: Path | None,
-) -> None:
+def serve(http: str | None, workers: str | None, dry_run: bool, stop_within: float, flags: Flags) -> None:
     """Run the service: deliver what is waiting in its data folder, and accept notifications over HTTP.
 
     SIGINT (Ctrl-C) and SIGTERM stop it. It then finishes open requests and delivers for a few more seconds. The exit
     code is 0 if no delivery is left open, else 1. The next run delivers the rest.
     """
-    from signalpost.cli.configuration import configuration
-    from signalpost.cli.logs import write_logs
-    from signalpost.cli.loop import run
     from signalpost.cli.standard_streams import never_block_on_output
 
-    flags = {"SIGNALPOST_HTTP": http, "SIGNALPOST_WORKERS": workers, "SIGNALPOST_DRY_RUN": "1" if dry_run else None}
-    config = configuration(home, config_file, **flags)
+    dry = "1" if dry_run else None
+    config = flags.config(SIGNALPOST_HTTP=http, SIGNALPOST_WORKERS=workers, SIGNALPOST_DRY_RUN=dry)
     never_block_on_output()
     raise_open_file_limit()
     write_logs()
@@ -93,11 +84,8 @@ def serve(
         raise SystemExit(1)
 
 
-async def _serve(config: "Config", stop_within: float) -> int | None:
+async def _serve(config: Config, stop_within: float) -> int | None:
     """Run until a stop signal. Return how many deliveries are open, or None if the store was never opened."""
-    from signalpost.cli.loop import StopSignal
-    from signalpost.service import AsyncNotificationService
-
     sys.setswitchinterval(_SWITCH_EVERY)
     service = AsyncNotificationService(config)
     server = _server(service)
@@ -118,10 +106,8 @@ async def _serve(config: "Config", stop_within: float) -> int | None:
         return len(left)
 
 
-async def _start(service: "AsyncNotificationService", stopped: "asyncio.Event") -> bool:
+async def _start(service: AsyncNotificationService, stopped: asyncio.Event) -> bool:
     """Start the service. False if a stop signal arrives first, which can happen while a large store is opened."""
-    import asyncio
-
     starting, stopping = (asyncio.ensure_future(work) for work in (service.start(), stopped.wait()))
     try:
         await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -134,7 +120,7 @@ async def _start(service: "AsyncNotificationService", stopped: "asyncio.Event") 
         stopping.cancel()
 
 
-def _server(service: "AsyncNotificationService") -> "HttpServer | None":
+def _server(service: AsyncNotificationService) -> "HttpServer | None":
     """The HTTP API of `service`; None if it is off. Raises InvalidConfiguration if its tokens cannot be read."""
     if service.config.http is None:
         return None
@@ -155,9 +141,7 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
     )
 
 
-def _print_startup(service: "AsyncNotificationService", server: "HttpServer | None") -> None:
-    from signalpost.service.health import Role
-
+def _print_startup(service: AsyncNotificationService, server: "HttpServer | None") -> None:
     work = "delivers" if service.role is Role.OWNER else "only queues"
     say(f"data folder: {service.config.home} ({service.role}: this process {work})", err=True)
     for destination in service.config.destinations:
@@ -167,30 +151,29 @@ def _print_startup(service: "AsyncNotificationService", server: "HttpServer | No
     say("running; press Ctrl-C to stop", err=True)
 
 
-def service_api_of(service: "AsyncNotificationService") -> "ServiceApi":
+def service_api_of(service: AsyncNotificationService) -> "ServiceApi":
     """The part of `service` that HTTP uses.
 
     If the store is unavailable, a notification is refused (503) and not held in memory, because its sender can retry.
     """
-    from signalpost.delivery.routing import ranks_of
     from signalpost.web.service_api import ServiceApi
 
     runtime = service._runtime
 
-    async def take(payload: "Payload", options: "SendOptions", event: str) -> "Ticket":
+    async def take(payload: Payload, options: SendOptions, event: str) -> Ticket:
         if (intake := runtime.intake) is None:
             return runtime.not_running
         priority, tier, context = options
         return await intake.accept(payload, priority=priority, user_tier=tier, context=context, event=event, hold=False)
 
     async def amend(
-        name: str, change: "Change", if_version: int | None, tiers: "frozenset[UserTier]", key: str | None = None
-    ) -> "Ticket":
+        name: str, change: Change, if_version: int | None, tiers: frozenset[UserTier], key: str | None = None
+    ) -> Ticket:
         if (intake := runtime.intake) is None:
             return runtime.not_running
         return await intake.amend(name, change, exact=True, if_version=if_version, tiers=tiers, key=key, hold=False)
 
-    async def commit(state: "StreamState") -> "list[Ticket]":
+    async def commit(state: StreamState) -> list[Ticket]:
         return await service.commit(state, ())
 
     ranks = ranks_of(service.config.tiers)

@@ -1,18 +1,22 @@
 """The commands of `signalpost signals` that change a signal, alone or beside a running service."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from signalpost.cli.option_types import TargetText, Utf8Text
+from signalpost.cli.output import say
+from signalpost.cli.publication import Submission, exit_code, print_answers, submit
 from signalpost.cli.publish import delivery_options, fact_option
-
-if TYPE_CHECKING:
-    from signalpost.cli.publication import Submission
-    from signalpost.delivery.outbox.book import BookEntry
-    from signalpost.domain.change import Change
-    from signalpost.domain.ticket import Ticket
-    from signalpost.service.runtime import Runtime
+from signalpost.cli.store import only
+from signalpost.delivery.outbox.book import BookEntry, FindTrades
+from signalpost.domain.change import CancelOrder, Change, Close, Correct, Fill, Reopen, Update
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.making import field_of, in_their_words
+from signalpost.domain.ticket import Ticket
+from signalpost.domain.trade import TradeState
+from signalpost.errors import InvalidValue
+from signalpost.service.runtime import Runtime
 
 _id_argument = click.argument("name", type=Utf8Text(), metavar="ID")
 _version_option = click.option(
@@ -55,8 +59,6 @@ def update(name: str, if_version: int | None, **options: Any) -> None:
     The messages that show the signal are edited, and a short message reports the change. The same command again changes
     nothing.
     """
-    from signalpost.domain.change import Update
-
     facts = _popped(options, "target_hit", "stop_loss:stop", "take_profit", "close_part:close", "price", "note")
     if not facts:
         raise click.UsageError("Give at least one of --target-hit, --stop, --take-profit, --close and --note.")
@@ -76,8 +78,6 @@ def update(name: str, if_version: int | None, **options: Any) -> None:
 @delivery_options
 def fill(name: str, if_version: int | None, **options: Any) -> None:
     """Report that the entry was filled, and at which price. The result counts from that price."""
-    from signalpost.domain.change import Fill
-
     _change(name, _made(Fill, _popped(options, "price")), if_version, options)
 
 
@@ -103,8 +103,6 @@ def close(name: str | None, every: bool, pair: str | None, if_version: int | Non
     `manual` and `reversed` need the price. Without one, `stop` takes the stop in force, and `target` the last target.
     Orders that are not filled cannot be closed: cancel them.
     """
-    from signalpost.domain.change import Close
-
     if (name is not None) + every + (pair is not None) != 1:
         raise click.UsageError("Give an ID, --all or --pair: one of them.")
     if name is None and if_version is not None:
@@ -133,8 +131,6 @@ def close(name: str | None, every: bool, pair: str | None, if_version: int | Non
 @delivery_options
 def cancel(name: str, if_version: int | None, **options: Any) -> None:
     """Cancel an order that is not filled yet."""
-    from signalpost.domain.change import CancelOrder
-
     _change(name, _made(CancelOrder, _popped(options, "reason")), if_version, options)
 
 
@@ -155,8 +151,6 @@ def cancel(name: str, if_version: int | None, **options: Any) -> None:
 @delivery_options
 def correct(name: str, if_version: int | None, **options: Any) -> None:
     """Correct a typo in a signal, before anything else of it changed. The message says that it was corrected."""
-    from signalpost.domain.change import Correct
-
     facts = _popped(options, "entry_price:entry", "stop_loss:stop", "targets:target")
     if not facts:
         raise click.UsageError("Give at least one of --entry, --stop and --target.")
@@ -175,8 +169,6 @@ def correct(name: str, if_version: int | None, **options: Any) -> None:
 @delivery_options
 def reopen(name: str, if_version: int | None, **options: Any) -> None:
     """Withdraw an end that was a mistake. The message says so, and the record keeps what was withdrawn."""
-    from signalpost.domain.change import Reopen
-
     _change(name, Reopen(), if_version, options)
 
 
@@ -190,11 +182,8 @@ def _popped(options: dict[str, Any], *names: str) -> dict[str, Any]:
     return {field: value for field, value in found.items() if value not in (None, ())}
 
 
-def _made(kind: type[Any], facts: dict[str, Any]) -> "Change":
+def _made(kind: type[Any], facts: dict[str, Any]) -> Change:
     """A change from options, with faults under the options' names."""
-    from signalpost.domain.making import field_of, in_their_words
-    from signalpost.errors import InvalidValue
-
     try:
         change: Change = kind(**facts)
     except InvalidValue as error:
@@ -203,29 +192,22 @@ def _made(kind: type[Any], facts: dict[str, Any]) -> "Change":
     return change
 
 
-def _change(name: str, change: "Change", if_version: int | None, options: dict[str, Any]) -> None:
+def _change(name: str, change: Change, if_version: int | None, options: dict[str, Any]) -> None:
     """Change the signal that `name` finds, and print the result."""
-    from signalpost.cli.store import only
-    from signalpost.delivery.outbox.book import FindTrades
 
-    async def submission(runtime: "Runtime") -> "list[Ticket]":
+    async def submission(runtime: Runtime) -> list[Ticket]:
         found = await runtime.started.engine.intake.find(FindTrades(name=name))
         return [await _amended(runtime, only(name, found), change, if_version)]
 
     _submit(submission, options)
 
 
-def _close_all(pair: str | None, change: "Change", options: dict[str, Any]) -> None:
+def _close_all(pair: str | None, change: Change, options: dict[str, Any]) -> None:
     """Close all open trades, or those of a pair, and print a result for each. Pending orders are only counted."""
-    from signalpost.cli.output import say
-    from signalpost.delivery.outbox.book import FindTrades
-    from signalpost.domain.instrument import Instrument
-    from signalpost.domain.trade import TradeState
-
     symbol = None if pair is None else Instrument(pair).symbol
     live: list[BookEntry] = []
 
-    async def submission(runtime: "Runtime") -> "list[Ticket]":
+    async def submission(runtime: Runtime) -> list[Ticket]:
         found = await runtime.started.engine.intake.find(FindTrades(only_live=True, limit=MOST_TRADES))
         live.extend(entry for entry in found if symbol in {None, entry.trade.signal.pair.symbol})
         return [await _amended(runtime, entry, change) for entry in live[::-1] if entry.trade.state is TradeState.OPEN]
@@ -237,19 +219,16 @@ def _close_all(pair: str | None, change: "Change", options: dict[str, Any]) -> N
         say("No signal is open.", err=True)
 
 
-async def _amended(runtime: "Runtime", entry: "BookEntry", change: "Change", if_version: int | None = None) -> "Ticket":
+async def _amended(runtime: Runtime, entry: BookEntry, change: Change, if_version: int | None = None) -> Ticket:
     name = entry.trade.signal.signal_id
     ticket = await runtime.started.engine.intake.amend(name, change, if_version=if_version, hold=False)
     return ticket._replace(signal_id=name)
 
 
-def _submit(submission: "Submission", options: dict[str, Any]) -> None:
+def _submit(submission: Submission, options: dict[str, Any]) -> None:
     """Submit changes, wait for their deliveries, and print the results. Raises SystemExit if one was refused."""
-    from signalpost.cli.configuration import configuration
-    from signalpost.cli.publication import exit_code, print_answers, submit
-
     timeout = None if options["no_wait"] else options["timeout"]
-    answers = submit(configuration(options["home"], options["config_file"]), submission, timeout)
+    answers = submit(options["flags"].config(), submission, timeout)
     print_answers(answers, waited=timeout is not None, as_json=options["as_json"])
     if code := max((exit_code(each.ticket) for each in answers), default=0):
         raise SystemExit(code)

@@ -1,23 +1,28 @@
 """`signalpost signals`: lists, shows and exports the signals of the book, and changes them."""
 
 import csv
+import json
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from signalpost.cli.configuration import configured
+from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.option_types import NonEmptyPath, Utf8Text
 from signalpost.cli.output import clean, json_option, say, say_as_it_is, say_json
 from signalpost.cli.signal_changes import CHANGES, MOST_TRADES
-
-if TYPE_CHECKING:
-    from signalpost.delivery.outbox.book import BookEntry
+from signalpost.cli.store import Store
+from signalpost.cli.tables import console
+from signalpost.cli.trade_lines import COLUMNS, link_of, page, row_of, trades_table
+from signalpost.delivery.outbox.book import BookEntry, FindTrades
+from signalpost.delivery.trade_object import described
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.trade import TradeState
+from signalpost.domain.words import member
+from signalpost.errors import InvalidValue
 
 
 @click.group(
-    short_help="List, show, export, change and close signals.",
     epilog="""
     \b
     Examples:
@@ -63,27 +68,12 @@ for each in CHANGES:
 )
 @configured
 @json_option("Print one line of JSON for each signal.")
-def list_(
-    live: bool,
-    states: tuple[str, ...],
-    pair: str | None,
-    limit: int,
-    home: Path | None,
-    config_file: Path | None,
-    as_json: bool,
-) -> None:
+def list_(live: bool, states: tuple[str, ...], pair: str | None, limit: int, flags: Flags, as_json: bool) -> None:
     """List signals, newest first, without those of replays."""
-    from signalpost.cli.store import Store
-    from signalpost.delivery.outbox.book import FindTrades
-    from signalpost.delivery.trade_object import described
-    from signalpost.domain.instrument import Instrument
-    from signalpost.domain.trade import TradeState
-    from signalpost.domain.words import member
-
     wanted = {member(TradeState, state, "--state") for state in states} or {*TradeState}
     symbol = None if pair is None else Instrument(pair).symbol
     is_filtered = bool(states) or symbol is not None
-    with Store.configured(home, config_file) as store:
+    with Store(flags.config()) as store:
         found = store.trades(FindTrades(only_live=live, limit=MOST_TRADES if is_filtered else limit))
         now = store.now
     entries = [
@@ -93,9 +83,6 @@ def list_(
         for entry in entries:
             say_json(described(entry))
     elif entries:
-        from signalpost.cli.tables import console
-        from signalpost.cli.trade_lines import trades_table
-
         console().print(trades_table(entries, now))
     else:
         say("No signal matches these options." if live or is_filtered else "There are no signals yet.")
@@ -113,13 +100,9 @@ def list_(
 @click.argument("name", type=Utf8Text(), metavar="ID")
 @configured
 @json_option("Print the signal as JSON.")
-def show(name: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def show(name: str, flags: Flags, as_json: bool) -> None:
     """Show everything about one signal: levels, fill, parts, result, messages, corrections and withdrawn ends."""
-    from signalpost.cli.store import Store
-    from signalpost.cli.trade_lines import page
-    from signalpost.delivery.trade_object import described
-
-    with Store.configured(home, config_file) as store:
+    with Store(flags.config()) as store:
         entry = store.trade(name)
         now = store.now
     if as_json:
@@ -142,18 +125,15 @@ def show(name: str, home: Path | None, config_file: Path | None, as_json: bool) 
 )
 @configured
 @json_option("One line of JSON for each signal instead.")
-def export(as_csv: bool, output: Path | None, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+def export(as_csv: bool, output: Path | None, flags: Flags, as_json: bool) -> None:
     """Write the record of all signals, oldest first: levels, fills, results, and links to the messages that show them.
 
     Losses, cancelled and expired orders and live signals are all included. A link needs the server and
     channel of a message, which are known for messages of this version.
     """
-    from signalpost.cli.store import Store
-    from signalpost.delivery.outbox.book import FindTrades
-
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
-    with Store.configured(home, config_file) as store:
+    with Store(flags.config()) as store:
         entries = store.trades(FindTrades(limit=MOST_TRADES))[::-1]
     text = _json_lines(entries) if as_json else _csv(entries)
     if output is None:
@@ -162,19 +142,12 @@ def export(as_csv: bool, output: Path | None, home: Path | None, config_file: Pa
         _write(output, text)
 
 
-def _json_lines(entries: "tuple[BookEntry, ...]") -> str:
-    import json
-
-    from signalpost.cli.trade_lines import link_of
-    from signalpost.delivery.trade_object import described
-
+def _json_lines(entries: tuple[BookEntry, ...]) -> str:
     lines = ({**described(entry), "links": [link for link in map(link_of, entry.cards) if link]} for entry in entries)
     return "".join(f"{json.dumps(line)}\n" for line in lines)
 
 
-def _csv(entries: "tuple[BookEntry, ...]") -> str:
-    from signalpost.cli.trade_lines import COLUMNS, row_of
-
+def _csv(entries: tuple[BookEntry, ...]) -> str:
     text = StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
@@ -183,8 +156,6 @@ def _csv(entries: "tuple[BookEntry, ...]") -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from signalpost.errors import InvalidValue
-
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as fault:

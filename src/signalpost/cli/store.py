@@ -1,12 +1,10 @@
 """Reads the store for a command, also while a service writes to it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from signalpost import clock
-from signalpost.cli.configuration import configuration
 from signalpost.cli.delivery_story import Surroundings
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.facts import OWNER, of_webhook, read_owner
@@ -37,11 +35,6 @@ class Store:
         except BaseException:
             self._reader.close()
             raise
-
-    @classmethod
-    def configured(cls, home: Path | None, config_file: Path | None) -> Self:
-        """The store that a command's options and the configuration select."""
-        return cls(configuration(home, config_file))
 
     def __enter__(self) -> Self:
         return self

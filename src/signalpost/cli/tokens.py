@@ -2,17 +2,21 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from signalpost.cli.configuration import configured
+from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.output import json_option, say, say_json
+from signalpost.cli.time_format import utc_second
+from signalpost.config import Config
+from signalpost.config.parsers import advice
+from signalpost.delivery.routing import ranks_of
+from signalpost.domain.instant import iso
+from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from signalpost.config import Config
-    from signalpost.domain.tier import UserTier
     from signalpost.web.tokens import Token, TokensFile
 
 _SCOPES = ("api", "tradingview", "freqtrade")
@@ -20,7 +24,6 @@ _json_option = json_option("Print JSON.")
 
 
 @click.group(
-    short_help="Create, list and revoke tokens of the HTTP API.",
     epilog="""
     \b
     Examples:
@@ -48,18 +51,14 @@ def tokens() -> None:
 )
 @_json_option
 @configured
-def add(
-    name: str, tier: str, scopes: tuple[str, ...], as_json: bool, home: Path | None, config_file: Path | None
-) -> None:
+def add(name: str, tier: str, scopes: tuple[str, ...], as_json: bool, flags: Flags) -> None:
     """Create a token called NAME and show it. It cannot be shown again."""
-    from signalpost.cli.configuration import configuration
-    from signalpost.domain.tier import UserTier
     from signalpost.web.tokens import Scope, TokensFile
 
     wanted = tuple(Scope(each) for each in dict.fromkeys(scopes or ("api",)))
     if sys.__stdout__ is None:
         raise click.UsageError("Standard output is closed, but the token would be shown there, once. Open it.")
-    config = configuration(home, config_file)
+    config = flags.config()
     highest = UserTier(tier)
     _check_tier(highest, config)
     file = TokensFile(config.home)
@@ -79,12 +78,8 @@ def add(
         raise
 
 
-def _check_tier(tier: "UserTier", config: "Config") -> None:
+def _check_tier(tier: UserTier, config: Config) -> None:
     """Reject a tier that no route serves. A single webhook for everything serves any tier."""
-    from signalpost.config.parsers import advice
-    from signalpost.delivery.routing import ranks_of
-    from signalpost.errors import InvalidValue
-
     known = ranks_of(config.tiers)
     if config.everything_to is None and tier not in known:
         raise InvalidValue(
@@ -100,11 +95,9 @@ def _check_tier(tier: "UserTier", config: "Config") -> None:
 @tokens.command("list")
 @_json_option
 @configured
-def list_(as_json: bool, home: Path | None, config_file: Path | None) -> None:
+def list_(as_json: bool, flags: Flags) -> None:
     """List the tokens with their tiers, scopes and creation times."""
-    from signalpost.cli.time_format import utc_second
-
-    known = _file(home, config_file).read()
+    known = _file(flags).read()
     if as_json:
         for each in known:
             say_json(_plain(each))
@@ -119,20 +112,17 @@ def list_(as_json: bool, home: Path | None, config_file: Path | None) -> None:
 @click.argument("name")
 @_json_option
 @configured
-def revoke(name: str, as_json: bool, home: Path | None, config_file: Path | None) -> None:
+def revoke(name: str, as_json: bool, flags: Flags) -> None:
     """Revoke the token called NAME. It stops working at once."""
-    gone = _file(home, config_file).revoke(name)
+    gone = _file(flags).revoke(name)
     say(json.dumps({**_plain(gone), "revoked": True}) if as_json else f"Token {name} was revoked.")
 
 
-def _file(home: Path | None, config_file: Path | None) -> "TokensFile":
-    from signalpost.cli.configuration import configuration
+def _file(flags: Flags) -> "TokensFile":
     from signalpost.web.tokens import TokensFile
 
-    return TokensFile(configuration(home, config_file).home)
+    return TokensFile(flags.config().home)
 
 
 def _plain(token: "Token") -> dict[str, Any]:
-    from signalpost.domain.instant import iso
-
     return {"name": token.name, "tier": token.tier, "scopes": list(token.scopes), "made_at": iso(token.made_at)}

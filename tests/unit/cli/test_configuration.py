@@ -6,13 +6,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from signalpost.cli.configuration import configuration, configured
+from signalpost.cli.configuration import Flags, configured
 
 
 @click.command()
 @configured
-def shown(home: Path | None, config_file: Path | None) -> None:
-    config = configuration(home, config_file, SIGNALPOST_HTTP="off", SIGNALPOST_RETENTION=None)
+def shown(flags: Flags) -> None:
+    config = flags.config(SIGNALPOST_HTTP="off", SIGNALPOST_RETENTION=None)
     click.echo(f"{config.home} {config.workers} {config.http} {config.retention.days}")
 
 

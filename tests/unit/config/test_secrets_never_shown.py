@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from signalpost import AsyncNotificationStartup, Config, InvalidConfiguration, NotificationIntegration
 from signalpost.cli.check_result import CheckResult
+from signalpost.cli.configuration import Flags
 from signalpost.config.settings import SETTINGS, known_variables
 from tests.unit.config.webhooks import TOKEN, url
 
@@ -106,7 +107,7 @@ def test_nothing_of_a_dot_env_or_of_a_secret_file_is_shown(lines: list[tuple[str
         except InvalidConfiguration as fault:
             told = "\n".join(_told(error=fault))
         assert TOKEN not in told
-        assert TOKEN not in "\n".join(map(str, CheckResult.of(Path("home"), None).faults))
+        assert TOKEN not in "\n".join(map(str, CheckResult.of(Flags(Path("home"))).faults))
 
 
 @pytest.mark.parametrize(

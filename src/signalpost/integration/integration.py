@@ -51,12 +51,13 @@ class Flushed(Protocol):
 def _awaited(
     verb: Callable[Concatenate["NotificationIntegration", Arguments], TicketFuture],
 ) -> Callable[Concatenate["NotificationIntegration", Arguments], Coroutine[Any, Any, Ticket]]:
-    """The twin of a verb for event loops, which waits for its ticket."""
+    """The twin of a verb for any event loop, which waits for its ticket: `accepted` means written to disk."""
 
     @wraps(verb)
     async def twin(self: "NotificationIntegration", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Ticket:
         return await verb(self, *args, **kwargs)
 
+    twin.__doc__ = f"{verb.__doc__}\n\nWaits for the ticket, on any event loop: `accepted` means written to disk."
     twin.__name__, twin.__qualname__ = f"{twin.__name__}_async", f"NotificationIntegration.{twin.__name__}_async"
     return twin
 
@@ -96,7 +97,16 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
     def configure(
         self, config: Config | None = None, *, fallback: Sender | None = None, listeners: Iterable[Listener] = ()
     ) -> None:
-        """Replace the arguments of the constructor. Raises InvalidConfiguration between a start and a stop."""
+        """Replace the arguments of the constructor before a start. Omitted arguments get their defaults.
+
+        `fallback` is your own sender, sync or async, for notifications that the service refuses or could not save. It
+        runs in a thread of its own and is called with the signal or alert. If it has parameters named `priority`,
+        `user_tier` or `additional_context`, it gets those too, by name. If instead it requires three more parameters
+        with other names, it gets these three by position, in this order. Other parameters keep their defaults. If your
+        sender does not get the tier, make sure that it never shows premium content to free readers. Raises
+        InvalidConfiguration between a start and a stop, if `config` is not a Config, or if the fallback cannot be
+        called in any of these ways.
+        """
         with self._lifecycle.lock:
             if self._lifecycle.thread is not None:
                 raise InvalidConfiguration(
@@ -183,7 +193,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         user_tier: UserTier | str | None = None,
         additional_context: Mapping[str, object] | None = None,
     ) -> TicketFuture:
-        """Queue a signal: `send` for signals alone."""
+        """Queue a signal from any thread, without waiting. Returns a future of its ticket. Raises InvalidValue."""
         return self._submit(notification_of(signal, priority, user_tier, additional_context, kind=Signal))
 
     _open = send_signal
@@ -195,29 +205,11 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         user_tier: UserTier | str | None = None,
         additional_context: Mapping[str, object] | None = None,
     ) -> TicketFuture:
-        """Queue an alert: `send` for alerts alone."""
+        """Queue an alert from any thread, without waiting. Returns a future of its ticket. Raises InvalidValue."""
         return self._submit(notification_of(alert, priority, user_tier, additional_context, kind=Alert))
 
-    async def send_signal_async(
-        self,
-        signal: Signal,
-        priority: NotificationPriority | int | str | None = None,
-        user_tier: UserTier | str | None = None,
-        additional_context: Mapping[str, object] | None = None,
-    ) -> Ticket:
-        """Queue a signal from any event loop, and wait for its ticket: `accepted` means written to disk."""
-        return await self.send_signal(signal, priority, user_tier, additional_context)
-
-    async def send_alert_async(
-        self,
-        alert: Alert,
-        priority: NotificationPriority | int | str | None = None,
-        user_tier: UserTier | str | None = None,
-        additional_context: Mapping[str, object] | None = None,
-    ) -> Ticket:
-        """Queue an alert from any event loop, and wait for its ticket: `accepted` means written to disk."""
-        return await self.send_alert(alert, priority, user_tier, additional_context)
-
+    send_signal_async = _awaited(send_signal)
+    send_alert_async = _awaited(send_alert)
     update_signal_async = _awaited(SignalVerbs.update_signal)
     fill_signal_async = _awaited(SignalVerbs.fill_signal)
     close_signal_async = _awaited(SignalVerbs.close_signal)

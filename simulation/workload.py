@@ -7,12 +7,9 @@ from typing import NamedTuple
 
 from signalpost import clock
 from signalpost.domain import change as verbs
-from signalpost.domain.alert import Alert
-from signalpost.domain.announcement import Announcement
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Payload
+from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from simulation.trades import STOP, TARGETS, Change, price
 
 LOW, NORMAL, HIGH, URGENT = range(1, 5)

@@ -9,17 +9,14 @@ from signalpost.system_clock import SystemClock as _SystemClock
 if TYPE_CHECKING:
     from signalpost.config.config import Config
     from signalpost.delivery.pacing.breaker import CircuitBreaker
-    from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
-    from signalpost.domain.announcement import Announcement
     from signalpost.domain.candle import Candle
     from signalpost.domain.context import Context
     from signalpost.domain.delivery import Delivery, DeliveryState
     from signalpost.domain.instrument import Instrument
-    from signalpost.domain.market_analysis import MarketAnalysis
     from signalpost.domain.priority import NotificationPriority
+    from signalpost.domain.reports import Alert, AlertSeverity, AlertStatus, Announcement, MarketAnalysis, SystemStatus
     from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
     from signalpost.domain.signal import Signal
-    from signalpost.domain.system_status import SystemStatus
     from signalpost.domain.ticket import Outcome, Refusal, Ticket
     from signalpost.domain.tier import UserTier
     from signalpost.domain.timeframe import Timeframe

@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any
 
-from signalpost.domain.alert import Alert
+from signalpost.domain.reports import Alert
 from signalpost.service import AsyncNotificationService, Role
 
 

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from signalpost.cli.loop import StopSignal, run
-from signalpost.domain.alert import Alert, AlertSeverity
+from signalpost.domain.reports import Alert, AlertSeverity
 from signalpost.domain.signal import Signal
 
 SOCKET = "intake"

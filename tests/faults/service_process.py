@@ -18,8 +18,8 @@ import msgspec
 
 from signalpost.cli.loop import StopSignal, run
 from signalpost.config import Config
-from signalpost.domain.alert import Alert
 from signalpost.domain.notification import Payload
+from signalpost.domain.reports import Alert
 from signalpost.domain.signal import Signal
 from signalpost.service import AsyncNotificationService
 

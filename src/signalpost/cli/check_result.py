@@ -23,12 +23,9 @@ from signalpost.config.sources import FILE
 from signalpost.delivery.outbox.reader import StoreVersion, version_of
 from signalpost.delivery.pacing.limits import Rate
 from signalpost.delivery.routing import ranks_of
-from signalpost.domain.alert import Alert, AlertSeverity
-from signalpost.domain.announcement import Announcement
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Payload
+from signalpost.domain.reports import Alert, AlertSeverity, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
 from signalpost.domain.tier_copy import Hidden, TierCopy
 from signalpost.errors import Fault, InvalidConfiguration, StoreFailed, StoreUnusable

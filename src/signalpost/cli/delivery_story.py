@@ -10,10 +10,10 @@ from signalpost.delivery.dispatch.decide import MOST_ATTEMPTS
 from signalpost.delivery.facts import read_gone, read_pace
 from signalpost.delivery.outbox.commands import Message
 from signalpost.delivery.pacing import breaker
-from signalpost.domain.alert import Alert
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.destinations import usual_destination
 from signalpost.domain.notification import Notification
+from signalpost.domain.reports import Alert
 from signalpost.domain.signal import Signal
 
 _MEANING_BY_OUTCOME = {

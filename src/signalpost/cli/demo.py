@@ -12,8 +12,7 @@ from signalpost.cli.option_types import NumberRange
 from signalpost.cli.output import json_option, say, say_json
 from signalpost.cli.results import HYPOTHETICAL, results_table
 from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
-from signalpost.domain.alert import Alert
-from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.reports import Alert, SystemStatus
 from signalpost.service import AsyncNotificationService
 
 if TYPE_CHECKING:

@@ -1,11 +1,8 @@
 """Describes a notification in a few words, for a table or a sentence."""
 
-from signalpost.domain.alert import Alert
-from signalpost.domain.announcement import Announcement
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Notification
+from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 
 
 def summary_of(notification: Notification) -> str:

@@ -7,15 +7,12 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple
 
-from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, ExpireOrder, Fill, Reopen, Revise, Update
 from signalpost.domain.exact import rounded
 from signalpost.domain.life import after, opened
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.order import OrderKind
+from signalpost.domain.reports import Alert, AlertSeverity, AlertStatus, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
 from signalpost.errors import InvalidValue, NotPossible, shown

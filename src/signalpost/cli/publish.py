@@ -11,12 +11,9 @@ from signalpost.cli.option_types import NumberRange, TargetText
 from signalpost.cli.output import json_option
 from signalpost.cli.publication import Publication, publish_and_print
 from signalpost.cli.publish_facts import made
-from signalpost.domain.alert import Alert
-from signalpost.domain.announcement import Announcement
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Payload
+from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from signalpost.cli.output import say, say_json
 from signalpost.config import DestinationConfig, variable_of
-from signalpost.domain.announcement import Announcement
+from signalpost.domain.reports import Announcement
 from signalpost.errors import Evidence
 from signalpost.secret import redacted
 from signalpost.sinks.discord.address import WebhookAddress

@@ -5,11 +5,9 @@ A destination is a configured sink with a name.
 
 from typing import NamedTuple
 
-from signalpost.domain.alert import Alert, AlertSeverity
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Payload
+from signalpost.domain.reports import Alert, AlertSeverity, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
 
 

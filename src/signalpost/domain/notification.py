@@ -12,16 +12,13 @@ import msgspec
 
 from signalpost import clock
 from signalpost.domain import validity
-from signalpost.domain.alert import Alert, AlertSeverity
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.context import NO_CONTEXT, Context
 from signalpost.domain.exact import plain
 from signalpost.domain.life import opened
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Alert, AlertSeverity, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.text import id_of, text_of
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade

@@ -10,16 +10,13 @@ from typing import Any
 import msgspec
 
 from signalpost.domain import spellings
-from signalpost.domain.alert import Alert
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.exact import non_negative
 from signalpost.domain.making import make
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Payload
+from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.sent import as_sent
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import FieldNames, FoundFields, read_fields
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.text import text_of
 from signalpost.errors import Fault, InvalidValue, shown
 from signalpost.ingest.send_options import facts, is_option

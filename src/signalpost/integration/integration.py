@@ -10,11 +10,11 @@ from weakref import WeakSet
 import msgspec
 
 from signalpost.config import Config
-from signalpost.domain.alert import Alert
 from signalpost.domain.events import Listener
 from signalpost.domain.notification import Notification, Payload, notification_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.reason import Reason
+from signalpost.domain.reports import Alert
 from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Refusal, Ticket

@@ -11,7 +11,7 @@ from pathlib import PurePath
 from types import TracebackType
 
 from signalpost import clock
-from signalpost.domain.alert import Alert, AlertSeverity
+from signalpost.domain.reports import Alert, AlertSeverity
 from signalpost.domain.text import LONGEST_ID
 from signalpost.errors import as_text
 from signalpost.integration.functions import process_wide

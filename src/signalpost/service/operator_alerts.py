@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from signalpost import clock
-from signalpost.domain.alert import Alert
 from signalpost.domain.events import CardGone, ChangeRefused, DestinationGone, Event, HostBanned
 from signalpost.domain.instant import iso
+from signalpost.domain.reports import Alert
 from signalpost.domain.ticket import Ticket
 from signalpost.errors import StoreClosed
 

@@ -10,12 +10,12 @@ from warnings import warn
 
 from signalpost.config import Config
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
-from signalpost.domain.alert import Alert
 from signalpost.domain.change import Change
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
 from signalpost.domain.notification import NEW, Payload
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Alert
 from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.stream_state import StreamState

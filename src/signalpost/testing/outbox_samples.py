@@ -10,10 +10,10 @@ from signalpost.delivery.outbox.commands import (
     OutboxEntry,
     Settlement,
 )
-from signalpost.domain.alert import Alert
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Alert
 from signalpost.domain.tier import UserTier
 
 START = datetime(2026, 3, 2, 9, 30, 0, 123_456, tzinfo=UTC)

@@ -14,14 +14,11 @@ from functools import partial
 from typing import Any
 
 from signalpost import clock
-from signalpost.domain.alert import Alert
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.context import Context
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Notification, Payload, payload_id
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
 from signalpost.errors import Evidence
 from signalpost.sinks.evidence import CardLost, Receipt, Rejected, Throttled, Unavailable, Unconfirmed

@@ -12,7 +12,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 
-from signalpost.domain.alert import Alert, AlertSeverity
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, Fill, Update
 from signalpost.domain.exact import positive, rounded
 from signalpost.domain.faults import Faults
@@ -20,9 +19,9 @@ from signalpost.domain.instant import compact
 from signalpost.domain.instrument import Instrument, read_pair
 from signalpost.domain.notification import Payload
 from signalpost.domain.order import OrderKind
+from signalpost.domain.reports import Alert, AlertSeverity, SystemStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import read_fields
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.text import required_text
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import WHOLE, Trade

@@ -22,10 +22,10 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.ticket_ids import first_of
-from signalpost.domain.alert import Alert
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Alert
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.discord.address import WebhookAddress
 from signalpost.testing.outbox_samples import verdict

@@ -9,14 +9,11 @@ import pytest
 from signalpost.cli.delivery_story import Story, Surroundings, heading, story
 from signalpost.cli.notification_summary import kind_of, summary_of
 from signalpost.delivery.outbox.commands import Message
-from signalpost.domain.alert import Alert
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
 from tests.surface.texts import assert_stored
 

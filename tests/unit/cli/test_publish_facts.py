@@ -12,12 +12,9 @@ from click.testing import CliRunner
 from signalpost.cli.option_types import TargetText
 from signalpost.cli.publish_facts import made
 from signalpost.domain import instant
-from signalpost.domain.alert import Alert
-from signalpost.domain.announcement import Announcement
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Payload, notification_of
+from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.errors import InvalidValue
 
 TIME = "2026-03-02T09:30:00Z"

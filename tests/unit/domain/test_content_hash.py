@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from signalpost.domain.alert import Alert
 from signalpost.domain.notification import HASH_VERSION, Notification, Payload, is_same_content
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Alert
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 

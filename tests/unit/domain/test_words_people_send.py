@@ -9,9 +9,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from signalpost.domain.alert import Alert
 from signalpost.domain.candle import Candle
 from signalpost.domain.instant import utc
+from signalpost.domain.reports import Alert
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidValue
 

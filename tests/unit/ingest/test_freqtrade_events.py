@@ -7,9 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from signalpost.domain.alert import Alert
+from signalpost.domain.reports import Alert, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.web import freqtrade
 from signalpost.web.hook_signals import HookChange
 from signalpost.web.problem import Problem

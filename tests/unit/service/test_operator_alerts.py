@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from signalpost.domain.alert import Alert
 from signalpost.domain.events import BreakerMoved, CardGone, ChangeRefused, DestinationGone, HostBanned
+from signalpost.domain.reports import Alert
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import StoreClosed
 from signalpost.service.operator_alerts import OperatorAlerts

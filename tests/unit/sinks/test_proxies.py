@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from signalpost.config import Config
-from signalpost.domain.announcement import Announcement
+from signalpost.domain.reports import Announcement
 from signalpost.errors import Evidence
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox

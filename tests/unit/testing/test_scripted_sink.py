@@ -4,9 +4,9 @@ from datetime import timedelta
 import pytest
 
 from signalpost import clock
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Announcement
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import Receipt, Throttled, Unavailable
 from signalpost.sinks.port import Answer, Item

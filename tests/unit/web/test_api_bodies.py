@@ -9,12 +9,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from signalpost.domain.alert import Alert
-from signalpost.domain.announcement import Announcement
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.errors import Fault
 from signalpost.ingest.kinds import KIND_BY_PATH
 from signalpost.web import api

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalpost.domain.alert import Alert
 from signalpost.domain.change import Change, Close, Update
 from signalpost.domain.life import opened
 from signalpost.domain.notification import Payload
+from signalpost.domain.reports import Alert, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.web import freqtrade
 from signalpost.web.problem import Problem
 from tests.unit.web.tokens import refusal, token

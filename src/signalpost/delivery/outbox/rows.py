@@ -13,10 +13,10 @@ import msgspec
 
 from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.schema import FIRST, LAST
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Announcement
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidValue, shown
 from signalpost.telemetry.failures import log_failure

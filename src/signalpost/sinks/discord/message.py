@@ -7,15 +7,13 @@ from typing import Any
 
 import msgspec
 
-from signalpost.domain.alert import Alert
 from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill
 from signalpost.domain.life import after, opened
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Alert, MarketAnalysis, SystemStatus
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.trade import Trade, TradeState
 from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits

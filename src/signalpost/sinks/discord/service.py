@@ -5,14 +5,11 @@ from types import TracebackType
 from typing import Self
 
 from signalpost import __version__
-from signalpost.domain.alert import Alert
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.destinations import usual_destination
-from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Notification, notification_of
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret

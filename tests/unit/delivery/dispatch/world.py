@@ -21,11 +21,11 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
 from signalpost.delivery.rank import rank_of
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId
 from signalpost.domain.events import Event, Settled
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Announcement
 from signalpost.errors import StoreFailed
 from signalpost.sinks.evidence import Throttled, Unavailable, Unconfirmed
 from signalpost.telemetry.bus import Bus

@@ -14,10 +14,10 @@ from signalpost.delivery.outbox.commands import Find, Lease, NewDelivery, NewNot
 from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.rank import rank_of
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Announcement
 from signalpost.testing.outbox_samples import verdict
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual

@@ -30,10 +30,10 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reports import Announcement
 from signalpost.errors import InvalidValue
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
 from tests.tmpfs import with_connection

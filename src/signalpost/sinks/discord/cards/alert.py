@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
 from signalpost.domain.identity import short_id
+from signalpost.domain.reports import Alert, AlertSeverity, AlertStatus
 from signalpost.sinks.discord.cards.body import edit, embed, footer, mention, post
 from signalpost.sinks.discord.cards.look import Event, Look, Sending
 from signalpost.sinks.discord.cards.view import MessageLink, View

@@ -8,10 +8,8 @@ import re
 from datetime import datetime
 from typing import Any
 
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.context import Fact
-from signalpost.domain.market_analysis import MarketAnalysis
-from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.reports import Announcement, MarketAnalysis, SystemStatus
 from signalpost.sinks.discord.cards.body import edit, embed, footer, post
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.cards.view import View

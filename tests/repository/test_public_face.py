@@ -33,7 +33,7 @@ HEAVY_MODULES = {
 }
 """Modules that store files or use the network are heavy; they load only when they are used."""
 NAMES = [name for name in signalpost.__all__ if name != "__version__"]
-TABLE = dict(re.findall(r'^    "(\w+)": "([\w.]+)",$', inspect.getsource(signalpost), re.MULTILINE))
+TABLE = signalpost._MODULE_BY_NAME
 """The module of each public name, as the table of lazy imports has it."""
 
 

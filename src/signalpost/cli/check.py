@@ -1,17 +1,40 @@
 """`signalpost check`: shows the configuration, the source of each setting, and what is wrong with it."""
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import click
 from rich.table import Table
 from rich.text import Text
 
-from signalpost.cli.check_result import CheckResult
+from signalpost import clock
 from signalpost.cli.configuration import Flags, configured
-from signalpost.cli.output import clean, json_option, say, say_as_it_is, say_json
+from signalpost.cli.output import clean, json_option, plain_fault, say, say_as_it_is, say_json
 from signalpost.cli.tables import console, table
+from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources
+from signalpost.config.files import DataFolder, check_data_folder
+from signalpost.config.settings import (
+    CARD_SETTINGS,
+    DELAY,
+    ROLES,
+    SETTINGS,
+    SIGNAL_SETTINGS,
+    SIGNALS,
+    USUAL_ROLE,
+    Setting,
+)
 from signalpost.config.settings import example as example_file
-from signalpost.errors import InvalidConfiguration
+from signalpost.config.sources import FILE
+from signalpost.delivery.outbox.reader import StoreVersion, version_of
+from signalpost.delivery.pacing.limits import Rate
+from signalpost.delivery.routing import ranks_of
+from signalpost.domain.notification import Payload
+from signalpost.domain.reports import Alert, AlertSeverity, Announcement, MarketAnalysis, SystemStatus
+from signalpost.domain.signal import Signal
+from signalpost.domain.tier import Hidden, TierCopy, UserTier
+from signalpost.errors import Fault, InvalidConfiguration, StoreFailed, StoreUnusable
+from signalpost.secret import redacted
 
 
 @click.command(
@@ -48,10 +71,10 @@ def check(flags: Flags, *, as_json: bool, example: bool) -> None:
 
 def _show(plain: dict[str, Any]) -> None:
     screen = console()
-    screen.print(_settings("Settings", plain["settings"]))
+    screen.print(_settings_table("Settings", plain["settings"]))
     changed = {name: each for name, each in plain["cards"].items() if each["from"] != "default"}
     if changed:
-        screen.print(_settings("Messages, as far as changed", changed))
+        screen.print(_settings_table("Messages, as far as changed", changed))
     if plain["destinations"]:
         limits = ("per minute", "burst", "channel")
         made = table("Destinations", "destination", "host", "webhook", *limits, "from", right=limits, wraps="from")
@@ -77,10 +100,141 @@ def _show(plain: dict[str, Any]) -> None:
         screen.print(Text.assemble(("warning:", "yellow"), " ", clean(warning)), soft_wrap=True)
 
 
-def _settings(title: str, settings: dict[str, dict[str, Any]]) -> Table:
+def _settings_table(title: str, settings: dict[str, dict[str, Any]]) -> Table:
     made = table(title, "setting", "value", "from", "variable", wraps="value")
     for key, each in settings.items():
         value = each["value"]
         text = str(value).lower() if isinstance(value, bool) else str(value)  # as in a settings file
         made.add_row(key, text, each["from"], each["variable"])
     return made
+
+
+class Configuration(NamedTuple):
+    """A valid configuration and its data folder."""
+
+    reading: Reading
+    config: Config
+    data_folder: DataFolder
+
+
+class CheckResult(NamedTuple):
+    """A configuration, or None if it is invalid, and all faults."""
+
+    configuration: Configuration | None
+    faults: tuple[Fault, ...]
+    store: StoreVersion | None = None
+    """None if there is no store yet or it cannot be read."""
+
+    @classmethod
+    def of(cls, flags: Flags) -> Self:
+        """Read the configuration with these flags and check its data folder."""
+        try:
+            reading = read_sources(flags=flags.by_variable())
+        except InvalidConfiguration as fault:
+            return cls(None, tuple(each._replace(text=redacted(each.text)) for each in fault.errors))
+        home_folder = reading.fields["home"]
+        folder = check_data_folder(home_folder, STORE_FILE)
+        faults: tuple[Fault, ...] = () if folder.is_usable else (_of_folder(home_folder, folder),)
+        store = None
+        try:
+            store = version_of(home_folder / STORE_FILE) if folder.is_usable else None
+        except (StoreUnusable, StoreFailed) as fault:
+            faults = tuple(each._replace(text=redacted(each.text)) for each in fault.errors)
+        return cls(Configuration(reading, Config.of(reading), folder), faults, store)
+
+    def as_plain(self) -> dict[str, Any]:
+        """The result as JSON, without webhooks; only the faults if the configuration is invalid."""
+        if self.configuration is None:
+            return self._plain_faults()
+        reading, config, folder = self.configuration
+        return {
+            "file": None if reading.file is None else redacted(str(reading.file)),
+            "settings": dict(_settings(reading, (*SETTINGS, *SIGNAL_SETTINGS))),
+            "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
+            "destinations": [_destination(each, reading, config) for each in config.destinations],
+            "routes": list(_routes(config)),
+            "data_folder": {"usable": folder.is_usable, "state": redacted(folder.state)},
+            "store": None if self.store is None else self.store._asdict(),
+            "warnings": [redacted(warning) for warning in (*config.warnings, *_missing(config))],
+            **self._plain_faults(),
+        }
+
+    def _plain_faults(self) -> dict[str, Any]:
+        return {
+            "faults": [each.text for each in self.faults],
+            "errors": [plain_fault(each) for each in self.faults],
+        }
+
+
+def _of_folder(home: Path, folder: DataFolder) -> Fault:
+    return Fault("not-usable", redacted(f"data folder {home}: {folder.state}"), "home", redacted(str(home)))
+
+
+def _settings(reading: Reading, settings: Iterable[Setting[Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for setting in settings:
+        value = reading.shown[setting.name]
+        shown = redacted(value) if isinstance(value, str) else value
+        name = setting.name.removeprefix(f"{SIGNALS}.")
+        yield name, {"value": shown, "from": reading.origin_by_key[setting.name], "variable": setting.variable}
+
+
+def _roles(config: Config) -> Iterator[tuple[str, dict[str, Any]]]:
+    for tier, roles in config.look.roles.items():
+        for key, role in ((USUAL_ROLE, roles.usual), *roles.by_event.items()):
+            yield f"{ROLES}.{tier}.{key}", {"value": role or False, "from": FILE, "variable": ""}
+
+
+def _missing(config: Config) -> Iterator[str]:
+    if not config.look.producer:
+        advice = "set it to your name and your conflicts of interest (cards.producer or SIGNALPOST_PRODUCER)"
+        yield f"no producer is set, so readers do not see who makes the signals: {advice}"
+
+
+def _destination(destination: DestinationConfig, reading: Reading, config: Config) -> dict[str, Any]:
+    limits = destination.limits
+    return {
+        "name": destination.name,
+        "host": destination.address.host,
+        "webhook_id": destination.webhook_id,
+        "from": reading.origin_by_key[f"destinations.{destination.name}"],
+        "messages_a_minute": limits.messages_a_minute,
+        "burst": _rate(limits.burst),
+        "channel": _rate(limits.channel),
+        "reserve": limits.reserve,
+        "ticket": config.look_of(destination.name).ticket.value,
+    }
+
+
+def _rate(rate: Rate | None) -> str | None:
+    return None if rate is None else f"{rate.limit} in {rate.period:g} s"
+
+
+def _routes(config: Config) -> Iterator[dict[str, Any]]:
+    """The destinations of each kind, from the service's own routing."""
+    routing = config.routing()
+    signal = Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", timestamp=clock.now(), entry_price=1)
+    tiers = sorted(ranks_of(config.tiers).items(), key=lambda each: each[1])
+    kinds: list[tuple[str, int | None, Payload, UserTier]] = [
+        (f"signals for {tier}{_less(routing.copy(tier))}", rank, signal, tier) for tier, rank in tiers
+    ]
+    kinds += [(what, None, payload, UserTier.FREE) for what, payload in _others()]
+    for what, rank, payload, tier in kinds:
+        routes = routing.route(payload, tier)
+        sent = [route.destination for route in routes if route.suppressed_for is None]
+        yield {"what": what, "rank": rank, "to": [route.destination for route in routes], "sent": sent}
+
+
+def _less(copy: TierCopy) -> str:
+    """How a tier's signals differ from those of the others."""
+    parts = [f"{DELAY.parser.show(copy.delay)} later"] if copy.delay else []
+    parts += [f"no {field}" for field in Hidden if field in copy.hidden]
+    parts += [f"confidence {copy.min_confidence} or more"] if copy.min_confidence is not None else []
+    return f", {', '.join(parts)}" if parts else ""
+
+
+def _others() -> Iterator[tuple[str, Payload]]:
+    for severity in (AlertSeverity.CRITICAL, AlertSeverity.HIGH, AlertSeverity.MEDIUM, AlertSeverity.LOW):
+        yield f"alerts, {severity}", Alert(alert_type="check", severity=severity, title="check")
+    yield "market analyses", MarketAnalysis(title="check", text="check")
+    yield "system statuses", SystemStatus(status="up")
+    yield "announcements", Announcement(title="check", text="check")

@@ -6,12 +6,14 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from signalpost.cli.notification_summary import summary_of
 from signalpost.cli.tables import table
 from signalpost.cli.time_format import utc_second
 from signalpost.delivery.outbox.commands import Message, OutboxEntry
 from signalpost.domain.delivery import Attempt
 from signalpost.domain.instant import iso
+from signalpost.domain.notification import Notification
+from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
+from signalpost.domain.signal import Signal
 
 _COLOUR_BY_STATE = {"delivered": "green", "dead": "red", "unconfirmed": "yellow", "expired": "yellow"}
 
@@ -85,3 +87,33 @@ def plain_history(history: tuple[Attempt, ...], message: Message | None) -> dict
             for attempt in history
         ],
     }
+
+
+def summary_of(notification: Notification) -> str:
+    """Such as `BUY EUR_USD H4` or `high alert: No candles since 10:00`."""
+    event = "" if notification.event == "new" else f", {notification.event}"
+    match notification.payload:
+        case Signal() as payload:
+            return f"{payload.signal_type} {payload.stream}{event}"
+        case Alert() as payload:
+            return f"{payload.severity} alert: {payload.title}{event}"
+        case MarketAnalysis() as payload:
+            return f"analysis: {payload.title}{event}"
+        case SystemStatus() as payload:
+            return f"status: {payload.status}{event}"
+        case payload:
+            return f"announcement: {payload.title}{event}"
+
+
+def kind_of(notification: Notification) -> str:
+    """Its kind with an article: `a signal`."""
+    return _KINDS[type(notification.payload)]
+
+
+_KINDS = {
+    Signal: "a signal",
+    Alert: "an alert",
+    MarketAnalysis: "a market analysis",
+    SystemStatus: "a status report",
+    Announcement: "an announcement",
+}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from signalpost.cli.notification_summary import kind_of, summary_of
+from signalpost.cli.delivery_lines import kind_of, summary_of
 from signalpost.cli.time_format import format_duration, format_time
 from signalpost.delivery.dispatch.decide import MOST_ATTEMPTS
 from signalpost.delivery.facts import read_gone, read_pace

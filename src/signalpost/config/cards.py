@@ -1,14 +1,26 @@
 """Reads how messages look from all sources of settings."""
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from signalpost.config.destinations import tier_named
 from signalpost.config.parsers import ROLE_ID, advice, role
-from signalpost.config.settings import CARD_SETTINGS, CARDS, COLOURS, COMPANIONS, ROLE_KEYS, ROLES, USUAL_ROLE
+from signalpost.config.settings import (
+    CARD_SETTINGS,
+    CARDS,
+    COLOURS,
+    COMPANIONS,
+    DELAY,
+    IF_ENDED,
+    ROLE_KEYS,
+    ROLES,
+    TIERS,
+    USUAL_ROLE,
+)
 from signalpost.config.sources import Sources, Table, text_of
-from signalpost.domain.tier import UserTier
-from signalpost.domain.tier_copy import TierCopy
+from signalpost.domain.tier import WHOLE_COPY, Hidden, TierCopy, UserTier
+from signalpost.errors import InvalidConfiguration
 from signalpost.sinks.discord.cards.look import Colours, Event, Look, Roles
 
 
@@ -64,3 +76,51 @@ def _role(value: object) -> str | None:
 
 
 _TABLES = (CARDS, COLOURS, COMPANIONS)
+
+
+_HIDE, _MIN_CONFIDENCE = "hide", "min_confidence"
+
+
+def find_copies(sources: Sources) -> Mapping[UserTier, TierCopy]:
+    """The copies of the tiers that do not get everything at once."""
+    copies = {}
+    for name in sources.file.tiers:
+        try:
+            tier = tier_named(name)
+        except InvalidConfiguration:
+            continue  # it is reported with the tiers
+        copy = TierCopy(
+            delay=sources.table_value(TIERS, name, DELAY) or DELAY.default,
+            hidden=_hidden(sources, name),
+            if_ended=sources.table_value(TIERS, name, IF_ENDED) or IF_ENDED.default,
+            min_confidence=_min_confidence(sources, name),
+        )
+        if copy != WHOLE_COPY:
+            copies[tier] = copy
+    return copies
+
+
+def _hidden(sources: Sources, name: str) -> frozenset[Hidden]:
+    listed: Any = sources.table(TIERS, name).get(_HIDE, [])
+    words = tuple(Hidden)
+    if isinstance(listed, list) and all(each in words for each in listed):
+        return frozenset(map(Hidden, listed))
+    place = sources.file.place(TIERS, name, _HIDE)
+    known = ", ".join(words)
+    sources.findings.add(f"{place}: use a list of {known}; [] hides nothing", "unknown-word", place.field, known)
+    return frozenset()
+
+
+def _min_confidence(sources: Sources, name: str) -> Decimal | None:
+    given = sources.table(TIERS, name).get(_MIN_CONFIDENCE)
+    if given is None:
+        return None
+    try:
+        least = Decimal(str(given)) if type(given) in {int, float, str} else Decimal(-1)
+    except InvalidOperation:
+        least = Decimal(-1)
+    if 0 <= least <= 1:
+        return least
+    place = sources.file.place(TIERS, name, _MIN_CONFIDENCE)
+    sources.findings.add(f"{place}: use a number from 0 to 1, such as 0.7", "out-of-range", place.field, "0 to 1")
+    return None

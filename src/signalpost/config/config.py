@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from signalpost.config.cards import find_look
+from signalpost.config.cards import find_copies, find_look
 from signalpost.config.destinations import DestinationConfig, find_destinations, find_tiers, own_names
 from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
 from signalpost.config.settings import (
@@ -32,14 +32,12 @@ from signalpost.config.settings import (
     known_variables,
 )
 from signalpost.config.sources import DEFAULT, NO_FILE, Sources
-from signalpost.config.tier_copies import find_copies
 from signalpost.delivery.outbox.heartbeat import USUAL, Heartbeat
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Routing, Tier, ranks_of
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.notification import KINDS
-from signalpost.domain.tier import UserTier
-from signalpost.domain.tier_copy import TierCopy
+from signalpost.domain.tier import TierCopy, UserTier
 from signalpost.errors import Fault, InvalidConfiguration
 from signalpost.sinks.discord.address import API_HOST
 from signalpost.sinks.discord.cards.look import Look

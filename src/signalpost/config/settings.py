@@ -11,7 +11,7 @@ from typing import Any, Generic, NamedTuple
 from signalpost.config import parsers
 from signalpost.config.parsers import HttpAddress, Parser, Value
 from signalpost.domain.destinations import USUAL_DESTINATIONS
-from signalpost.domain.tier_copy import AT_ONCE, IfEnded
+from signalpost.domain.tier import AT_ONCE, IfEnded
 from signalpost.domain.validity import OPEN_FOR as OPEN_FOR_USUALLY
 from signalpost.sinks.discord.cards.look import (
     LONGEST_DISCLAIMER,

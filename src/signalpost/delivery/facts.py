@@ -22,8 +22,7 @@ from signalpost.delivery.pacing.breaker import BreakerMemory
 from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.pacer import PaceMemory
 from signalpost.delivery.routing import Routing, Tier
-from signalpost.domain.tier import UserTier
-from signalpost.domain.tier_copy import TierCopy
+from signalpost.domain.tier import TierCopy, UserTier
 from signalpost.errors import InvalidConfiguration, InvalidValue
 
 GONE = "disabled"

@@ -8,7 +8,7 @@ from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.instant import iso
 from signalpost.domain.notification import Notification
 from signalpost.domain.signal import Signal
-from signalpost.domain.tier_copy import IfEnded, TierCopy
+from signalpost.domain.tier import IfEnded, TierCopy
 
 
 def deliveries_of(notification: Notification, routing: Routing) -> tuple[NewDelivery, ...]:

@@ -19,8 +19,7 @@ from signalpost.domain.destinations import (
 )
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
-from signalpost.domain.tier import UserTier
-from signalpost.domain.tier_copy import WHOLE_COPY, TierCopy
+from signalpost.domain.tier import WHOLE_COPY, TierCopy, UserTier
 from signalpost.errors import InvalidConfiguration
 
 NO_WEBHOOK = "no webhook"

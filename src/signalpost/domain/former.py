@@ -5,9 +5,9 @@ Kept for one release, so that a signal sent both before and after an upgrade is 
 
 import re
 
+from signalpost.domain.identity import NO_STRATEGY, derived_id, strategy_slug
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
-from signalpost.domain.signal_id import NO_STRATEGY, derived_id, strategy_slug
 
 _STRATEGY = "MA Unified Strategy"
 _NOT_SIMPLE = re.compile(r"[^A-Z0-9/_-]+")

@@ -3,9 +3,14 @@
 import hashlib
 import re
 from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from signalpost.domain.instant import compact
 from signalpost.domain.text import LONGEST_ID
+
+if TYPE_CHECKING:
+    from signalpost.domain.signal import Signal
 
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")
 _LONGEST_SLUG = 60
@@ -43,3 +48,19 @@ def short_id(payload_id: str, run: str | None = None) -> str:
 
 def _short_hash(text: str) -> str:
     return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
+
+
+NO_STRATEGY = "signal"
+"""The strategy in the id of a signal without one."""
+
+
+def derived_id(signal: "Signal", strategy: str, symbol: str) -> str:
+    """The default id of `signal`: its strategy's slug, symbol, timeframe if it has one, side and candle."""
+    timeframe = "" if signal.timeframe is None else f"{signal.timeframe}:"
+    return f"{strategy}:{symbol}:{timeframe}{signal.signal_type}:{compact(signal.timestamp)}"
+
+
+@lru_cache(maxsize=256)
+def strategy_slug(name: str) -> str:
+    """A strategy's name in signal ids: `MA Unified Strategy` becomes `ma-unified`."""
+    return slug(name).removesuffix("-strategy")

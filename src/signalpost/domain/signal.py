@@ -21,6 +21,7 @@ from signalpost.domain.exact import (
     step,
 )
 from signalpost.domain.faults import Conversions, Faults
+from signalpost.domain.identity import NO_STRATEGY, derived_id, strategy_slug
 from signalpost.domain.instant import Instant, iso, utc
 from signalpost.domain.instrument import Instrument, read_pair
 from signalpost.domain.level_rules import wrong_levels
@@ -28,7 +29,6 @@ from signalpost.domain.making import make
 from signalpost.domain.order import EntryZone, OrderKind, leverage_of, zone_of
 from signalpost.domain.precision import finest_of, places_for, signal_places
 from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
-from signalpost.domain.signal_id import NO_STRATEGY, derived_id, strategy_slug
 from signalpost.domain.target import GivenTarget, Target, agreed, changed, shares_of, targets_of
 from signalpost.domain.text import id_of, required_text, text_of
 from signalpost.domain.timeframe import Timeframe

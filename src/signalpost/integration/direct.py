@@ -36,8 +36,7 @@ from signalpost.integration.submission import Submission, extended
 from signalpost.sinks.discord.service import DiscordService
 from signalpost.sinks.evidence import Receipt, Unconfirmed
 from signalpost.telemetry.bus import Bus
-from signalpost.telemetry.failures import log_failure
-from signalpost.telemetry.log_queue import logger
+from signalpost.telemetry.log_queue import log_failure, logger
 
 MOST_WAITING = 10_000
 """Direct sends that may wait or run at once."""

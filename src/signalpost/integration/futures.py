@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import is_from_keyboard
-from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log_queue import log_failure
 
 Result = TypeVar("Result")
 

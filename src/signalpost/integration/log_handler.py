@@ -19,7 +19,7 @@ from signalpost.integration.integration import NotificationIntegration
 from signalpost.integration.loop_thread import THREADS
 from signalpost.integration.process_end import this_process
 from signalpost.secret import redacted
-from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log_queue import log_failure
 
 REPEATS_WITHIN = timedelta(seconds=60)
 MOST_GROUPS = 1_000

@@ -15,7 +15,7 @@ from threading import Thread, current_thread
 from typing import Any, ParamSpec, TypeVar
 
 from signalpost.integration.futures import AwaitableFuture, this_thread_must_not_wait
-from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log_queue import log_failure
 
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")

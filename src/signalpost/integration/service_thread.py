@@ -14,8 +14,7 @@ from signalpost.integration.loop_thread import MARGIN, LoopThread
 from signalpost.integration.submission import MOST_WAITING, SubmissionQueue, Submitted
 from signalpost.secret import described
 from signalpost.service import AsyncNotificationService, Health, HealthStatus
-from signalpost.telemetry.failures import log_failure
-from signalpost.telemetry.log_queue import logger
+from signalpost.telemetry.log_queue import log_failure, logger
 
 _TO_CLOSE = 1.0
 """Seconds of a stop's timeout, at most a quarter of it, that are reserved for running sends and for closing."""

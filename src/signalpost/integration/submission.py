@@ -18,8 +18,7 @@ from signalpost.integration.loop_thread import THREADS, LazyThread
 from signalpost.integration.process_end import this_process
 from signalpost.service import AsyncNotificationService
 from signalpost.service.signal_verbs import SignalChange
-from signalpost.telemetry.failures import log_failure
-from signalpost.telemetry.log_queue import logger
+from signalpost.telemetry.log_queue import log_failure, logger
 
 MOST_WAITING = 10_000
 """Submissions that may wait for their ticket, plus one for each thread that submits at the same moment."""

@@ -17,8 +17,7 @@ from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.events import Listener
 from signalpost.domain.reason import Reason
 from signalpost.errors import OwnershipLost, SignalpostError, StoreClosed
-from signalpost.telemetry.failures import log_failure
-from signalpost.telemetry.log_queue import logger
+from signalpost.telemetry.log_queue import log_failure, logger
 
 _NOBODY_DELIVERS = "No process delivers from this folder. Start one that has webhooks, such as `signalpost serve`."
 _PULSE_EVERY = 1.0

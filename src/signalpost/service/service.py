@@ -10,7 +10,7 @@ from warnings import warn
 
 from signalpost.config import Config
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
-from signalpost.domain.change import Change
+from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill, Update
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
 from signalpost.domain.notification import NEW, Payload
@@ -22,9 +22,9 @@ from signalpost.domain.stream_state import StreamState
 from signalpost.domain.text import id_of
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import Trade
 from signalpost.errors import InvalidConfiguration, StoreFailed
 from signalpost.service.health import Health, HealthStatus, Role
-from signalpost.service.reported_event import DEPRECATED, change_of
 from signalpost.service.signal_verbs import SignalChange, SignalVerbs, name_of
 
 STOP_WITHIN = 10.0
@@ -230,3 +230,39 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
     def is_healthy(self) -> bool:
         """True if the status is healthy."""
         return self.health().status is HealthStatus.HEALTHY
+
+
+DEPRECATED = (
+    "queue_notification(event=...) is deprecated for signals: use update_signal, fill_signal, close_signal or "
+    "cancel_signal"
+)
+
+
+def change_of(event: str, signal: Signal, trade: Trade) -> Change | None:
+    """The change of `trade` that `signal` describes; None for an event that is only a message.
+
+    `filled` and `closed` happened at `current_price`. An event that begins with `update` sets the stop, the targets
+    ahead and the notes that differ from the trade; if none does, it is a note of `current_price`.
+    """
+    match event:
+        case "filled":
+            return Fill(price=signal.current_price)
+        case "closed":
+            return Close(price=signal.current_price)
+        case "cancelled":
+            return CancelOrder()
+        case "expired":
+            return ExpireOrder()
+        case _:
+            return _update(signal, trade) if event.startswith("update") else None
+
+
+def _update(signal: Signal, trade: Trade) -> Update:
+    news: dict[str, Any] = {}
+    if signal.stop_loss is not None and signal.stop_loss != trade.stop:
+        news["stop_loss"] = signal.stop_loss
+    if (ahead := signal.targets[trade.hits :]) and ahead != trade.targets[trade.hits :]:
+        news["targets"] = ahead
+    if signal.notes and signal.notes not in (trade.signal.notes, trade.note):
+        news["note"] = signal.notes
+    return Update(**news or {"note": f"Price {signal.price_text(signal.current_price)}"})

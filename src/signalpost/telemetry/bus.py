@@ -10,8 +10,7 @@ from typing import NoReturn
 
 from signalpost.domain.events import Event, Listener
 from signalpost.errors import is_from_keyboard
-from signalpost.telemetry.failures import log_failure
-from signalpost.telemetry.log_queue import logger
+from signalpost.telemetry.log_queue import log_failure, logger
 
 SLOW = 0.1
 """Seconds; a slower listener is reported, because it delays deliveries."""

@@ -14,6 +14,7 @@ from functools import partial
 from queue import SimpleQueue
 
 from signalpost.errors import is_from_keyboard
+from signalpost.secret import described
 
 MOST_WAITING = 20_000
 """Maximum number of waiting lines; further ones are dropped and counted."""
@@ -145,3 +146,11 @@ logger = LogQueue()
 """The logger for all of signalpost."""
 
 atexit.register(logger.flush)
+
+
+def log_failure(task: str, fault: BaseException, *, level: int = logging.ERROR, with_text: bool = True) -> None:
+    """Log one line with `task`, the exception, its frames and its causes.
+
+    Pass `with_text=False` for exceptions of other people's code: their text may quote a secret.
+    """
+    logger.log(level, "%s: %s", task, described(fault, with_text=with_text))

@@ -1,16 +1,22 @@
 """Routes requests to their handlers."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import unquote
+from weakref import WeakValueDictionary
 
+import msgspec
 from aiohttp import web
 
 from signalpost import clock
 from signalpost.delivery.outbox.book import FindTrades
+from signalpost.domain.instant import iso, utc
+from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Refusal, Ticket
 from signalpost.ingest.changes import VERBS
 from signalpost.ingest.kinds import KIND_BY_PATH, SIGNAL, Kind
@@ -30,7 +36,6 @@ from signalpost.web.answers import (
 )
 from signalpost.web.auth import TokenAuth
 from signalpost.web.body import json_object
-from signalpost.web.first_times import FirstTimes
 from signalpost.web.hook_signals import HookSignals
 from signalpost.web.problem import Problem
 from signalpost.web.requests import bearer, body_of, check_json, foreign_name, is_local_name
@@ -208,3 +213,36 @@ class Router:
 
     def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:
         return self._auth.admit(presented, scope, request.remote or "", asyncio.get_running_loop().time())
+
+
+_FINGERPRINT = "web 1"
+FIRST_TIME_STATES = 256
+"""Per token. With the keys per state, this bounds how many first times are kept."""
+KEYS_PER_STATE = 32
+
+
+class FirstTimes:
+    """Times by id, which outlive a restart. The last ids of each token are kept, in a bounded number of states."""
+
+    def __init__(self, service: ServiceApi) -> None:
+        self._service = service
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def of(self, token: Token, id: str, now: datetime, lasts: timedelta = timedelta.max) -> datetime:
+        """The time at which `id` was sent first: the remembered one, or else `now`, which is then remembered.
+
+        A remembered time counts as long as `lasts`; after that, the same id is new again. Raises StoreFailed.
+        """
+        number = int.from_bytes(hashlib.blake2s(id.encode(), digest_size=2).digest()) % FIRST_TIME_STATES
+        stream = f"first-times/{token.name}/{number}"
+        lock = self._locks.setdefault(stream, asyncio.Lock())
+        async with lock:
+            state = await self._service.load_state(stream)
+            known = {} if state is None or state.fingerprint != _FINGERPRINT else msgspec.json.decode(state.state)
+            # abs: if the clock was set back since, an id that was seen within `lasts` is still a repeat
+            if id in known and abs(now - (first := utc(known[id], "first time"))) < lasts:
+                return first
+            others = [each for each in known.items() if each[0] != id]
+            newest = dict(others[-(KEYS_PER_STATE - 1) :]) | {id: iso(now)}
+            await self._service.commit(StreamState(stream, _FINGERPRINT, now, msgspec.json.encode(newest)))
+            return now

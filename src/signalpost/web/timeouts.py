@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from signalpost.errors import StoreClosed, StoreFailed
-from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log_queue import log_failure
 from signalpost.web.problem import Problem
 
 ANSWER_WITHIN = 2.0

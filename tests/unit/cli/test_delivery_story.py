@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from signalpost.cli.delivery_lines import kind_of, summary_of
 from signalpost.cli.delivery_story import Story, Surroundings, heading, story
-from signalpost.cli.notification_summary import kind_of, summary_of
 from signalpost.delivery.outbox.commands import Message
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification, Payload

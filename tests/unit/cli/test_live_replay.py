@@ -20,7 +20,7 @@ from signalpost import (
     UserTier,
     clock,
 )
-from signalpost.cli.demo_report import deliveries_table, seconds_table, summary
+from signalpost.cli.demo import deliveries_table, seconds_table, summary
 from signalpost.cli.live_replay import LiveReplay, ReplayClock, SignalTimes, Stopwatch, Stream, installed
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED

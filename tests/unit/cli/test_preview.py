@@ -14,8 +14,8 @@ from hypothesis import settings as slow_too
 from hypothesis import strategies as st
 
 from signalpost import Signal, UserTier
+from signalpost.cli.preview import message_lines
 from signalpost.cli.preview_bodies import KINDS, OF_A_SIGNAL, Scene, previews
-from signalpost.cli.preview_screen import message_lines
 from signalpost.domain.exact import rounded
 from signalpost.sandbox.server import Sandbox
 from signalpost.sinks.discord.cards.look import Look

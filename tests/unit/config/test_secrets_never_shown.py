@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost import AsyncNotificationStartup, Config, InvalidConfiguration, NotificationIntegration
-from signalpost.cli.check_result import CheckResult
+from signalpost.cli.check import CheckResult
 from signalpost.cli.configuration import Flags
 from signalpost.config.settings import SETTINGS, known_variables
 from tests.unit.config.webhooks import TOKEN, url

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from signalpost import Config, InvalidConfiguration
-from signalpost.domain.tier_copy import Hidden, IfEnded, TierCopy
+from signalpost.domain.tier import Hidden, IfEnded, TierCopy
 from tests.unit.config.webhooks import url
 
 

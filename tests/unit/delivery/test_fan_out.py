@@ -10,7 +10,7 @@ from signalpost.delivery.fan_out import deliveries_of
 from signalpost.delivery.routing import Routing
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.notification import notification_of
-from signalpost.domain.tier_copy import IfEnded, TierCopy
+from signalpost.domain.tier import IfEnded, TierCopy
 from tests.unit.delivery.intake_harness import NOW, signal
 
 MINUTE = timedelta(minutes=1)

@@ -2,8 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from signalpost.domain.identity import content_id, slug
-from signalpost.domain.signal_id import strategy_slug
+from signalpost.domain.identity import content_id, slug, strategy_slug
 
 ONE = datetime(2025, 8, 20, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signalpost.sandbox.rules.embed_form import length
+from signalpost.sandbox.rules.message_form import length
 from tests.unit.sandbox.caller import Caller, problems, status
 
 WIDE = "\U0010ffff"

@@ -6,7 +6,7 @@ import pytest
 
 from signalpost import Signal
 from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill, Update
-from signalpost.service.reported_event import change_of
+from signalpost.service.service import change_of
 from tests.unit.domain.trades import LONG, trade
 
 HIT = Update(target_hit=1, stop_loss="be")

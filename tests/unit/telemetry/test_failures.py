@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from signalpost.secret import Secret, described
-from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log_queue import log_failure
 
 
 def _innermost(text: str) -> None:

@@ -88,9 +88,8 @@ def test_the_stream_includes_a_custom_key_only() -> None:
 
 def test_the_longest_names_still_fit_into_a_signal_id() -> None:
     """A key that is accepted here must never make a signal fail later."""
-    from signalpost.domain.identity import fitted_id
+    from signalpost.domain.identity import fitted_id, strategy_slug
     from signalpost.domain.instant import compact
-    from signalpost.domain.signal_id import strategy_slug
 
     longest = config(
         pair="A" * 64,

@@ -27,8 +27,7 @@ from signalpost.sinks.evidence import (
     Unwanted,
 )
 from signalpost.sinks.port import Answer, Item, Sink
-from signalpost.telemetry.failures import log_failure
-from signalpost.telemetry.log_queue import logger
+from signalpost.telemetry.log_queue import log_failure, logger
 
 PROBE_TIMEOUT = 3.0
 """Seconds after which a first probe counts as unanswered, and a cut-off send counts as the destination's failure."""

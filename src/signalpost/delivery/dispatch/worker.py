@@ -39,7 +39,7 @@ from signalpost.domain.notification import payload_id
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.evidence import Loss, Receipt
-from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log_queue import log_failure
 
 LEASED = frozenset({DeliveryState.LEASED})
 _BEAT_SOON = 0.5

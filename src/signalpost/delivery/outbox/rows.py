@@ -19,7 +19,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.reports import Announcement
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidValue, shown
-from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log_queue import log_failure
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STATES = {state.value: state for state in DeliveryState}

@@ -74,7 +74,7 @@ from signalpost.delivery.outbox.transaction import (
 )
 from signalpost.delivery.outbox.verbs import execute
 from signalpost.errors import CommandFailed, OwnershipLost, StoreFailed, StoreUnusable
-from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log_queue import log_failure
 
 _OWNERS = (Lease, Settle, SettleAndLease, Expire, SetAside)
 """Commands for the owner only: they concern deliveries that are being sent, or end waiting ones."""

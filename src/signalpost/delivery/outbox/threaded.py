@@ -33,7 +33,7 @@ from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import Listener, WorkerFailed, WorkerRecovered
 from signalpost.errors import CommandFailed, OwnershipLost, StoreClosed, StoreFailed
 from signalpost.secret import described
-from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log_queue import log_failure
 
 _NAME = "store thread"
 LOOK_EVERY = 0.1

@@ -11,11 +11,10 @@ from signalpost.sandbox.rules.address import Address, address_of, refuse_unknown
 from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest, Moment
 from signalpost.sandbox.rules.faults import Fault, FaultPlan
 from signalpost.sandbox.rules.guild import Effect, Guild, Webhook
-from signalpost.sandbox.rules.limits import REAL, Limits
+from signalpost.sandbox.rules.limits import REAL, Limits, RateRules
 from signalpost.sandbox.rules.log import Entry, Log, Logged
 from signalpost.sandbox.rules.message import timestamp
 from signalpost.sandbox.rules.moderator import Action, entry_of, moderate
-from signalpost.sandbox.rules.rates import RateRules
 from signalpost.sandbox.rules.refusal import Refusal
 
 _LONGEST_TEXT_LOGGED = 2000

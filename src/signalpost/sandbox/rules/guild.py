@@ -9,14 +9,13 @@ from signalpost.sandbox.rules.address import Address
 from signalpost.sandbox.rules.exchange import JSON, HttpAnswer, HttpRequest, Moment, json_answer
 from signalpost.sandbox.rules.form import MOST_FILES, Form, form_of, too_many_files
 from signalpost.sandbox.rules.mentions import Pings
-from signalpost.sandbox.rules.message import Shown, edited_message, new_message, timestamp
+from signalpost.sandbox.rules.message import Shown, edited_message, headline_of, new_message, notification_of, timestamp
 from signalpost.sandbox.rules.message_form import (
     check_components_v2,
     check_edit,
     check_new_message,
     check_webhook_name,
 )
-from signalpost.sandbox.rules.notification import headline_of, notification_of
 from signalpost.sandbox.rules.refusal import (
     THREAD_ARCHIVED,
     UNKNOWN_CHANNEL,

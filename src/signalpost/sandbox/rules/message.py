@@ -1,5 +1,6 @@
 """Builds messages as Discord stores and returns them."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -174,3 +175,32 @@ def _attachment(file: File, n: int, description: str | None, channel_id: str, no
 
 def _user(id: str) -> dict[str, Any]:
     return {"id": id, "username": f"user {id}", "discriminator": "0", "avatar": None, "bot": False}
+
+
+_NAMES = (
+    (re.compile(r"<@!?(\d{1,20})>", re.ASCII), r"@user \1"),
+    (re.compile(r"<@&(\d{1,20})>", re.ASCII), r"@role \1"),
+    (re.compile(r"<#(\d{1,20})>", re.ASCII), r"#channel \1"),
+    (re.compile(r"<a?(:\w{2,32}:)\d{1,20}>", re.ASCII), r"\1"),
+)
+
+
+def notification_of(message: dict[str, Any]) -> str | None:
+    """The text that a phone shows for a new message, with mentions as names; None if the message is silent.
+
+    It is the content only: no embed, no formatting. Markup stays as it was sent, because Discord does not document
+    what its apps strip from it.
+    """
+    if message["flags"] & SUPPRESS_NOTIFICATIONS:
+        return None
+    text: str = message["content"]
+    for mention, name in _NAMES:
+        text = mention.sub(name, text)
+    return text
+
+
+def headline_of(message: dict[str, Any]) -> str:
+    """A message in one line: the first line of its content, or else the title of its first embed."""
+    content: str = message["content"]
+    titles = [embed["title"] for embed in message["embeds"] if "title" in embed]
+    return content.partition("\n")[0] or next(iter(titles), "")

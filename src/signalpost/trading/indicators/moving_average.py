@@ -3,9 +3,7 @@
 from collections import deque
 from fractions import Fraction
 
-from signalpost.errors import InvalidSnapshot
-from signalpost.trading.indicators.fixed_point import ONE, half_even
-from signalpost.trading.indicators.period import checked_period
+from signalpost.errors import InvalidConfiguration, InvalidSnapshot
 from signalpost.trading.indicators.plain_data import Snapshot, whole_or_none, wholes
 
 
@@ -104,3 +102,31 @@ class ExponentialMovingAverage:
                 field="seed",
             )
         self._seed, self._scaled = seed, scaled
+
+
+ONE = 1 << 64
+"""One tick."""
+
+
+def half_even(dividend: int, divisor: int) -> int:
+    """`dividend` / `divisor` (above zero), rounded to the nearest integer, ties to even."""
+    whole, rest = divmod(dividend, divisor)
+    twice = rest + rest
+    return whole + (twice > divisor or (twice == divisor and whole & 1))
+
+
+MOST_CANDLES = 100_000
+"""The longest period: more than two months of one-minute candles."""
+
+
+def checked_period(period: int, name: str = "period") -> int:
+    """`period`, which must be a whole number from 1 to 100,000. Raises InvalidConfiguration otherwise."""
+    if isinstance(period, bool) or not isinstance(period, int) or not 1 <= period <= MOST_CANDLES:
+        raise InvalidConfiguration.of(
+            name,
+            period,
+            f"use a whole number of candles from 1 to {MOST_CANDLES:,}",
+            code="out-of-range",
+            limit=f"1 to {MOST_CANDLES}",
+        )
+    return period

@@ -12,12 +12,11 @@ from typing import Any
 
 from signalpost.domain.candle import Candle
 from signalpost.domain.exact import rounded
-from signalpost.domain.identity import fitted_id
+from signalpost.domain.identity import fitted_id, strategy_slug
 from signalpost.domain.instant import compact, iso, utc
 from signalpost.domain.precision import MOST_PLACES
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
-from signalpost.domain.signal_id import strategy_slug
 from signalpost.domain.validity import later
 from signalpost.errors import InvalidConfiguration, InvalidSnapshot, InvalidValue, OutOfOrder
 from signalpost.trading.indicators.atr import AverageTrueRange

@@ -12,7 +12,7 @@ from signalpost.domain.text import id_of, required_text
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidConfiguration, InvalidValue
 from signalpost.trading.indicators.atr import checked_kind
-from signalpost.trading.indicators.period import checked_period
+from signalpost.trading.indicators.moving_average import checked_period
 
 LONGEST_KEY = 80
 """Long enough for the default key of the longest symbol: the symbol with its timeframe."""

@@ -7,7 +7,7 @@ import pytest
 from signalpost import UserTier
 from signalpost.domain.change import Update
 from signalpost.domain.life import after, opened
-from signalpost.domain.tier_copy import Hidden, TierCopy
+from signalpost.domain.tier import Hidden, TierCopy
 from signalpost.errors import Evidence
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.rules.limits import OFF

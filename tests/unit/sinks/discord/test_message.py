@@ -12,7 +12,7 @@ from signalpost.domain.change import Close, Update
 from signalpost.domain.identity import short_id
 from signalpost.domain.life import after
 from signalpost.domain.notification import Notification
-from signalpost.domain.tier_copy import Hidden, TierCopy
+from signalpost.domain.tier import Hidden, TierCopy
 from signalpost.domain.trade import Trade
 from signalpost.errors import InvalidValue
 from signalpost.sinks.discord import limits

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signalpost.trading.indicators.fixed_point import half_even
+from signalpost.trading.indicators.moving_average import half_even
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from signalpost import InvalidSnapshot
-from signalpost.trading.indicators.true_range import TrueRange
+from signalpost.trading.indicators.atr import TrueRange
 
 
 def test_the_first_true_range_is_high_minus_low() -> None:

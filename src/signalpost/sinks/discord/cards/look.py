@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from signalpost.domain.tier import UserTier
-from signalpost.domain.tier_copy import WHOLE_COPY, TierCopy
+from signalpost.domain.tier import WHOLE_COPY, TierCopy, UserTier
 from signalpost.domain.words import Word
 from signalpost.errors import InvalidValue
 

@@ -12,7 +12,7 @@ from signalpost.domain.identity import short_id
 from signalpost.domain.sessions import open_sessions
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
-from signalpost.domain.tier_copy import Hidden
+from signalpost.domain.tier import Hidden
 from signalpost.domain.trade import Trade, TradeState
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.body import edit, embed, footer, mention, post

@@ -7,7 +7,7 @@ from signalpost.domain.change import CloseReason, Correct, Flag
 from signalpost.domain.exact import plain
 from signalpost.domain.result import Verdict, result_of, risk_of
 from signalpost.domain.side import SignalType
-from signalpost.domain.tier_copy import Hidden
+from signalpost.domain.tier import Hidden
 from signalpost.domain.trade import WHOLE, End, News, Part, Trade, TradeState
 from signalpost.sinks.discord.cards.look import Colours
 from signalpost.sinks.discord.cards.measure import at_risk, gained, gains, price_text, risk_text, slippage_text

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from signalpost.domain.change import CloseReason
 from signalpost.domain.result import risk_of
-from signalpost.domain.tier_copy import Hidden
+from signalpost.domain.tier import Hidden
 from signalpost.domain.trade import Part, Trade, TradeState
 from signalpost.sinks.discord.cards.measure import distance_text, price_text, r_text, unit_of
 from signalpost.sinks.discord.cards.view import View

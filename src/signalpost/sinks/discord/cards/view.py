@@ -5,8 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from signalpost.domain.context import NO_CONTEXT, Context
-from signalpost.domain.tier import UserTier
-from signalpost.domain.tier_copy import AT_ONCE, Hidden
+from signalpost.domain.tier import AT_ONCE, Hidden, UserTier
 from signalpost.domain.trade import Trade
 
 _LEVELS = frozenset({Hidden.STOP, Hidden.TARGETS})

@@ -10,7 +10,7 @@ import pytest
 
 from signalpost import Alert, Announcement, MarketAnalysis, SystemStatus, UserTier
 from signalpost.domain.change import CancelOrder, Close, CloseReason, ExpireOrder, Fill, Update
-from signalpost.domain.tier_copy import Hidden
+from signalpost.domain.tier import Hidden
 from signalpost.sinks.discord.cards.alert import alert_card, resolved_companion
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card

@@ -16,7 +16,7 @@ from signalpost.domain.change import (
     Revise,
     Update,
 )
-from signalpost.domain.tier_copy import Hidden
+from signalpost.domain.tier import Hidden
 from signalpost.domain.trade import Trade
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Event, Look, Roles, Sending

@@ -24,7 +24,7 @@ from signalpost.domain.change import (
     Update,
 )
 from signalpost.domain.life import after
-from signalpost.domain.tier_copy import Hidden
+from signalpost.domain.tier import Hidden
 from signalpost.domain.trade import News, Trade
 from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits

@@ -11,7 +11,7 @@ from signalpost.domain.change import (
     Fill,
     Update,
 )
-from signalpost.domain.tier_copy import Hidden
+from signalpost.domain.tier import Hidden
 from signalpost.sinks.discord.cards.look import Look, Roles, TicketLayout
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import Chart, View

@@ -18,7 +18,7 @@ from signalpost.domain.change import (
     Revise,
     Update,
 )
-from signalpost.domain.tier_copy import Hidden
+from signalpost.domain.tier import Hidden
 from signalpost.sinks.discord.cards.look import Colours
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import CardLink, View

@@ -213,23 +213,43 @@ class OutboxModel:
             row.history.append(verdict.attempt)
         if verdict.message:
             row.message_id = verdict.message.message_id
-        wanted = verdict.fallback
-        if wanted and self._get(DeliveryId(row.notification.id, wanted.destination)) is None:
-            made = Row(
-                row.number,
-                row.notification,
-                wanted.destination,
-                1,
-                str(wanted.state),
-                wanted.rank,
-                row.priority,
-                row.valid_until,
-            )
-            made.may_repeat, made.reason = verdict.may_repeat, wanted.reason
-            self.rows.append(made)
 
     def _get(self, name: DeliveryId) -> Row | None:
         return next((row for row in self.rows if row.id == name), None)
+
+    def passon(self, command: c.PassOn) -> c.PassedOn:
+        here = self._waiting(command.destination)
+        leaving = set()
+        for row in here:
+            earlier = [
+                o for o in here if o.notification.sequence == row.notification.sequence and o.number < row.number
+            ]
+            earlier = [o for o in earlier if o.valid_until > command.now]
+            in_flight = {
+                o.notification.sequence for o in self.rows if o.lane == command.destination and o.state == "leased"
+            }
+            is_due = row.not_before is None or row.not_before <= command.now
+            if earlier or row.notification.sequence in in_flight or not is_due or row.valid_until <= command.now:
+                continue
+            if len(leaving) < command.limit:
+                leaving.add(row.notification.sequence)
+        to = command.by_kind.get("alert")
+        ended, added = [], []
+        for row in sorted(here, key=lambda o: o.number) if to else ():
+            if row.notification.sequence not in leaving:
+                continue
+            if self._get(DeliveryId(row.notification.id, to)) is None:
+                made = Row(
+                    row.number, row.notification, to, 1, "pending", row.rank, row.priority, row.valid_until,
+                    row.not_before, may_repeat=row.may_repeat, reason=Anything(),
+                )  # fmt: skip
+                self.rows.append(made)
+                added.append(made)
+            ended.append((self._end(row, "unconfirmed" if row.may_repeat else "dead", Anything()), row.notification))
+        self._settle_order()
+        waits = [o.not_before for o in self._waiting(command.destination) if o.not_before]
+        waits = [at for at in waits if at > command.now]
+        return c.PassedOn(tuple(ended), tuple(row.shown() for row in added), min(waits, default=None))
 
     def expire(self, command: c.Expire) -> list[Delivery]:
         old = [

@@ -154,9 +154,6 @@ class Agreement(RuleBasedStateMachine):
         flags, numbers = st.booleans(), st.integers(0, 3)
         name = self.name(data, "leased")
         message = c.Message(name.destination, data.draw(st.sampled_from(("m1", "m2"))), self.now)
-        fallback = c.NewDelivery(
-            data.draw(lanes), data.draw(ranks), data.draw(st.sampled_from((_S.PENDING, _S.SUPPRESSED)))
-        )
         return c.Settlement(
             name,
             data.draw(st.sampled_from((_S.PENDING, _S.PENDING, *DeliveryState))),
@@ -167,13 +164,18 @@ class Agreement(RuleBasedStateMachine):
             self.now + data.draw(minutes) if data.draw(flags) else None,
             data.draw(reasons),
             message if data.draw(flags) else None,
-            fallback if data.draw(flags) else None,
         )
+
+    def pass_on(self, data: st.DataObject, limit: int) -> c.PassOn:
+        here, there = data.draw(st.permutations(LANES))
+        by_kind = data.draw(st.sampled_from(({"alert": there}, {"alert": "three"}, {"announcement": there}, {})))
+        return c.PassOn(here, self.now, "gone", {}, by_kind, limit)
 
     def other(self, data: st.DataObject) -> Any:
         limit = data.draw(st.integers(1, 3))
         made = {
             c.Expire: lambda: c.Expire(self.now, limit),
+            c.PassOn: lambda: self.pass_on(data, limit),
             c.ShortenWaits: lambda: c.ShortenWaits(self.now - data.draw(minutes)),
             c.Cancel: lambda: c.Cancel(self.name(data, "pending"), "by hand"),
             c.Revive: lambda: c.Revive(

@@ -99,7 +99,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "has a clock that is late": _asks(c.Lease, now=lambda now: now - timedelta(minutes=1)),
     "does not say when to ask again": _answers(c.Lease, lambda lease: lease._replace(next_at=None)),
     "keeps no attempts": _verdicts(attempt=None),
-    "makes no fallback": _verdicts(fallback=None),
+    "passes nothing on": _asks(c.PassOn, by_kind=lambda _: {}),
     "does not wait": _verdicts(not_before=None),
     "forgets that something may repeat": _verdicts(may_repeat=False),
     "forgets messages": _verdicts(message=None),

@@ -5,13 +5,16 @@ replaced by one of a lower tier: if it has no webhook, its delivery is suppresse
 notification is refused. See docs/promises.md, P10, and docs/why/0016-the-single-webhook-is-one-audience.md.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from math import inf
 from typing import NamedTuple
 
 from signalpost.domain.destinations import (
     ALERTS_CRITICAL,
     ALERTS_GENERAL,
+    COMMUNITY,
+    MARKET_ANALYSIS,
+    SIGNALS_BY_TIER,
     SIGNALS_FREE,
     SIGNALS_PREMIUM,
     SYSTEM_STATUS,
@@ -29,6 +32,18 @@ USUAL_RANKS = {UserTier.FREE: 0, UserTier.PREMIUM: 10, UserTier.ADMIN: 20}
 _LOWEST_READER = {SIGNALS_FREE: USUAL_RANKS[UserTier.FREE], SIGNALS_PREMIUM: USUAL_RANKS[UserTier.PREMIUM]}
 """The rank of the lowest tier that reads a usual destination of signals, whatever else is shown there."""
 _FOR_OPERATORS = (SYSTEM_STATUS, ALERTS_CRITICAL, ALERTS_GENERAL)
+_USUAL_READERS = {
+    **dict.fromkeys((MARKET_ANALYSIS, COMMUNITY), USUAL_RANKS[UserTier.FREE]),
+    **dict.fromkeys(_FOR_OPERATORS, USUAL_RANKS[UserTier.ADMIN]),
+}
+"""The rank of the lowest tier that reads a usual destination of other kinds, if no signals are sent there."""
+_ORIGINS = {
+    "alert": _FOR_OPERATORS,
+    "market_analysis": (MARKET_ANALYSIS,),
+    "system_status": (SYSTEM_STATUS,),
+    "announcement": (COMMUNITY,),
+}
+"""The usual destinations of each other kind."""
 
 
 class Tier(NamedTuple):
@@ -38,6 +53,15 @@ class Tier(NamedTuple):
     """A higher rank may see more. FREE is 0, PREMIUM 10, ADMIN 20."""
     signals_to: tuple[str, ...]
     """Destinations, each read only by this audience or a higher one."""
+
+
+class Fallbacks(NamedTuple):
+    """The destinations that stand in for one that cannot be reached, in order."""
+
+    by_tier: Mapping[UserTier, tuple[str, ...]] = {}
+    """For signals, by tier."""
+    by_kind: Mapping[str, tuple[str, ...]] = {}
+    """For other notifications."""
 
 
 class Route(NamedTuple):
@@ -68,12 +92,14 @@ class Routing:
         everything_to: str | None = None,
         ignored: str | None = None,
         copies: Mapping[UserTier, TierCopy] | None = None,
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._copies = dict(copies or {})
         self._configured = frozenset(configured)
         self._tiers = dict(tiers or {})
         self._ranks = ranks_of(self._tiers)
-        self._lowest_readers = _lowest_readers(self._tiers)
+        self._fallbacks = {name: _in_order(name, fallbacks or {}) for name in fallbacks or {}}
+        self._readers = _with_fallbacks({**_USUAL_READERS, **_lowest_readers(self._tiers)}, self._fallbacks)
         self._everything_to = everything_to
         self._ignored = ignored
 
@@ -90,9 +116,35 @@ class Routing:
 
     def may_show(self, payload: Payload, tier: UserTier, destination: str) -> bool:
         """Whether a delivery that was routed earlier may be shown at `destination`, because no lower tier reads it."""
-        if not isinstance(payload, Signal) or destination in self._destinations(payload, tier, None):
+        routed = self._destinations(payload, tier, None)
+        if destination in routed:
             return True
-        return self._ranks.get(tier, inf) <= self._lowest_readers.get(destination, inf)
+        rank = self._ranks.get(tier, inf) if isinstance(payload, Signal) else min(map(self.lowest_reader, routed))
+        return rank <= self.lowest_reader(destination)
+
+    def lowest_reader(self, destination: str) -> float:
+        """The rank of the lowest tier that reads a destination; infinity if that is unknown.
+
+        One that is only a fallback is read by the lowest tier whose messages may be sent there.
+        """
+        return self._readers.get(destination, inf)
+
+    def fallbacks(self, destination: str) -> Fallbacks:
+        """Where deliveries go that wait in the lane of `destination`, whether they were routed there or passed on."""
+        signals: dict[UserTier, tuple[str, ...]] = {tier: (name,) for tier, name in SIGNALS_BY_TIER.items()}
+        signals |= {tier: each.signals_to for tier, each in self._tiers.items()}
+        return Fallbacks(
+            {tier: after for tier, origins in signals.items() if (after := self._after(destination, origins))},
+            {kind: after for kind, origins in _ORIGINS.items() if (after := self._after(destination, origins))},
+        )
+
+    def _after(self, destination: str, origins: Collection[str]) -> tuple[str, ...]:
+        """The rest of the fallbacks of one of these origins, which is, or was passed on to, `destination`."""
+        for origin in (destination,) if destination in origins else origins:
+            order = (origin, *self._fallbacks.get(origin, ()))
+            if destination in order:
+                return order[order.index(destination) + 1 :]
+        return ()
 
     def refusal(self, destinations: Collection[str], tier: UserTier) -> str:
         """The reason if none of a notification's destinations has a webhook, and what to do."""
@@ -116,6 +168,27 @@ class Routing:
         if destination == about:
             return Route(destination, ABOUT_ITSELF)
         return Route(destination, None if destination in self._configured else NO_WEBHOOK)
+
+
+def _in_order(destination: str, fallbacks: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The fallbacks of a destination, then theirs, each once."""
+    order = dict.fromkeys(fallbacks.get(destination, ()))
+    for name in (found := list(order)):
+        for each in fallbacks.get(name, ()):
+            if each not in order:
+                order[each] = None
+                found.append(each)
+    order.pop(destination, None)
+    return tuple(order)
+
+
+def _with_fallbacks(readers: Mapping[str, int], fallbacks: Mapping[str, Sequence[str]]) -> Mapping[str, int]:
+    """The readers of all destinations, also of those that are nothing but fallbacks."""
+    added: dict[str, int] = {}
+    for origin in readers.keys() & fallbacks.keys():
+        for name in set(fallbacks[origin]).difference(readers):
+            added[name] = min(readers[origin], added.get(name, readers[origin]))
+    return {**readers, **added}
 
 
 def _lowest_readers(tiers: Mapping[UserTier, Tier]) -> Mapping[str, int]:

@@ -38,7 +38,7 @@ USUAL_DESTINATIONS = (
     UsualDestination(COMMUNITY, "DISCORD_WEBHOOK_COMMUNITY", 30),
 )
 
-_SIGNALS_BY_TIER = {
+SIGNALS_BY_TIER = {
     UserTier.FREE: SIGNALS_FREE,
     UserTier.PREMIUM: SIGNALS_PREMIUM,
     UserTier.ADMIN: SIGNALS_PREMIUM,
@@ -50,7 +50,7 @@ def usual_destination(payload: Payload, tier: UserTier) -> str | None:
     """The default destination of `payload` for `tier`; None for a signal of a custom tier."""
     match payload:
         case Signal():
-            return _SIGNALS_BY_TIER.get(tier)
+            return SIGNALS_BY_TIER.get(tier)
         case Alert():
             return ALERTS_CRITICAL if payload.severity in _URGENT_SEVERITIES else ALERTS_GENERAL
         case MarketAnalysis():

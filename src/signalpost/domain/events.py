@@ -65,6 +65,14 @@ class Settled(NamedTuple):
     notification: Notification | None = None
 
 
+class PassedOn(NamedTuple):
+    """A delivery to a fallback replaces one whose destination cannot be reached, and waits now."""
+
+    delivery: Delivery
+    origin: str
+    """The destination that cannot be reached."""
+
+
 class BreakerMoved(NamedTuple):
     """A destination's breaker is now `closed`, `open` or `half-open`."""
 
@@ -173,6 +181,7 @@ Event = (
     | SendBegan
     | SendEnded
     | Settled
+    | PassedOn
     | BreakerMoved
     | DestinationGone
     | DestinationEnabled

@@ -116,6 +116,8 @@ class Loss(Word):
     """The webhook posts elsewhere now, or it is another webhook."""
     LOCKED = "locked"
     """Its thread is locked."""
+    UNREACHABLE = "unreachable"
+    """Its destination cannot be reached, so a fallback shows the trade instead."""
 
 
 class Unavailable(Answered):

@@ -14,6 +14,7 @@ from signalpost.domain.events import (
     Event,
     HostBanned,
     OwnershipLost,
+    PassedOn,
     RowDamaged,
     SendBegan,
     SendEnded,
@@ -51,7 +52,7 @@ def log(event: Event) -> None:
             logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
         case BreakerMoved() | DestinationGone() | DestinationEnabled() | DestinationSeen() | HostBanned():
             _log_destination(event)
-        case ChangeRefused() | CardGone():
+        case ChangeRefused() | CardGone() | PassedOn():
             _log_signal(event)
         case RowDamaged(delivery):
             logger.error("delivery %s is dead: %s", delivery.id, delivery.reason)
@@ -64,8 +65,10 @@ def log(event: Event) -> None:
             logger.log(level, "the store is %s%s", state, _because(event.reason))
 
 
-def _log_signal(event: ChangeRefused | CardGone) -> None:
+def _log_signal(event: ChangeRefused | CardGone | PassedOn) -> None:
     match event:
+        case PassedOn(delivery, origin):
+            logger.warning("delivery %s replaces the one to %s, which cannot be reached", delivery.id, origin)
         case ChangeRefused(signal, reason):
             logger.error("a change of %s that was held is refused: %s", signal, reason)
         case CardGone(destination, signal_id, how, is_stopped):

@@ -11,6 +11,7 @@ from signalpost.domain.events import (
     DestinationGone,
     Event,
     OwnershipLost,
+    PassedOn,
     RowDamaged,
     SendEnded,
     Settled,
@@ -61,13 +62,14 @@ class Metrics:
                 self._disabled.add(destination)
             case DestinationEnabled(destination):
                 self._disabled.discard(destination)
-            case ClockStepped() | TookOver() | OwnershipLost() | WorkerFailed() | RowDamaged():
+            case PassedOn() | ClockStepped() | TookOver() | OwnershipLost() | WorkerFailed() | RowDamaged():
                 self._note(event)
             case _:
                 pass
 
     def _note(self, event: Event) -> None:
         self._happened[type(event)] += 1
+        self._open += isinstance(event, PassedOn)
         if isinstance(event, RowDamaged):
             self._settled[event.delivery.state] += 1
             self._open -= event.was_open

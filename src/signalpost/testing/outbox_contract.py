@@ -22,6 +22,7 @@ from signalpost.delivery.outbox.commands import (
     NewDelivery,
     NewNotification,
     Open,
+    PassOn,
     Prune,
     Put,
     PutResult,
@@ -178,36 +179,20 @@ async def check_verdicts(outbox: Outbox) -> None:
 
 
 async def check_fallback(outbox: Outbox) -> None:
-    """A verdict creates its fallback delivery to another destination, and only once."""
+    """What waits is passed on to a fallback, and only once: it may repeat if it may have been shown."""
     await outbox.do(Put((new(notification("01", priority=_HIGH), 5), new(notification("02"), 6, LANE, "other"))))
-    leased = (await outbox.do(Lease(LANE, START, limit=2))).entries
-    passed = [
-        verdict(each.delivery, _S.UNCONFIRMED, may_repeat=True, fallback=NewDelivery("other", each.delivery.rank))
-        for each in leased
-    ]
-    await outbox.do(Settle(tuple(passed)))
-    await outbox.do(Settle(tuple(passed)))
+    (leased,) = (await outbox.do(Lease(LANE, START))).entries
+    await outbox.do(Settle((verdict(leased.delivery, _S.PENDING, may_repeat=True),)))
+    passing = PassOn(LANE, START, "gone", {}, {"alert": "other"})
+    answer = await outbox.do(passing)
+    same("how they end", [each.state for each, _ in answer.ended], [_S.UNCONFIRMED, _S.DEAD])
+    same("a second time", (await outbox.do(passing)).ended, ())
     first, second = (await outbox.do(Lease("other", START, limit=9))).entries
-    until = first.notification.valid_until
-    made = Delivery(DeliveryId("01", "other"), _S.LEASED, _HIGH, 5, "01", until, may_repeat=True)
+    reason, until = first.delivery.reason, first.notification.valid_until
+    made = Delivery(DeliveryId("01", "other"), _S.LEASED, _HIGH, 5, "01", until, may_repeat=True, reason=reason)
     same("the fallback's delivery", first.delivery, made)
     same("a delivery that goes there anyway", (second.notification.id, second.delivery.may_repeat), ("02", False))
-    dead = NewDelivery("third", 0, _S.SUPPRESSED, "too late")
-    await outbox.do(Settle((verdict(first.delivery, _S.DEAD, fallback=dead),)))
-    same(
-        "a suppressed fallback",
-        await outbox.do(Stats()),
-        {(LANE, _S.UNCONFIRMED): 2, ("other", _S.DEAD): 1, ("other", _S.LEASED): 1, ("third", _S.SUPPRESSED): 1},
-    )
-
-
-async def check_an_early_verdict(outbox: Outbox) -> None:
-    """A verdict on a delivery that a later verdict of the same batch creates has no effect."""
-    await outbox.do(Put((new(notification("01")),)))
-    (leased,) = (await outbox.do(Lease(LANE, START))).entries
-    early = verdict(leased.delivery._replace(id=DeliveryId("01", "other")), _S.DELIVERED)
-    passed = verdict(leased.delivery, _S.DEAD, fallback=NewDelivery("other", 0))
-    same("the settled deliveries", [each.id for each in await outbox.do(Settle((early, passed)))], [leased.delivery.id])
+    same("the deliveries that were added", [each.id for each in answer.added], [first.delivery.id])
 
 
 async def check_reviving(outbox: Outbox) -> None:
@@ -335,7 +320,6 @@ CHECKS: tuple[Callable[[Outbox], Awaitable[None]], ...] = (
     *LANE_CHECKS,
     check_verdicts,
     check_fallback,
-    check_an_early_verdict,
     check_reviving,
     check_endings,
     check_finding,

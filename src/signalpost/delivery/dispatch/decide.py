@@ -12,6 +12,7 @@
     cut off at valid_until          unconfirmed
     interrupted by a stop           pending; not counted; may have been shown
     unsent                          pending, as if it had never been leased
+    Rejected, the webhook is gone   pending if a fallback can take it, which is passed on then
     CardLost                        pending, to be posted anew; dead if it was deleted again
     Unwanted                        suppressed: there is nothing to show
     Unchanged                       superseded: the message shows it already
@@ -79,15 +80,18 @@ def decide(
     at_most_once: bool = False,
     is_edit: bool = False,
     was_deleted: bool = False,
+    has_fallback: bool = False,
 ) -> Settlement:
     """The verdict on a leased delivery, without its attempt and its message, which the caller adds.
 
     `takes_messages` is True if the destination was known to accept messages. Only then can a failure be this
     message's own fault. An edit may be repeated without harm, so one without an answer counts as Unavailable. A card
-    that `was_deleted` is not replaced again.
+    that `was_deleted` is not replaced again. If `has_fallback`, a webhook that is gone does not end it.
     """
     if isinstance(outcome, CardLost):
         return _after_loss(delivery, outcome, now, was_deleted=was_deleted)
+    if has_fallback and isinstance(outcome, Rejected) and outcome.is_gone:
+        return _retry(delivery, outcome.reason, now, None)
     is_uncertain = is_edit and may_have_been_shown(outcome)
     if is_uncertain:
         outcome = Unavailable(_REASONS[outcome] if isinstance(outcome, LeaseEnd) else str(outcome))

@@ -23,6 +23,7 @@ from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
+from signalpost.delivery.routing import Fallbacks
 from signalpost.domain.delivery import Attempt, Delivery
 from signalpost.domain.events import Event, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
@@ -57,6 +58,9 @@ class LaneSettings(NamedTuple):
     workers: int = 2
     breaker: BreakerSettings = USUAL
     backoff: Backoff = BACKOFF
+    fallbacks: Fallbacks = Fallbacks()
+    fall_back_after: float = inf
+    """Seconds for which the breaker may be open before deliveries are passed on."""
 
 
 class Dispatcher:
@@ -228,6 +232,9 @@ class Dispatcher:
             on_idle=self._drain.lane_idle,
             may_send=self._may_send,
             at_most_once=self._at_most_once,
+            fallbacks=settings.fallbacks,
+            fall_back_after=settings.fall_back_after,
+            others=self._lanes,
         )
 
     def _note(self, event: Event) -> None:

@@ -83,6 +83,8 @@ class Drain:
         return False
 
     async def _is_in_time(self, lane: Lane, waiting: int, until: float) -> bool:
+        if _comes(lane.passes_on_at(asyncio.get_running_loop().time()), until):
+            return True
         if not _comes(_first_at(lane, NotificationPriority.URGENT), until):
             return False  # not even an URGENT could leave
         found = await self._outbox.insist(Open(lane.destination, limit=_LOOKED_AT))
@@ -100,7 +102,8 @@ class Drain:
                 by_lane.setdefault(each.id.destination, []).append(each)
         now, utc = asyncio.get_running_loop().time(), clock.now()
         return any(
-            _comes(next_try(self._lanes[name].gate.availability(now), waiting, now, utc), until)
+            _comes(self._lanes[name].passes_on_at(now), until)
+            or _comes(next_try(self._lanes[name].gate.availability(now), waiting, now, utc), until)
             for name, waiting in by_lane.items()
         )
 

@@ -1,15 +1,17 @@
 """One destination's lane: it starts, wakes and stops its workers."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from signalpost.delivery.dispatch.gate import Gate
 from signalpost.delivery.dispatch.lane_state import LaneState
+from signalpost.delivery.dispatch.passing_on import PassingOn
 from signalpost.delivery.dispatch.ready import EXPRESS, LEVELS, NORMAL
 from signalpost.delivery.dispatch.worker import Worker
 from signalpost.delivery.outbox.patience import RetryingOutbox
 from signalpost.delivery.pacing.backoff import Backoff
+from signalpost.delivery.routing import Fallbacks
 from signalpost.domain.events import Listener
 from signalpost.domain.priority import NotificationPriority
 
@@ -33,11 +35,16 @@ class Lane:
         on_idle: Callable[[], None],
         may_send: Callable[[], bool],
         at_most_once: frozenset[str],
+        fallbacks: Fallbacks,
+        fall_back_after: float,
+        others: "Mapping[str, Lane]",
     ) -> None:
         """`on_pending` gets the `valid_until` of a delivery that waits again, `on_idle` is called if there is no work.
 
         `may_send` is false while this process may have lost the store to another, because its own heartbeat is too
-        old. `at_most_once` are kinds of notification that are not sent again once they may have been shown.
+        old. `at_most_once` are kinds of notification that are not sent again once they may have been shown. Deliveries
+        are passed on to `fallbacks`, lanes among the `others`, once the webhook is gone or the breaker has been open
+        for `fall_back_after` seconds.
         """
         self.destination = gate.destination
         self.gate = gate
@@ -47,6 +54,7 @@ class Lane:
         self._state = LaneState(
             gate, outbox, backoff, jitter, emit, on_pending, on_idle, may_send, at_most_once, self._ring
         )
+        self._passing_on = PassingOn(self._state, fallbacks, fall_back_after, others)
 
     @property
     def in_flight(self) -> int:
@@ -57,6 +65,10 @@ class Lane:
     def is_busy(self) -> bool:
         """Whether a worker is between its lease and its verdict."""
         return self._state.busy > 0
+
+    def passes_on_at(self, now: float) -> float:
+        """When something may be passed on to a fallback; infinity if nothing is expected to be."""
+        return self._passing_on.at(now)
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
@@ -73,7 +85,8 @@ class Lane:
         self.gate.start(asyncio.get_running_loop().time())
         count = self._number_of_workers
         levels = [LEVELS] * max(1, count - 1) + [EXPRESS] * (count > 1)
-        self._workers = [Worker(self._state, each, number) for number, each in enumerate(levels, start=1)]
+        numbered = enumerate(levels, start=1)
+        self._workers = [Worker(self._state, each, number, self._passing_on) for number, each in numbered]
 
     def wake(self, priority: NotificationPriority) -> None:
         """Deliveries were put, of this priority at most."""

@@ -4,9 +4,8 @@ It waits first and leases last. While it waits it holds nothing, so it leases an
 only the slots reserved for URGENT are open, it leases nothing else. It does not poll: it sleeps until the time that
 breaker, pace or a `not_before` name, or until something is put or comes free.
 
-No await stands between reading the gate and acting on it, so there is nothing to lock. See
-docs/why/0011-wait-first-lease-last.md. After a receipt, the next message may be leased in the transaction that settles
-the one before, if it may begin at once.
+No await stands between reading the gate and acting on it, so there is nothing to lock. After a receipt, the next
+message may be leased in the transaction that settles the one before. See docs/why/0011-wait-first-lease-last.md.
 """
 
 import asyncio
@@ -20,6 +19,7 @@ from signalpost.delivery.dispatch.attempt import SendResult
 from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome, decide
 from signalpost.delivery.dispatch.gate import Pass
 from signalpost.delivery.dispatch.lane_state import BegunMessage, LaneState, LeaseRequest, monotonic
+from signalpost.delivery.dispatch.passing_on import PassingOn
 from signalpost.delivery.dispatch.ready import EXPRESS, LEVELS, NORMAL, URGENT
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.cards import with_card
@@ -49,8 +49,11 @@ _BEAT_SOON = 0.5
 class Worker:
     """Sends one message at a time. It does not die because of a sink, a store or a listener."""
 
-    def __init__(self, lane: LaneState, levels: Sequence[NotificationPriority], number: int) -> None:
+    def __init__(
+        self, lane: LaneState, levels: Sequence[NotificationPriority], number: int, passing: PassingOn
+    ) -> None:
         self.levels = levels
+        self._passing_on = passing
         self._holds: frozenset[DeliveryId] = frozenset()
         """The deliveries that it has leased and not settled."""
         self._lane = lane
@@ -117,8 +120,7 @@ class Worker:
         self._holds = frozenset()
         known = frozenset(self._in_flight)
         leased = await self._outbox.insist(Find(destination=self._gate.destination, states=LEASED))
-        left = [entry for entry in leased if entry.delivery.id not in known]
-        if left:
+        if left := [entry for entry in leased if entry.delivery.id not in known]:
             self._in_flight.update((entry.delivery.id, entry.delivery) for entry in left)
             now = clock.now()
             await self._conclude(left, SendResult(LeaseEnd.LAPSED, now, now, 0.0))
@@ -126,11 +128,14 @@ class Worker:
     async def _step(self) -> None:
         """Do what is due, or sleep until something is."""
         now, gate = _now(), self._gate
-        if gate.gone is not None:
-            await self._sleep(inf)  # deliveries wait for another webhook, until they expire
+        passes_on_at = self._passing_on.at(now) if self._does_look else inf
+        if passes_on_at <= now:
+            await self._passing_on.pass_on()
+        elif gate.gone is not None:
+            await self._sleep(passes_on_at)  # deliveries wait for another webhook, until they expire
         elif gate.is_open:
             at = gate.probe_at(now)
-            await (self._sleep_until_free(at) if at > now else self._probe())
+            await (self._sleep_until_free(at, passes_on_at) if at > now else self._probe())
         else:
             at, level, only_edits = self._next(now)
             probe_at = gate.liveness_probe_at(now)
@@ -150,8 +155,7 @@ class Worker:
 
     def _begin_look(self) -> None:
         """Look in a task of its own, so that no worker waits for the answer."""
-        name = f"signalpost look at {self._gate.destination}"
-        self._lane.looking = asyncio.get_running_loop().create_task(self._look(), name=name)
+        self._lane.looking = asyncio.create_task(self._look(), name=f"signalpost look at {self._gate.destination}")
 
     async def _look(self) -> None:
         await self._gate.look(_now)
@@ -185,11 +189,11 @@ class Worker:
             if timer is not None:
                 timer.cancel()
 
-    async def _sleep_until_free(self, until: float) -> None:
+    async def _sleep_until_free(self, until: float, at_most: float = inf) -> None:
         """Sleep until then. If a probe waits for a request to end, sleep until one has ended."""
         if until == inf:
             self._gate.call_when_free(self._lane.ring, at_end=True)
-        await self._sleep(until)
+        await self._sleep(min(until, at_most))
 
     async def _probe_for_drain(self) -> None:
         """Probe while a drain waits. The answer decides whether a delivery is possible now."""
@@ -288,8 +292,7 @@ class Worker:
             next_at = inf if leased.next_at is None else monotonic(leased.next_at)
             request.found_none(self._lane, levels, next_at, in_flight)
         if rest := [entry for entry in leased.entries if entry not in chosen]:
-            now = request.lease.now
-            await self._conclude(rest, SendResult(LeaseEnd.UNSENT, now, now, 0.0))
+            await self._conclude(rest, SendResult(LeaseEnd.UNSENT, request.lease.now, request.lease.now, 0.0))
         self._holds = frozenset(entry.delivery.id for entry in chosen)
         if chosen and all(entry.is_edit for entry in chosen):
             self._gate.is_an_edit(request.held)
@@ -315,10 +318,9 @@ class Worker:
         began_at, began = clock.now(), _now()
         seconds = (min(each.valid_until for each in deliveries) - began_at).total_seconds()
         may_send = self._lane.may_send() and self._gate.still_allows(held, began)
-        if self._lane.is_stopping or seconds <= 0 or not may_send:
+        is_silent = not self._gate.may_resend and any(each.may_repeat for each in deliveries)  # during the lease
+        if self._lane.is_stopping or seconds <= 0 or not may_send or is_silent:
             return SendResult(LeaseEnd.UNSENT, began_at, began_at, 0.0)
-        if not self._gate.may_resend and any(each.may_repeat for each in deliveries):
-            return SendResult(LeaseEnd.UNSENT, began_at, began_at, 0.0)  # it was silent during the lease
         self._emit(SendBegan(self._gate.destination, deliveries))
         self._is_calling = True
         try:
@@ -350,6 +352,7 @@ class Worker:
                 at_most_once=entry.notification.kind in self._lane.at_most_once,
                 is_edit=entry.is_edit,
                 was_deleted=entry.replaces is Loss.DELETED,
+                has_fallback=self._passing_on.takes(entry),
             )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
             for entry in entries
         )
@@ -364,9 +367,9 @@ class Worker:
         for name in notifications:
             del self._in_flight[name]
         self._holds = frozenset()
-        version = self._ready.version
+        is_same = request is not None and request.version == self._ready.version
         is_news = self._lane.note_settled(settled)
-        if request is not None and request.version == version:  # the lease saw what these verdicts made possible
+        if request is not None and is_same:  # the lease saw what these verdicts made possible
             request = request.after(self._lane, notifications)
         for delivery in settled:
             self._emit(Settled(delivery, notifications[delivery.id]))

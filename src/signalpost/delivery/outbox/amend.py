@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades
-from signalpost.delivery.outbox.cards import CardRow, cards_of
+from signalpost.delivery.outbox.cards import FOR_ITS_CARD, CardRow, cards_of
 from signalpost.delivery.outbox.commands import NewDelivery
 from signalpost.delivery.outbox.order import Row, Waiting, new_row
 from signalpost.delivery.outbox.rows import micros, notification_in
@@ -23,8 +23,8 @@ from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.trade import News, Trade, TradeState, is_news
 from signalpost.errors import NotPossible, shown
 
-_AT_ONCE, _TOGETHER = timedelta(seconds=1), timedelta(seconds=10)
-"""How long a companion waits: for its card, and for more news of the same trade."""
+_TOGETHER = timedelta(seconds=10)
+"""How long a companion waits for more news of the same trade."""
 _WAITS = frozenset({News.TARGET, News.STOP})
 _URGENT_NEWS = frozenset({News.STOP, News.ENDED})
 _KEY_LASTS_FOR = timedelta(days=7)
@@ -160,7 +160,7 @@ class _Change:
             if card.delay or not is_shown:
                 continue
             before, since = self._joined(card)
-            wait = _TOGETHER if self._trade.news in _WAITS and self._trade.end is None else _AT_ONCE
+            wait = _TOGETHER if self._trade.news in _WAITS and self._trade.end is None else FOR_ITS_CARD
             at = now + wait if since is None else min(now + wait, since)
             by_version.setdefault(before.version, (before, []))[1].append((card, at))
         for count, (before, places) in enumerate(by_version.values()):

@@ -23,6 +23,9 @@ _LOOK_AGAIN = timedelta(seconds=2)
 """After which a delayed tier looks again whether the faster ones were served."""
 OUTDATED = "superseded: its signal has changed since"
 GONE = "its card was deleted twice"
+FOR_ITS_CARD = timedelta(seconds=1)
+"""How long a companion waits for its card."""
+ELSEWHERE = "its signal is shown by a fallback"
 
 
 class CardRow(NamedTuple):
@@ -54,19 +57,24 @@ class CardRow(NamedTuple):
     def companion_ending(self, version: int) -> tuple[DeliveryState, str] | None:
         """How a companion on a version ends without being sent; None if it is to be sent."""
         if self.is_stopped:
-            return DeliveryState.SUPPRESSED, GONE
+            return DeliveryState.SUPPRESSED, self._stopped_for
         if self.posted_version is not None and self.posted_version >= version:
             return DeliveryState.SUPERSEDED, _SHOWN_BY[self.posted_version == version]
-        return None if self.is_shown else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
+        is_shown = self.is_shown or self.loss is Loss.UNREACHABLE
+        return None if is_shown else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
 
     def ending(self, version: int, now: datetime, *, is_live: bool) -> tuple[DeliveryState, str] | None:
         """How a version of the card ends without being sent; None if it is to be sent."""
         if self.is_stopped:
-            return DeliveryState.SUPPRESSED, GONE
+            return DeliveryState.SUPPRESSED, self._stopped_for
         if self.message is not None and self.version >= version:
             return DeliveryState.SUPERSEDED, _SHOWN_BY[self.version == version]
         may_post = self.is_shown or self.replacements or ((is_live or self.shows_ended) and now < self.open_until)
         return None if may_post else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
+
+    @property
+    def _stopped_for(self) -> str:
+        return ELSEWHERE if self.loss is Loss.UNREACHABLE else GONE
 
     @property
     def entry(self) -> CardEntry:

@@ -144,8 +144,6 @@ class Settlement(NamedTuple):
     not_before: datetime | None = None
     reason: str | None = None
     message: Message | None = None
-    fallback: NewDelivery | None = None
-    """A delivery of the same notification to another destination, added in the same transaction."""
     card: CardResult | None = None
     """None for everything but the card of a trade."""
 
@@ -242,6 +240,33 @@ class SettleAndLease(Command[SettledAndLeased], frozen=True):
 
     settle: Settle
     lease: Lease
+
+
+class PassedOn(NamedTuple):
+    """The deliveries that left a lane, those that replace them, and when to look again."""
+
+    ended: tuple[tuple[Delivery, Notification | None], ...]
+    added: tuple[Delivery, ...]
+    """To fallback destinations."""
+    next_at: datetime | None
+    """As in a lease."""
+
+
+class PassOn(Command[PassedOn], frozen=True):
+    """Pass what may leave a lane on to fallback destinations, in one transaction. Answer: `PassedOn`.
+
+    Each delivery ends as dead, or as unconfirmed if it may have been shown, and one to the fallback replaces it: that
+    one may then repeat. What else waits of the same trade goes along, and its card lives at the fallback from now on.
+    """
+
+    destination: str
+    now: datetime
+    reason: str
+    by_tier: Mapping[UserTier, str]
+    """Where signals go, by the tier of their card. Those of a tier that is missing wait."""
+    by_kind: Mapping[str, str]
+    """Where other notifications go, by kind."""
+    limit: int = 100
 
 
 class Expire(Command[list[Delivery]], frozen=True):

@@ -246,20 +246,21 @@ def settled(row: Row, verdict: Settlement) -> Row | None:
     return row._replace(delivery=new)
 
 
-def passed_on(row: Row, fallback: NewDelivery) -> Row:
+def passed_on(row: Row, fallback: str, not_before: datetime | None) -> Row:
     """The delivery to a fallback destination. It may repeat a message that the first one may have shown."""
     old = row.delivery
     new = Delivery(
-        DeliveryId(old.id.notification_id, fallback.destination),
-        fallback.state,
+        DeliveryId(old.id.notification_id, fallback),
+        DeliveryState.PENDING,
         old.priority,
-        fallback.rank,
+        old.rank,
         old.sequence,
         old.valid_until,
+        not_before,
         may_repeat=old.may_repeat,
-        reason=fallback.reason,
+        reason=f"passed on from {old.id.destination}",
     )
-    return row._replace(delivery=new)
+    return row._replace(delivery=new, is_edit=False)
 
 
 def revived(row: Row, wish: Revive) -> Row | None:

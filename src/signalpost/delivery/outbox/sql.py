@@ -168,7 +168,13 @@ UPDATE message SET digest = NULL WHERE destination = ? AND message_id = (
 LOSE_CARD = """
 UPDATE card SET message_id = NULL, replacements = replacements + 1, loss = ?, is_stopped = ?
 WHERE sequence = ? AND destination = ?"""
-STOP_CARD = "UPDATE card SET is_stopped = 1 WHERE sequence = ? AND destination = ?"
+CARD_AT_FALLBACK = """
+INSERT OR IGNORE INTO card (sequence, destination, tier, open_until, release_at, delay, shows_ended, is_doubtful,
+  replacements, loss, is_stopped)
+  SELECT sequence, ?, tier, open_until, release_at, delay, shows_ended, is_doubtful,
+    replacements + (message_id IS NOT NULL), CASE WHEN message_id IS NULL THEN loss ELSE 'unreachable' END, is_stopped
+  FROM card WHERE sequence = ? AND destination = ?"""
+LEAVE_CARD = "UPDATE card SET is_stopped = 1, loss = ? WHERE sequence = ? AND destination = ?"
 
 # A state that is none of ours: only damage leads there, and no other index holds such a row.
 LOST_STATE = (

@@ -53,6 +53,7 @@ from signalpost.delivery.outbox.commands import (
     Damaged,
     Expire,
     Lease,
+    PassOn,
     Put,
     Revive,
     SetAside,
@@ -76,7 +77,7 @@ from signalpost.delivery.outbox.verbs import execute
 from signalpost.errors import CommandFailed, OwnershipLost, StoreFailed, StoreUnusable
 from signalpost.telemetry.log_queue import log_failure
 
-_OWNERS = (Lease, Settle, SettleAndLease, Expire, SetAside)
+_OWNERS = (Lease, Settle, SettleAndLease, PassOn, Expire, SetAside)
 """Commands for the owner only: they concern deliveries that are being sent, or end waiting ones."""
 _EVERYBODYS = (*READING, Put, Amend, Cancel, Revive)
 """Commands that a former owner may still use. The rest, such as saving a window, is its successor's now."""

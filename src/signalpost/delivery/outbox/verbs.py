@@ -20,8 +20,8 @@ from signalpost.delivery.outbox.commands import (
     Leased,
     Message,
     Namespace,
-    NewDelivery,
     OutboxEntry,
+    PassOn,
     Put,
     Revive,
     SaveFacts,
@@ -39,10 +39,10 @@ from signalpost.delivery.outbox.order import (
     Waiting,
     choose,
     counted_anew,
-    passed_on,
     revived,
     settled,
 )
+from signalpost.delivery.outbox.pass_on import pass_on
 from signalpost.delivery.outbox.put import put
 from signalpost.delivery.outbox.queries import QUERIES, attempts
 from signalpost.delivery.outbox.rows import (
@@ -109,13 +109,11 @@ class _Settling:
 
     def __init__(self, tx: Transaction, verdicts: Sequence[Settlement]) -> None:
         self._tx = tx
-        fallbacks = [_named(each, each.fallback) for each in verdicts if each.fallback is not None]
-        self._rows = tx.rows([*(each.id for each in verdicts), *fallbacks])
-        entering = {each.id for each in verdicts if each.fallback is not None or each.state is _PENDING}
+        self._rows = tx.rows([each.id for each in verdicts])
+        entering = {each.id for each in verdicts if each.state is _PENDING}
         sequences = {row.delivery.sequence for name, row in self._rows.items() if name in entering}
         self._waiting = Waiting(tx.waiting(sequences) if sequences else ())
         self._moved: dict[DeliveryId, Row] = {}
-        self._added: dict[DeliveryId, Row] = {}
         self._attempts: list[tuple[DeliveryId, Attempt]] = []
         self._messages: list[tuple[Message, str | None]] = []
 
@@ -140,16 +138,10 @@ class _Settling:
         if verdict.message is not None:
             self._messages.append((verdict.message, before))
         settle_card(self._tx, row, verdict)
-        if verdict.fallback is not None and (name := _named(verdict, verdict.fallback)) not in self._rows:
-            added = passed_on(row, verdict.fallback)
-            self._rows[name] = self._added[name] = added
-            if added.is_pending:
-                self._waiting.enter(added)
 
     def write(self) -> None:
         changed = dict(self._waiting.changed)
         self._tx.move([changed.pop(name, row) for name, row in self._moved.items()], was=_LEASED)
-        self._tx.add([changed.pop(name, row) for name, row in self._added.items()])
         self._tx.move(list(changed.values()), was=_PENDING)
         self._tx.write(
             sql.ADD_ATTEMPT,
@@ -172,10 +164,6 @@ def _show(tx: Transaction, messages: Iterable[tuple[Message, str | None]]) -> No
             left.append((1, new.destination, before))
     tx.write(sql.ADD_MESSAGE, rows)
     show_less(tx, left)
-
-
-def _named(verdict: Settlement, fallback: NewDelivery) -> DeliveryId:
-    return DeliveryId(verdict.id.notification_id, fallback.destination)
 
 
 def _expire(tx: Transaction, command: Expire) -> list[Delivery]:
@@ -258,6 +246,7 @@ _VERBS: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
     Amend: amend,
     EndTrades: end_trades,
     Lease: _lease,
+    PassOn: pass_on,
     Expire: _expire,
     ShortenWaits: _shorten_waits,
     Cancel: _cancel,

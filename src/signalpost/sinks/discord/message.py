@@ -84,7 +84,7 @@ def _view(item: Item, look: Look) -> View:
         is_edit=is_edit,
         may_repeat=item.may_repeat and not is_edit,  # an edit that is repeated shows nothing twice
         replaces_deleted=item.replaces is Loss.DELETED,
-        replaces_lost=item.replaces in {Loss.MOVED, Loss.LOCKED},
+        replaces_lost=item.replaces not in {None, Loss.DELETED},
         context=notification.context,
     )
 

@@ -217,7 +217,7 @@ class OutboxModel:
     def _get(self, name: DeliveryId) -> Row | None:
         return next((row for row in self.rows if row.id == name), None)
 
-    def passon(self, command: c.PassOn) -> c.PassedOn:
+    def passon(self, command: c.PassOn) -> c.PassOnResult:
         here = self._waiting(command.destination)
         leaving = set()
         for row in here:
@@ -249,7 +249,7 @@ class OutboxModel:
         self._settle_order()
         waits = [o.not_before for o in self._waiting(command.destination) if o.not_before]
         waits = [at for at in waits if at > command.now]
-        return c.PassedOn(tuple(ended), tuple(row.shown() for row in added), min(waits, default=None))
+        return c.PassOnResult(tuple(ended), tuple(row.shown() for row in added), min(waits, default=None))
 
     def expire(self, command: c.Expire) -> list[Delivery]:
         old = [

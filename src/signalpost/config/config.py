@@ -11,6 +11,7 @@ import msgspec
 
 from signalpost.config.cards import find_copies, find_look
 from signalpost.config.destinations import DestinationConfig, find_destinations, find_tiers, own_names
+from signalpost.config.fallbacks import fallback_faults
 from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
 from signalpost.config.settings import (
     AT_MOST_ONCE,
@@ -117,6 +118,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 value=", ".join(sorted(unknown)),
                 limit=", ".join(KINDS),
             )
+        has_fallbacks = any(each.fallbacks for each in self.destinations)
+        if has_fallbacks and (faults := tuple(fallback_faults(self.destinations, self.routing()))):
+            raise InvalidConfiguration.of_all(faults)
         if self.dry_run and (real := [each.name for each in self.destinations if each.webhook_id is not None]):
             raise InvalidConfiguration(
                 f"a dry run cannot send to Discord, and {', '.join(real)} would: use a webhook of the sandbox, or "
@@ -144,7 +148,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """Which notification goes where."""
         names = [each.name for each in self.destinations]
         return Routing(
-            names, tiers=self.tiers, everything_to=self.everything_to, ignored=self.ignored, copies=self.copies
+            names,
+            tiers=self.tiers,
+            everything_to=self.everything_to,
+            ignored=self.ignored,
+            copies=self.copies,
+            fallbacks={each.name: each.fallbacks for each in self.destinations if each.fallbacks},
         )
 
     @property
@@ -188,10 +197,16 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         sources, assume_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
     )
     tiers = find_tiers(sources, [each.name for each in destinations.configs])
+    fallbacks = {each.name: each.fallbacks for each in destinations.configs if each.fallbacks}
+    if fallbacks and not sources.findings.faults:
+        routing = Routing(tuple(fallbacks), tiers=tiers, fallbacks=fallbacks)
+        for fault in fallback_faults(destinations.configs, routing):
+            place = sources.file.place(*(fault.field or "").split("."))
+            sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
     values[OPEN_FOR.name] = sources.value(OPEN_FOR)
     copies = find_copies(sources)
     look, cards = find_look(sources, [*ranks_of(tiers)], copies)
-    notes = [*_unused(sources, tiers), *_unknown(sources)]
+    notes = [*_unused(sources, tiers, fallbacks), *_unknown(sources)]
     values |= _values(sources, WORKERS, AT_MOST_ONCE, RETENTION, HTTP)
     if sources.origin_by_key[HOME.key] == DEFAULT:
         values[HOME.key] = _usual_home(environment)
@@ -230,11 +245,13 @@ def _usual_home(environment: Mapping[str, str]) -> Path:
     return base / HOME.default.name if base.is_absolute() else HOME.default.expanduser()
 
 
-def _unused(sources: Sources, tiers: Mapping[UserTier, Tier]) -> Iterator[str]:
-    used = {destination for tier in tiers.values() for destination in tier.signals_to}
+def _unused(
+    sources: Sources, tiers: Mapping[UserTier, Tier], fallbacks: Mapping[str, tuple[str, ...]]
+) -> Iterator[str]:
+    used = {name for names in (*(tier.signals_to for tier in tiers.values()), *fallbacks.values()) for name in names}
     for name in own_names(sources):
         if name not in used:
-            yield f"nothing is sent to {name}: add it to the signals_to of a tier"
+            yield f"nothing is sent to {name}: add it to the signals_to of a tier, or to the fallbacks of a destination"
 
 
 def _unknown(sources: Sources) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from signalpost.config.files import is_open_to_others, read_secret
 from signalpost.config.parsers import advice, nearest, path, shown_name, shown_path
 from signalpost.config.settings import (
     DESTINATIONS,
+    FALL_BACK_AFTER,
+    FALLBACKS,
     FILE_SUFFIX,
     ONLY_DESTINATION,
     RANK,
@@ -45,6 +48,10 @@ class DestinationConfig(NamedTuple):
     limits: Limits
     ticket: TicketLayout | None = None
     """How its signals are laid out; None for as everywhere."""
+    fallbacks: tuple[str, ...] = ()
+    """Where its messages go, in this order, while it cannot be reached."""
+    fall_back_after: timedelta = FALL_BACK_AFTER.default
+    """How long its breaker is open before they do. If its webhook is gone, they do at once."""
 
     @property
     def address(self) -> WebhookAddress:
@@ -114,10 +121,21 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
     for name in names:
         rate = sources.table_value(DESTINATIONS, name, RATE) or _USUAL_RATES.get(name, RATE.default)
         limits[name] = (Limits(rate) if assume_limits else NOTHING_ASSUMED)._replace(reserve=reserve)
-    tickets = {name: sources.table_value(DESTINATIONS, name, TICKET) for name in names}
-    return Destinations(
-        tuple(DestinationConfig(name, secret, limits[name], tickets[name]) for name, secret in secrets.items()), ignored
-    )
+    more = {name: (sources.table_value(DESTINATIONS, name, TICKET), *_falling_back(sources, name)) for name in names}
+    configs = (DestinationConfig(name, secret, limits[name], *more[name]) for name, secret in secrets.items())
+    return Destinations(tuple(configs), ignored)
+
+
+def _falling_back(sources: Sources, name: str) -> tuple[tuple[str, ...], timedelta]:
+    """The fallbacks of a destination, and after how long they are used."""
+    after = sources.table_value(DESTINATIONS, name, FALL_BACK_AFTER)
+    listed = sources.table(DESTINATIONS, name).get(FALLBACKS, [])
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+        place = sources.file.place(DESTINATIONS, name, FALLBACKS)
+        problem = 'this must list destinations, such as ["signals-backup"]'
+        sources.findings.add(f"{place}: {problem}", "invalid-setting", place.field)
+        listed = []
+    return tuple(listed), FALL_BACK_AFTER.default if after is None else after
 
 
 def own_names(sources: Sources) -> tuple[str, ...]:

@@ -225,7 +225,9 @@ ROLE_KEYS = (
 RATE = Setting("messages_a_minute", "", 30, parsers.whole_number(1, 10_000))
 RANK = Setting("rank", "", 0, parsers.whole_number(0, 1000, "; free is 0, premium 10, admin 20"))
 DESTINATIONS, TIERS = "destinations", "tiers"
-DESTINATION_KEYS = ("webhook", "webhook_file", RATE.key, TICKET.key)
+FALLBACKS = "fallbacks"
+FALL_BACK_AFTER = Setting("fall_back_after", "", timedelta(minutes=5), parsers.DELAY)
+DESTINATION_KEYS = ("webhook", "webhook_file", RATE.key, TICKET.key, FALLBACKS, FALL_BACK_AFTER.key)
 DELAY = Setting("delay", "", AT_ONCE, parsers.DELAY)
 IF_ENDED = Setting("if_ended", "", IfEnded.SHOW, parsers.one_of(IfEnded))
 TIER_KEYS = (RANK.key, "signals_to", DELAY.key, "hide", IF_ENDED.key, "min_confidence")
@@ -306,7 +308,11 @@ _EXAMPLE_START = """\
 # Delete what you do not change. Lines that begin with # and no space are examples without a default."""
 _EXAMPLE_WEBHOOKS = {
     "signals-free": ('#webhook = "https://discord.com/api/webhooks/ID/TOKEN"',),
-    "signals-premium": ('#webhook_file = "/run/secrets/signals-premium"',),
+    "signals-premium": (
+        '#webhook_file = "/run/secrets/signals-premium"',
+        f'#{FALLBACKS} = ["signals-gold"]',
+        f'#{FALL_BACK_AFTER.key} = "{FALL_BACK_AFTER.parser.show(FALL_BACK_AFTER.default)}"',
+    ),
 }
 _EXAMPLE_TEXTS = {
     "username": "Ann's signals",
@@ -337,6 +343,8 @@ _EXAMPLE_DESTINATIONS = """\
 # A destination is a webhook and a rate. Of these seven, only those with a webhook are used. Set each webhook once:
 # here, in its own file (webhook_file; a relative path starts at the folder of this file), or in a variable. The
 # variables here are DISCORD_WEBHOOK_SIGNALS_FREE, or DISCORD_WEBHOOK_SIGNALS_FREE_FILE for the path of a file.
+# Its messages go to its fallbacks while its webhook is gone, or if nothing reaches it for so long. No lower tier may
+# read a fallback.
 """
 _EXAMPLE_END = f"""\
 # One webhook for everything, signals of all tiers included (DISCORD_WEBHOOK_URL). It is ignored if another destination

@@ -98,7 +98,7 @@ class Routing:
         self._configured = frozenset(configured)
         self._tiers = dict(tiers or {})
         self._ranks = ranks_of(self._tiers)
-        self._fallbacks = {name: _in_order(name, fallbacks or {}) for name in fallbacks or {}}
+        self._fallbacks = {name: in_order(name, fallbacks or {}) for name in fallbacks or {}}
         self._readers = _with_fallbacks({**_USUAL_READERS, **_lowest_readers(self._tiers)}, self._fallbacks)
         self._everything_to = everything_to
         self._ignored = ignored
@@ -119,8 +119,8 @@ class Routing:
         routed = self._destinations(payload, tier, None)
         if destination in routed:
             return True
-        rank = self._ranks.get(tier, inf) if isinstance(payload, Signal) else min(map(self.lowest_reader, routed))
-        return rank <= self.lowest_reader(destination)
+        own = self._ranks.get(tier, inf) if isinstance(payload, Signal) else inf
+        return min(own, *map(self.lowest_reader, routed), inf) <= self.lowest_reader(destination)
 
     def lowest_reader(self, destination: str) -> float:
         """The rank of the lowest tier that reads a destination; infinity if that is unknown.
@@ -170,7 +170,7 @@ class Routing:
         return Route(destination, None if destination in self._configured else NO_WEBHOOK)
 
 
-def _in_order(destination: str, fallbacks: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def in_order(destination: str, fallbacks: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """The fallbacks of a destination, then theirs, each once."""
     order = dict.fromkeys(fallbacks.get(destination, ()))
     for name in (found := list(order)):

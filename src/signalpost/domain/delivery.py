@@ -5,11 +5,11 @@
     -            suppressed    intake, naming the rule
     pending      leased        a lane's sender: this commit is the mark "sending"
     pending      expired       the clock: valid_until has come
-    pending      unconfirmed   the clock: valid_until has come, and an earlier attempt may have been shown
+    pending      unconfirmed   the clock: valid_until has come; or a fallback takes it; an attempt may have been shown
     pending      superseded    intake, with the successor, or a sender: its card shows it already
     pending      suppressed    a sender, naming the rule: its card was never shown, or is gone
     pending      cancelled     a person
-    pending      dead          a sender: the store can no longer read it
+    pending      dead          a sender: a fallback takes it, or the store can no longer read it
     leased       pending       a sender: to be retried, or its holder is gone (not_before may be set)
     leased       delivered     a sender, with the destination's receipt
     leased       suppressed    a sender: the operator has turned such messages off

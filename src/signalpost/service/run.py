@@ -342,6 +342,8 @@ class Run:
                     webhook=each.address.identity,
                     fetches_details=True,
                     workers=config.workers,
+                    fallbacks=self._own_routing.fallbacks(each.name),
+                    fall_back_after=each.fall_back_after.total_seconds(),
                 )
                 for each in config.destinations
             }
@@ -357,8 +359,9 @@ class Run:
             undo.push_async_callback(dispatcher.stop, 0)
             wake_socket = await WakeSocket.open(self._core.bell_path, self.outbox.look, self.outbox.call)
             undo.push_async_callback(wake_socket.close)
-            end_trades = partial(self.engine.intake.end_unheard_of, config.open_for)
-            retention = Retention(self.outbox, config.retention, end_trades)
+            retention = Retention(
+                self.outbox, config.retention, partial(self.engine.intake.end_unheard_of, config.open_for)
+            )
             undo.push_async_callback(retention.end)
             undo.push_async_callback(KeptTask("pruning", retention.run, self._bus.emit).end)
             self._owned = undo.pop_all()
@@ -387,8 +390,7 @@ class Run:
         if holder == self._followed or (self._is_producer and not self._watch.owner.is_alive):
             return
         facts = await self.outbox.do(LoadFacts(OWNER))
-        owner = read_owner(facts)
-        if owner is not None:
+        if (owner := read_owner(facts)) is not None:
             self.engine.intake.routing = owner.routing
             self._followed = owner.holder
 

@@ -69,8 +69,17 @@ async def test_a_single_channel_for_everything_shows_every_tier() -> None:
 async def test_an_alert_is_shown_whatever_its_tier() -> None:
     sink = ScriptedSink()
     alert = Alert(alert_type="feed", severity="high", title="t", timestamp=NOW)
-    guard = TierGuard(sink, "signals-free", Routing(DESTINATIONS))
+    guard = TierGuard(sink, "alerts-critical", Routing(DESTINATIONS))
     await guard.send([_item(alert, VIP)])
     await guard.probe()
     await guard.close()
     assert len(sink.sent) == 1
+
+
+async def test_an_alert_that_an_earlier_configuration_passed_on_is_not_shown_to_readers_of_signals() -> None:
+    sink = ScriptedSink()
+    alert = Alert(alert_type="feed", severity="high", title="t", timestamp=NOW)
+    for destination in ("signals-free", "signals-premium", "community"):
+        with pytest.raises(Rejected):
+            await TierGuard(sink, destination, Routing(DESTINATIONS)).send([_item(alert, UserTier.ADMIN)])
+    assert not sink.sent

@@ -37,6 +37,8 @@ class PassingOn:
         self._fallbacks = fallbacks
         self._after = after
         self._others = others
+        self.is_passing = False
+        """Whether a worker passes something on. One does at a time."""
 
     def at(self, now: float) -> float:
         """When something may be passed on next; infinity if the destination works, or no fallback does."""
@@ -61,6 +63,7 @@ class PassingOn:
         """Pass on what is due. Raises StoreFailed."""
         lane, gate = self._lane, self._lane.gate
         lane.busy += 1
+        self.is_passing = True
         try:
             version, in_flight = lane.ready.version, tuple(lane.in_flight.values())
             answer = await lane.outbox.do(self._command(gate))
@@ -75,6 +78,7 @@ class PassingOn:
                 lane.ready.found_none(LEVELS, next_at, version, in_flight)
         finally:
             lane.busy -= 1
+            self.is_passing = False
 
     def _command(self, gate: Gate) -> PassOn:
         if gate.gone is not None:

@@ -128,7 +128,7 @@ class Worker:
     async def _step(self) -> None:
         """Do what is due, or sleep until something is."""
         now, gate = _now(), self._gate
-        passes_on_at = self._passing_on.at(now) if self._does_look else inf
+        passes_on_at = inf if self._passing_on.is_passing else self._passing_on.at(now)
         if passes_on_at <= now:
             await self._passing_on.pass_on()
         elif gate.gone is not None:

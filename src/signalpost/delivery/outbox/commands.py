@@ -242,7 +242,7 @@ class SettleAndLease(Command[SettledAndLeased], frozen=True):
     lease: Lease
 
 
-class PassedOn(NamedTuple):
+class PassOnResult(NamedTuple):
     """The deliveries that left a lane, those that replace them, and when to look again."""
 
     ended: tuple[tuple[Delivery, Notification | None], ...]
@@ -252,8 +252,8 @@ class PassedOn(NamedTuple):
     """As in a lease."""
 
 
-class PassOn(Command[PassedOn], frozen=True):
-    """Pass what may leave a lane on to fallback destinations, in one transaction. Answer: `PassedOn`.
+class PassOn(Command[PassOnResult], frozen=True):
+    """Pass what may leave a lane on to fallback destinations, in one transaction. Answer: `PassOnResult`.
 
     Each delivery ends as dead, or as unconfirmed if it may have been shown, and one to the fallback replaces it: that
     one may then repeat. What else waits of the same trade goes along, and its card lives at the fallback from now on.

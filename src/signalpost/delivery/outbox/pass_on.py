@@ -2,7 +2,7 @@
 
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.cards import FOR_ITS_CARD, leased_entry
-from signalpost.delivery.outbox.commands import Lease, OutboxEntry, PassedOn, PassOn
+from signalpost.delivery.outbox.commands import Lease, OutboxEntry, PassOn, PassOnResult
 from signalpost.delivery.outbox.order import Row, Waiting, passed_on
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import DeliveryState
@@ -13,7 +13,7 @@ from signalpost.sinks.evidence import Loss
 _PENDING = DeliveryState.PENDING
 
 
-def pass_on(tx: Transaction, command: PassOn) -> PassedOn:
+def pass_on(tx: Transaction, command: PassOn) -> PassOnResult:
     """Execute `PassOn`."""
     leaving, moved = _leaving(tx, command)
     tx.move(moved, was=_PENDING)
@@ -38,7 +38,7 @@ def pass_on(tx: Transaction, command: PassOn) -> PassedOn:
         tx.write(sql.CARD_AT_FALLBACK, [(to, sequence, command.destination)])
         tx.write(sql.LEAVE_CARD, [(Loss.UNREACHABLE.value, sequence, command.destination)])
     replaced = ((row.delivery, None) for row in changed.values() if not row.is_pending)
-    return PassedOn(
+    return PassOnResult(
         (*ended, *((old.delivery, notification) for old, _, notification in passed), *replaced),
         tuple(row.delivery for row in added if row.is_pending),
         tx.next_wait(Lease(command.destination, command.now)),

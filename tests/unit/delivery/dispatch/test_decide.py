@@ -206,7 +206,7 @@ def test_each_ending_without_an_answer_has_its_own_reason() -> None:
 
 def test_a_verdict_has_the_id_of_its_delivery_and_no_attempt_or_message() -> None:
     for of, _, settled in every_settlement():
-        assert (settled.id, settled.attempt, settled.message, settled.fallback) == (of.id, None, None, None)
+        assert (settled.id, settled.attempt, settled.message) == (of.id, None, None)
 
 
 def test_unknown_evidence_counts_as_a_missing_answer() -> None:

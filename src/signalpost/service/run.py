@@ -275,8 +275,7 @@ class Run:
     def _hear(self, arrivals: tuple[Arrival, ...]) -> None:
         """Other processes have written; without `arrivals`, it is unknown for which destinations."""
         self._metrics.found_open(sum(each.deliveries for each in arrivals))
-        dispatcher = self.engine.dispatcher
-        if dispatcher is None:
+        if (dispatcher := self.engine.dispatcher) is None:
             if self._followed != self._watch.owner.holder:
                 self._watch.look()
         elif arrivals:
@@ -359,9 +358,8 @@ class Run:
             undo.push_async_callback(dispatcher.stop, 0)
             wake_socket = await WakeSocket.open(self._core.bell_path, self.outbox.look, self.outbox.call)
             undo.push_async_callback(wake_socket.close)
-            retention = Retention(
-                self.outbox, config.retention, partial(self.engine.intake.end_unheard_of, config.open_for)
-            )
+            end_trades = partial(self.engine.intake.end_unheard_of, config.open_for)
+            retention = Retention(self.outbox, config.retention, end_trades)
             undo.push_async_callback(retention.end)
             undo.push_async_callback(KeptTask("pruning", retention.run, self._bus.emit).end)
             self._owned = undo.pop_all()

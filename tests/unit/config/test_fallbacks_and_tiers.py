@@ -5,12 +5,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signalpost import Alert, UserTier
+from signalpost import Alert, Announcement, UserTier
 from signalpost.config import DestinationConfig
 from signalpost.config.fallbacks import fallback_faults
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.delivery.routing import Routing, Tier, ranks_of
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.notification import Payload
 from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from signalpost import AsyncNotificationService, UserTier
-from signalpost.domain.tier_copy import Hidden, TierCopy
+from signalpost.domain.tier import Hidden, TierCopy
 from signalpost.sandbox.server import Sandbox
 from signalpost.sinks.discord.cards.look import Look
 from tests.unit.service.conftest import ConfigFor, signal

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from signalpost import clock
 from signalpost.cli.configuration import Flags, configured
-from signalpost.cli.output import clean, json_option, plain_fault, say, say_as_it_is, say_json
+from signalpost.cli.output import clean, examples, json_option, plain_fault, say, say_as_it_is, say_json
 from signalpost.cli.tables import console, table
 from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources
 from signalpost.config.files import DataFolder, check_data_folder
@@ -37,15 +37,12 @@ from signalpost.errors import Fault, InvalidConfiguration, StoreFailed, StoreUnu
 from signalpost.secret import redacted
 
 
-@click.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost check
-      signalpost check --example > signalpost.toml
-      signalpost check --config signalpost.toml --json
-    """,
+@examples(
+    "signalpost check",
+    "signalpost check --example > signalpost.toml",
+    "signalpost check --config signalpost.toml --json",
 )
+@click.command()
 @configured
 @json_option("Print the result as JSON.")
 @click.option("--example", is_flag=True, help="Print an example settings file with all defaults instead.")

@@ -7,7 +7,7 @@ from signalpost.cli.delivery_changes import cancel, revive
 from signalpost.cli.delivery_lines import deliveries_table, lines_of, plain_delivery, plain_history
 from signalpost.cli.delivery_story import heading, story
 from signalpost.cli.option_types import Utf8Text
-from signalpost.cli.output import json_option, say, say_json
+from signalpost.cli.output import examples, json_option, say, say_json
 from signalpost.cli.store import Store
 from signalpost.cli.tables import console
 from signalpost.cli.time_format import parse_time
@@ -17,18 +17,15 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.words import member
 
 
-@click.group(
-    epilog="""
-    \b
-    Examples:
-      signalpost deliveries why 019b8f2a4c3d5e6f70819203
-      signalpost deliveries why manual:EUR_USD:H4:BUY:20250820T010000Z
-      signalpost deliveries list --state dead --state unconfirmed --since 24h
-      signalpost deliveries list --destination signals-free --limit 5 --json
-      signalpost deliveries show 019b8f2a4c3d5e6f70819203
-      signalpost deliveries revive 019b8f2a4c3d5e6f70819203@signals-free
-    """,
+@examples(
+    "signalpost deliveries why 019b8f2a4c3d5e6f70819203",
+    "signalpost deliveries why manual:EUR_USD:H4:BUY:20250820T010000Z",
+    "signalpost deliveries list --state dead --state unconfirmed --since 24h",
+    "signalpost deliveries list --destination signals-free --limit 5 --json",
+    "signalpost deliveries show 019b8f2a4c3d5e6f70819203",
+    "signalpost deliveries revive 019b8f2a4c3d5e6f70819203@signals-free",
 )
+@click.group()
 def deliveries() -> None:
     """Inspect the outbox, also while the service runs. Only `revive` and `cancel` change anything."""
 
@@ -40,16 +37,12 @@ deliveries.add_command(cancel)
 _json_option = json_option("Print one line of JSON for each delivery.")
 
 
-@deliveries.command(
-    "list",
-    epilog="""
-    \b
-    Examples:
-      signalpost deliveries list --state pending
-      signalpost deliveries list --since 2h --priority urgent
-      signalpost deliveries list --state dead --json | jq -r .reason
-    """,
+@examples(
+    "signalpost deliveries list --state pending",
+    "signalpost deliveries list --since 2h --priority urgent",
+    "signalpost deliveries list --state dead --json | jq -r .reason",
 )
+@deliveries.command("list")
 @click.option(
     "--state", "states", multiple=True, help="Only this state: pending, leased, delivered, dead ...; can be repeated."
 )
@@ -92,13 +85,8 @@ def list_(
     say(", ".join(f"{count:,} {state}" for state, count in sorted(counts.items())) or "There are no deliveries yet.")
 
 
-@deliveries.command(
-    epilog="""
-    \b
-    Example:
-      signalpost deliveries show 019b8f2a4c3d5e6f70819203
-    """
-)
+@examples("signalpost deliveries show 019b8f2a4c3d5e6f70819203")
+@deliveries.command()
 @click.argument("ticket_id", type=Utf8Text(), metavar="TICKET")
 @configured
 @_json_option
@@ -113,15 +101,12 @@ def show(ticket_id: str, flags: Flags, as_json: bool) -> None:
                 say(*lines_of(entry, history, message))
 
 
-@deliveries.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost deliveries why 019b8f2a4c3d5e6f70819203
-      signalpost deliveries why manual:EUR_USD:H4:BUY:20250820T010000Z
-      signalpost deliveries why 019b8f2a4c3d5e6f70819203 --json | jq -r '.todo[]'
-    """
+@examples(
+    "signalpost deliveries why 019b8f2a4c3d5e6f70819203",
+    "signalpost deliveries why manual:EUR_USD:H4:BUY:20250820T010000Z",
+    "signalpost deliveries why 019b8f2a4c3d5e6f70819203 --json | jq -r '.todo[]'",
 )
+@deliveries.command()
 @click.argument("ticket_id", type=Utf8Text(), metavar="TICKET")
 @configured
 @_json_option

@@ -9,7 +9,7 @@ import click
 from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.delivery_lines import plain_delivery
 from signalpost.cli.option_types import Utf8Text
-from signalpost.cli.output import json_option, say, say_errors, say_json
+from signalpost.cli.output import examples, json_option, say, say_errors, say_json
 from signalpost.cli.store import Store
 from signalpost.cli.time_format import format_time, parse_duration
 from signalpost.delivery.outbox.commands import Cancel, OutboxEntry, Revive
@@ -29,16 +29,13 @@ class _Change(NamedTuple):
     """The cancelled delivery, or the new one of a revival; None if nothing was changed."""
 
 
-@click.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost deliveries revive 019b8f2a4c3d5e6f70819203
-      signalpost deliveries revive 019b8f2a4c3d5e6f70819203@signals-free --valid-for 30m
-      signalpost deliveries list --state unconfirmed --json | jq -r '"\\(.ticket)@\\(.destination)"' \\
-        | xargs -n1 signalpost deliveries revive
-    """
+@examples(
+    "signalpost deliveries revive 019b8f2a4c3d5e6f70819203",
+    "signalpost deliveries revive 019b8f2a4c3d5e6f70819203@signals-free --valid-for 30m",
+    "signalpost deliveries list --state unconfirmed --json | jq -r '\"\\(.ticket)@\\(.destination)\"' \\",
+    "  | xargs -n1 signalpost deliveries revive",
 )
+@click.command()
 @click.argument("ticket", type=Utf8Text(), metavar="TICKET[@DESTINATION]")
 @click.option(
     "--valid-for",
@@ -64,14 +61,11 @@ def revive(ticket: str, valid_for: str | None, flags: Flags, as_json: bool) -> N
     _change(ticket, revival, "revived", flags, as_json=as_json)
 
 
-@click.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost deliveries cancel 019b8f2a4c3d5e6f70819203
-      signalpost deliveries cancel 019b8f2a4c3d5e6f70819203@signals-free --reason "the market is closed"
-    """
+@examples(
+    "signalpost deliveries cancel 019b8f2a4c3d5e6f70819203",
+    'signalpost deliveries cancel 019b8f2a4c3d5e6f70819203@signals-free --reason "the market is closed"',
 )
+@click.command()
 @click.argument("ticket", type=Utf8Text(), metavar="TICKET[@DESTINATION]")
 @click.option(
     "--reason",

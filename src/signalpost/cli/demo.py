@@ -8,7 +8,7 @@ import click
 from signalpost.cli.live_replay import LiveReplay, ReplayClock, Stopwatch, installed
 from signalpost.cli.loop import StopSignal, run
 from signalpost.cli.option_types import NumberRange
-from signalpost.cli.output import json_option, say, say_json
+from signalpost.cli.output import examples, json_option, say, say_json
 from signalpost.cli.results import HYPOTHETICAL, results_table
 from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
 from signalpost.domain.reports import Alert, SystemStatus
@@ -30,16 +30,13 @@ _DAYS_A_SECOND = 16.0
 _SECONDS_A_DAY = 86_400
 
 
-@click.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost demo                 then open the page it prints; Ctrl-C ends it
-      signalpost demo --exit          end once everything is delivered
-      signalpost demo --speed 2       replay two days per second
-      signalpost demo --exit --json   print the figures as JSON
-    """,
+@examples(
+    "signalpost demo                 then open the page it prints; Ctrl-C ends it",
+    "signalpost demo --exit          end once everything is delivered",
+    "signalpost demo --speed 2       replay two days per second",
+    "signalpost demo --exit --json   print the figures as JSON",
 )
+@click.command()
 @click.option("--exit", "ends", is_flag=True, help="End once everything is delivered, instead of keeping the page up.")
 @click.option(
     "--speed",

@@ -6,20 +6,17 @@ from signalpost.cli.configuration import Flags, configured, destinations_of
 from signalpost.cli.destination_rows import destination_rows, destinations_table, disabled_for
 from signalpost.cli.destination_rows import enable as enable_again
 from signalpost.cli.loop import run
-from signalpost.cli.output import json_option, say, say_json
+from signalpost.cli.output import examples, json_option, say, say_json
 from signalpost.cli.tables import console
 from signalpost.config import STORE_FILE
 
 
-@click.group(
-    epilog="""
-    \b
-    Examples:
-      signalpost destinations list
-      signalpost destinations test                      check each webhook; nothing is shown
-      signalpost destinations test signals-free --send  show a message marked as a test
-    """,
+@examples(
+    "signalpost destinations list",
+    "signalpost destinations test                      check each webhook; nothing is shown",
+    "signalpost destinations test signals-free --send  show a message marked as a test",
 )
+@click.group()
 def destinations() -> None:
     """List destinations, test their webhooks, and enable disabled ones."""
 
@@ -27,15 +24,8 @@ def destinations() -> None:
 _json_option = json_option("Print one line of JSON for each destination.")
 
 
-@destinations.command(
-    "list",
-    epilog="""
-    \b
-    Examples:
-      signalpost destinations list
-      signalpost destinations list --json | jq 'select(.disabled != null)'
-    """,
-)
+@examples("signalpost destinations list", "signalpost destinations list --json | jq 'select(.disabled != null)'")
+@destinations.command("list")
 @configured
 @_json_option
 def list_(flags: Flags, as_json: bool) -> None:
@@ -59,16 +49,13 @@ def list_(flags: Flags, as_json: bool) -> None:
         say(warning, err=True)
 
 
-@destinations.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost destinations test
-      signalpost destinations test signals-free alerts-critical
-      signalpost destinations test signals-free --send
-      signalpost destinations test --all --send --json
-    """
+@examples(
+    "signalpost destinations test",
+    "signalpost destinations test signals-free alerts-critical",
+    "signalpost destinations test signals-free --send",
+    "signalpost destinations test --all --send --json",
 )
+@destinations.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--send", is_flag=True, help="Show one silent message, marked as a test.")
 @click.option("--all", "every", is_flag=True, help="Test every configured destination, also with --send.")
@@ -95,13 +82,8 @@ def test(names: tuple[str, ...], send: bool, every: bool, flags: Flags, as_json:
         raise SystemExit(1)
 
 
-@destinations.command(
-    epilog="""
-    \b
-    Example:
-      signalpost destinations enable signals-free
-    """
-)
+@examples("signalpost destinations enable signals-free")
+@destinations.command()
 @click.argument("name")
 @configured
 @json_option("Print the result as JSON.")

@@ -16,6 +16,7 @@ from signalpost.errors import Fault
 from signalpost.secret import redacted
 
 Command = TypeVar("Command", bound=Callable[..., object])
+Shown = TypeVar("Shown", bound=click.Command)
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -56,6 +57,17 @@ def say_errors(faults: Iterable[Fault]) -> None:
 def say_as_it_is(text: str, *, err: bool = False) -> None:
     """Print our own text unchanged, with its line ends."""
     click.echo(text, err=err, nl=False)
+
+
+def examples(*lines: str) -> Callable[[Shown], Shown]:
+    """End the help of a command with these lines; one that ends with a backslash goes on in the next."""
+
+    def with_examples(command: Shown) -> Shown:
+        heading = "Example:" if len(lines) == 1 else "Examples:"
+        command.epilog = "\n".join(("\b", heading, *(f"  {line}" for line in lines)))
+        return command
+
+    return with_examples
 
 
 def json_option(help: str) -> Callable[[Command], Command]:  # click's name

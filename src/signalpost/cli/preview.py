@@ -12,7 +12,7 @@ from rich.text import Text
 from signalpost import clock
 from signalpost.cli.configuration import Flags, configured, destinations_of
 from signalpost.cli.loop import run
-from signalpost.cli.output import clean, json_option, say_json
+from signalpost.cli.output import clean, examples, json_option, say_json
 from signalpost.cli.preview_bodies import OF_A_SIGNAL, Preview, Scene, as_trial, check_known, previews
 from signalpost.cli.publish_facts import signal_in
 from signalpost.cli.tables import console
@@ -22,18 +22,15 @@ from signalpost.delivery.routing import ranks_of
 from signalpost.domain.tier import UserTier
 
 
-@click.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost preview                                   a signal in each of its states
-      signalpost preview signal stopped
-      signalpost preview companion                         the messages that notify of a change
-      signalpost preview alert critical --tier admin       with the role that it would ping
-      signalpost preview --signal signal.json --state tp1 --json
-      signalpost preview signal new --send signals-free    post it there, marked as a trial
-    """,
+@examples(
+    "signalpost preview                                   a signal in each of its states",
+    "signalpost preview signal stopped",
+    "signalpost preview companion                         the messages that notify of a change",
+    "signalpost preview alert critical --tier admin       with the role that it would ping",
+    "signalpost preview --signal signal.json --state tp1 --json",
+    "signalpost preview signal new --send signals-free    post it there, marked as a trial",
 )
+@click.command()
 @click.argument("kind", required=False)
 @click.argument("state", required=False)
 @click.option("--kind", "named_kind", metavar="KIND", help="The same as the first argument.")

@@ -8,7 +8,7 @@ import click
 
 from signalpost.cli.configuration import configured
 from signalpost.cli.option_types import NumberRange, TargetText
-from signalpost.cli.output import json_option
+from signalpost.cli.output import examples, json_option
 from signalpost.cli.publication import Publication, publish_and_print
 from signalpost.cli.publish_facts import made
 from signalpost.domain.notification import Payload
@@ -62,16 +62,13 @@ def _priority_option(usual: str) -> Callable[[Any], Any]:
     return fact_option("--priority", help=f"LOW, NORMAL, HIGH or URGENT.  [default: {usual}]")
 
 
-@click.group(
-    epilog="""
-    \b
-    Examples:
-      signalpost publish signal --pair EURUSD --timeframe H4 --side buy --entry 1.1634 --stop 1.1599 --target 1.1688
-      signalpost publish alert --type feed --severity high --title "No candles since 10:00"
-      signalpost publish announcement --title "Maintenance" --text "Sunday, 10:00 to 11:00 UTC"
-      echo '{"symbol": "EURUSD", "tf": "4h", "action": "buy", "price": 1.1634}' | signalpost publish signal
-    """,
+@examples(
+    "signalpost publish signal --pair EURUSD --timeframe H4 --side buy --entry 1.1634 --stop 1.1599 --target 1.1688",
+    'signalpost publish alert --type feed --severity high --title "No candles since 10:00"',
+    'signalpost publish announcement --title "Maintenance" --text "Sunday, 10:00 to 11:00 UTC"',
+    'echo \'{"symbol": "EURUSD", "tf": "4h", "action": "buy", "price": 1.1634}\' | signalpost publish signal',
 )
+@click.group()
 def publish() -> None:
     """Queue one notification, deliver it, and print the result.
 
@@ -81,17 +78,14 @@ def publish() -> None:
     """
 
 
-@publish.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost publish signal --pair EURUSD --timeframe H4 --side buy --entry 1.1634 --stop 1.1599 --tier premium
-      signalpost publish signal --pair BTC/USDT --timeframe 5m --side short --entry 64000 --no-wait --json
-      signalpost publish signal --pair EURUSD --side buy --entry 1.1634 --stop 1.1599 \\
-        --target 1.1688@50% --target 1.1720@50% --order limit --good-for 12h --tier premium --tier free
-      signalpost publish signal < signal.json
-    """
+@examples(
+    "signalpost publish signal --pair EURUSD --timeframe H4 --side buy --entry 1.1634 --stop 1.1599 --tier premium",
+    "signalpost publish signal --pair BTC/USDT --timeframe 5m --side short --entry 64000 --no-wait --json",
+    "signalpost publish signal --pair EURUSD --side buy --entry 1.1634 --stop 1.1599 \\",
+    "  --target 1.1688@50% --target 1.1720@50% --order limit --good-for 12h --tier premium --tier free",
+    "signalpost publish signal < signal.json",
 )
+@publish.command()
 @fact_option("--pair", help="EUR_USD, EUR/USD, EURUSD, BTC/USDT ...")
 @fact_option("--timeframe", help="H4, D, 5m, 240 ...  [default: none]")
 @fact_option("--side", help="BUY or SELL, long or short.")
@@ -135,14 +129,11 @@ def signal(tiers: tuple[str, ...], **options: Any) -> None:
     _publish(Signal, options, ("pair", "side", "entry"), tiers)
 
 
-@publish.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost publish alert --type feed --severity high --title "No candles since 10:00"
-      echo '{"type": "disk", "severity": "critical", "title": "97 % full"}' | signalpost publish alert
-    """
+@examples(
+    'signalpost publish alert --type feed --severity high --title "No candles since 10:00"',
+    'echo \'{"type": "disk", "severity": "critical", "title": "97 % full"}\' | signalpost publish alert',
 )
+@publish.command()
 @fact_option("--type", help="database_connectivity, feed, ...")
 @fact_option("--severity", help="critical, high, medium, low or info.")
 @fact_option("--title", help="The alert in a line.")
@@ -159,13 +150,8 @@ def alert(**options: Any) -> None:
     _publish(Alert, options, ("type", "severity", "title"))
 
 
-@publish.command(
-    epilog="""
-    \b
-    Example:
-      signalpost publish announcement --title "Maintenance" --text "Sunday, 10:00 to 11:00 UTC"
-    """
-)
+@examples('signalpost publish announcement --title "Maintenance" --text "Sunday, 10:00 to 11:00 UTC"')
+@publish.command()
 @fact_option("--title", help="The announcement in a line.")
 @fact_option("--text", help="The announcement.")
 @fact_option("--id", help="Its id.  [default: from time and content]")
@@ -179,14 +165,11 @@ def announcement(**options: Any) -> None:
     _publish(Announcement, options, ("title", "text"))
 
 
-@publish.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost publish status --status operational
-      signalpost publish status --status degraded --message "The feed is 20 s late" --context feed=oanda
-    """
+@examples(
+    "signalpost publish status --status operational",
+    'signalpost publish status --status degraded --message "The feed is 20 s late" --context feed=oanda',
 )
+@publish.command()
 @fact_option("--status", help="operational, degraded, down ...")
 @fact_option("--message", help="More about it.")
 @fact_option("--id", help="Its id.  [default: from time and content]")
@@ -200,13 +183,8 @@ def status(**options: Any) -> None:
     _publish(SystemStatus, options, ("status",))
 
 
-@publish.command(
-    epilog="""
-    \b
-    Example:
-      signalpost publish analysis --title "Dollar" --text "Ranges until the Fed speaks." --pair EURUSD
-    """
-)
+@examples('signalpost publish analysis --title "Dollar" --text "Ranges until the Fed speaks." --pair EURUSD')
+@publish.command()
 @fact_option("--title", help="The analysis in a line.")
 @fact_option("--text", help="The analysis.")
 @fact_option("--pair", help="What it is about: EUR_USD, EUR/USD ...")

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from signalpost.cli.option_types import TargetText, Utf8Text
-from signalpost.cli.output import say
+from signalpost.cli.output import examples, say
 from signalpost.cli.publication import Submission, exit_code, print_answers, submit
 from signalpost.cli.publish import delivery_options, fact_option
 from signalpost.cli.store import only
@@ -35,15 +35,12 @@ _OPTION_BY_FIELD = {
 }
 
 
-@click.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost signals update 1042 --target-hit 1 --stop be
-      signalpost signals update EURUSD --stop 1.0855 --note "CPI at 12:30 UTC"
-      signalpost signals update 3b4862 --close 50% --price 1.0871
-    """
+@examples(
+    "signalpost signals update 1042 --target-hit 1 --stop be",
+    'signalpost signals update EURUSD --stop 1.0855 --note "CPI at 12:30 UTC"',
+    "signalpost signals update 3b4862 --close 50% --price 1.0871",
 )
+@click.command()
 @_id_argument
 @click.option("--target-hit", type=click.IntRange(1, 10), metavar="N", help="Target N was hit, and those before it.")
 @fact_option("--stop", metavar="PRICE|be", help="The new stop; `be` is the entry, to break even.")
@@ -65,13 +62,8 @@ def update(name: str, if_version: int | None, **options: Any) -> None:
     _change(name, _made(Update, facts), if_version, options)
 
 
-@click.command(
-    epilog="""
-    \b
-    Example:
-      signalpost signals fill 1043 --price 154.848
-    """
-)
+@examples("signalpost signals fill 1043 --price 154.848")
+@click.command()
 @_id_argument
 @fact_option("--price", required=True, help="The price of the fill.")
 @_version_option
@@ -81,15 +73,12 @@ def fill(name: str, if_version: int | None, **options: Any) -> None:
     _change(name, _made(Fill, _popped(options, "price")), if_version, options)
 
 
-@click.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost signals close 1042 --price 1.0871
-      signalpost signals close EURUSD --reason stop
-      signalpost signals close --pair XAUUSD --price 2362.4
-    """
+@examples(
+    "signalpost signals close 1042 --price 1.0871",
+    "signalpost signals close EURUSD --reason stop",
+    "signalpost signals close --pair XAUUSD --price 2362.4",
 )
+@click.command()
 @click.argument("name", type=Utf8Text(), metavar="[ID]", required=False)
 @click.option("--all", "every", is_flag=True, help="Close all open signals, with --reason stop or target.")
 @fact_option("--pair", help="Close all open signals of this pair.")
@@ -118,13 +107,8 @@ def close(name: str | None, every: bool, pair: str | None, if_version: int | Non
         _close_all(pair, change, options)
 
 
-@click.command(
-    epilog="""
-    \b
-    Example:
-      signalpost signals cancel 1046 --reason "NFP in 10 minutes"
-    """
-)
+@examples('signalpost signals cancel 1046 --reason "NFP in 10 minutes"')
+@click.command()
 @_id_argument
 @fact_option("--reason", help="Why, for the readers.")
 @_version_option
@@ -134,13 +118,8 @@ def cancel(name: str, if_version: int | None, **options: Any) -> None:
     _change(name, _made(CancelOrder, _popped(options, "reason")), if_version, options)
 
 
-@click.command(
-    epilog="""
-    \b
-    Example:
-      signalpost signals correct 1042 --stop 1.0779
-    """
-)
+@examples("signalpost signals correct 1042 --stop 1.0779")
+@click.command()
 @_id_argument
 @fact_option("--entry", help="The right entry.")
 @fact_option("--stop", help="The right stop.")
@@ -157,13 +136,8 @@ def correct(name: str, if_version: int | None, **options: Any) -> None:
     _change(name, _made(Correct, facts), if_version, options)
 
 
-@click.command(
-    epilog="""
-    \b
-    Example:
-      signalpost signals reopen 1042
-    """
-)
+@examples("signalpost signals reopen 1042")
+@click.command()
 @_id_argument
 @_version_option
 @delivery_options

@@ -9,7 +9,7 @@ import click
 
 from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.option_types import NonEmptyPath, Utf8Text
-from signalpost.cli.output import clean, json_option, say, say_as_it_is, say_json
+from signalpost.cli.output import clean, examples, json_option, say, say_as_it_is, say_json
 from signalpost.cli.signal_changes import CHANGES, MOST_TRADES
 from signalpost.cli.store import Store
 from signalpost.cli.tables import console
@@ -22,17 +22,14 @@ from signalpost.domain.words import member
 from signalpost.errors import InvalidValue
 
 
-@click.group(
-    epilog="""
-    \b
-    Examples:
-      signalpost signals list --live
-      signalpost signals show 1042
-      signalpost signals update 1042 --target-hit 1 --stop be
-      signalpost signals close EURUSD --price 1.0871
-      signalpost signals export --csv -o record.csv
-    """,
+@examples(
+    "signalpost signals list --live",
+    "signalpost signals show 1042",
+    "signalpost signals update 1042 --target-hit 1 --stop be",
+    "signalpost signals close EURUSD --price 1.0871",
+    "signalpost signals export --csv -o record.csv",
 )
+@click.group()
 def signals() -> None:
     """Look at the signals that were published, and change them on the messages that show them.
 
@@ -45,16 +42,12 @@ for each in CHANGES:
     signals.add_command(each)
 
 
-@signals.command(
-    "list",
-    epilog="""
-    \b
-    Examples:
-      signalpost signals list --live
-      signalpost signals list --pair EURUSD --state closed
-      signalpost signals list --limit 100 --json | jq -r '[.number, .state, .result.r] | @tsv'
-    """,
+@examples(
+    "signalpost signals list --live",
+    "signalpost signals list --pair EURUSD --state closed",
+    "signalpost signals list --limit 100 --json | jq -r '[.number, .state, .result.r] | @tsv'",
 )
+@signals.command("list")
 @click.option("--live", is_flag=True, help="Only signals that are pending or open.")
 @click.option(
     "--state",
@@ -88,15 +81,12 @@ def list_(live: bool, states: tuple[str, ...], pair: str | None, limit: int, fla
         say("No signal matches these options." if live or is_filtered else "There are no signals yet.")
 
 
-@signals.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost signals show 1042
-      signalpost signals show EURUSD
-      signalpost signals show 3b4862 --json | jq .result
-    """
+@examples(
+    "signalpost signals show 1042",
+    "signalpost signals show EURUSD",
+    "signalpost signals show 3b4862 --json | jq .result",
 )
+@signals.command()
 @click.argument("name", type=Utf8Text(), metavar="ID")
 @configured
 @json_option("Print the signal as JSON.")
@@ -111,14 +101,11 @@ def show(name: str, flags: Flags, as_json: bool) -> None:
         say(*page(entry, now))
 
 
-@signals.command(
-    epilog="""
-    \b
-    Examples:
-      signalpost signals export --csv -o record.csv
-      signalpost signals export --json | jq 'select(.state == "closed") | .result.r'
-    """
+@examples(
+    "signalpost signals export --csv -o record.csv",
+    "signalpost signals export --json | jq 'select(.state == \"closed\") | .result.r'",
 )
+@signals.command()
 @click.option("--csv", "as_csv", is_flag=True, help="One row for each signal.  [default]")
 @click.option(
     "-o", "--output", type=NonEmptyPath(path_type=Path), help="The file to write.  [default: standard output]"

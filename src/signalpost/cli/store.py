@@ -1,7 +1,6 @@
 """Reads the store for a command, also while a service writes to it."""
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from signalpost import clock
@@ -39,9 +38,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._lookup.close()
         self._reader.close()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from signalpost.cli.configuration import Flags, configured
-from signalpost.cli.output import json_option, say, say_json
+from signalpost.cli.output import examples, json_option, say, say_json
 from signalpost.cli.time_format import utc_second
 from signalpost.config import Config
 from signalpost.config.parsers import advice
@@ -23,15 +23,12 @@ _SCOPES = ("api", "tradingview", "freqtrade")
 _json_option = json_option("Print JSON.")
 
 
-@click.group(
-    epilog="""
-    \b
-    Examples:
-      signalpost tokens add my-bot
-      signalpost tokens add my-chart --scope tradingview --tier premium
-      signalpost tokens revoke my-bot
-    """,
+@examples(
+    "signalpost tokens add my-bot",
+    "signalpost tokens add my-chart --scope tradingview --tier premium",
+    "signalpost tokens revoke my-bot",
 )
+@click.group()
 def tokens() -> None:
     """Manage the tokens with which programs may send to `signalpost serve`, which notices changes at once.
 

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from ipaddress import ip_address
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import msgspec
@@ -100,9 +99,7 @@ class Sandbox:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._close()
 
     def _app(self) -> web.Application:

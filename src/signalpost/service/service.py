@@ -4,7 +4,6 @@ Everything here belongs to one event loop. Strategies in other threads use `inte
 """
 
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 from warnings import warn
 
@@ -82,9 +81,7 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def queue_notification(

@@ -1,7 +1,6 @@
 """A clock for tests: time stands still until the test moves it."""
 
 from datetime import datetime, timedelta
-from types import TracebackType
 from typing import Self
 
 from signalpost import clock
@@ -35,7 +34,5 @@ class ManualClock:
         self._replaced.append(clock.install(self))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         clock.install(self._replaced.pop())

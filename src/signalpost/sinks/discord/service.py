@@ -1,7 +1,6 @@
 """A Discord client for direct use: webhooks by name, sharing one session."""
 
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Self
 
 from signalpost import __version__
@@ -134,9 +133,7 @@ class DiscordService:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def __repr__(self) -> str:

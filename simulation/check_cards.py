@@ -92,9 +92,10 @@ class _Cards:
         self._problems = list(self._replayed())
         self._requests: dict[tuple[str, str, bool], list[Request]] = defaultdict(list)
         for request in evidence.requests:
-            if request.trade is not None and request.trade.number in self._trades:
-                trade = self._trades[request.trade.number]
-                self._requests[request.place, trade, isinstance(request.trade, Companion)].append(request)
+            for said in request.trades:
+                if said.number in self._trades:
+                    trade = self._trades[said.number]
+                    self._requests[request.place, trade, isinstance(said, Companion)].append(request)
         self._tracks = self._all_tracks()
         self._messages = self._all_messages()
 
@@ -182,8 +183,7 @@ class _Cards:
         for id, requests in sorted(seen.items()):
             ordered = tuple(sorted(requests, key=lambda each: (each.processed or 0.0, each.number)))
             first = ordered[0]
-            assert first.trade is not None
-            trade = self._trades.get(first.trade.number)
+            trade = self._trades.get(first.trades[0].number)
             if trade is not None:  # of a signal that is not changed
                 made[first.place, trade].append(Message(id, first.place, first.channel or "", first, ordered))
         return made
@@ -330,8 +330,7 @@ class _Cards:
         for track in self._tracks:
             shown = [request for request in track.requests if track.is_companion and request.message_id is not None]
             for request in shown[1:]:
-                assert isinstance(request.trade, Companion)
-                if not request.trade.may_repeat:
+                if not all(isinstance(said, Companion) and said.may_repeat for said in request.trades):
                     yield f"P4: {track} was sent twice without the mark, at {request.began:.1f}"
 
     def _of_numbers(self) -> Iterator[str]:
@@ -339,8 +338,11 @@ class _Cards:
         if len(self._trades) < len(self._recorder.numbers):
             yield "P1: two trades have the same number"
         for request in self._evidence.requests:
-            if request.trade is not None and request.trade.number not in self._trades:
-                yield f"P1: {request.place} was sent #{request.trade.number}, which is no trade that changes"
+            for said in request.trades:
+                if said.number not in self._trades:
+                    yield f"P1: {request.place} was sent #{said.number}, which is no trade that changes"
+            if (count := len({said.number for said in request.trades})) < len(request.trades) or count == 2:
+                yield f"P4: {request.place} was sent {len(request.trades)} lines on {count} trades"
 
 
 def _card_of(message: Message) -> Card:

@@ -18,7 +18,7 @@ from signalpost.sinks.discord.service import USER_AGENT
 from simulation.clocks import Clocks
 from simulation.faults import FAULTS, GONE, NEVER, OF_EDITS, OLD_EDITS, OWN_LIMIT, Fault, FaultSchedule, Proof, proof_of
 from simulation.life import Life
-from simulation.reader import Card, Companion, card_in, companion_in
+from simulation.reader import Card, Companion, card_in, companions_in
 from simulation.recorder import Part, Recorder, Request
 
 _HEADERS = {"content-type": "application/json", "user-agent": USER_AGENT}
@@ -205,10 +205,10 @@ def _parts(body: Mapping[str, Any]) -> tuple[Part, ...]:
     return tuple(part_of(embed) for embed in body.get("embeds", ()))
 
 
-def _trade_in(body: Mapping[str, Any]) -> Card | Companion | None:
-    """What a message says about a trade that changes."""
-    if (companion := companion_in(body)) is not None:
-        return companion
+def _trade_in(body: Mapping[str, Any]) -> Card | tuple[Companion, ...] | None:
+    """What a message says about trades that change."""
+    if companions := companions_in(body):
+        return companions
     for embed in body.get("embeds", ()):
         ref = part_of(embed).ref
         if ref == "?" or ref.startswith("t"):

@@ -7,7 +7,7 @@ from simulation.faults import EVERYWHERE, OUTAGES, Outage
 from simulation.life import EDGES
 from simulation.network import Place
 from simulation.trades import Change, changes
-from simulation.workload import URGENT, Submission, drawn, drawn_trade
+from simulation.workload import TIERS, URGENT, Submission, drawn, drawn_trade
 
 _TOKEN = "simulated-token-of-sixty-eight-characters-and-some-more-so-it-is-long"
 _NAMES = {
@@ -96,6 +96,22 @@ def _trades(random: Random, seconds: float, store_down: tuple[tuple[float, float
         drawn_changes = changes(random, opening.ref, opening.entry, at, number)
         number += len(drawn_changes)
         made += [Action(moment, "change", change=change) for moment, change in drawn_changes if moment < seconds]
+    return made + _bursts(random, seconds, count + 1, number)
+
+
+def _bursts(random: Random, seconds: float, count: int, number: int) -> list[Action]:
+    """Trades of one tier that change together, as after a candle."""
+    made: list[Action] = []
+    for _ in range(max(1, round(seconds / 3600))):
+        at, tier = random.random() * (seconds - 60), random.choice(TIERS)
+        for _ in range(random.randint(3, 6)):
+            count += 1
+            opening = drawn_trade(random, f"t{count:05}")._replace(tier=tier, entry="market")
+            first, *later = changes(random, opening.ref, opening.entry, at + 30 + random.random(), number)
+            number += 1 + len(later)
+            drawn_changes = [(at + 30 + random.random(), first[1]), *later]
+            made.append(Action(at, "submission", opening))
+            made += [Action(moment, "change", change=change) for moment, change in drawn_changes if moment < seconds]
     return made
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 _NUMBER = re.compile(r"#(\d+)\b")
 _STATE = re.compile(r"(?:REPLAY · )?[▲▼] (?:(?P<new>(?:BUY|SELL)\b.*)|(?:EUR/USD · )?(?P<state>.+))")
+_SEVERAL = re.compile(r"(\d+) UPDATES\b")
 _NOTE = re.compile(r"^-# see (c\d+)$", re.MULTILINE)
 NEW = "NEW"
 """The state of a card that shows an order to enter."""
@@ -35,7 +36,7 @@ class Card(NamedTuple):
 
 
 class Companion(NamedTuple):
-    """A second message, beside a card."""
+    """A second message beside a card, or the line of one trade in it."""
 
     number: int
     word: str
@@ -58,11 +59,17 @@ def card_in(embed: Mapping[str, Any]) -> Card | None:
     )
 
 
-def companion_in(body: Mapping[str, Any]) -> Companion | None:
-    """Read a companion; None for another message."""
+def companions_in(body: Mapping[str, Any]) -> tuple[Companion, ...]:
+    """Read the companion of one trade, or of several; empty for another message."""
     content = body.get("content") or ""
-    first = content.partition("\n")[0]
-    number = _NUMBER.search(first)
-    if body.get("embeds") or number is None:
-        return None
-    return Companion(int(number[1]), first.partition(" · ")[0], "MAY REPEAT" in content)
+    first, *lines = content.split("\n")
+    if body.get("embeds") or _NUMBER.search(first) is None:
+        return ()
+    several = _SEVERAL.match(first)
+    told = lines[: int(several[1])] if several else [first]
+    numbers = [_NUMBER.search(line) for line in told]
+    return tuple(
+        Companion(int(number[1]), line.partition(" · ")[0], "MAY REPEAT" in content)
+        for number, line in zip(numbers, told, strict=True)
+        if number is not None
+    )

@@ -72,14 +72,19 @@ class Request:
     """The message it created."""
     wait: float = 0.0
     scope: str | None = None
-    trade: Card | Companion | None = None
-    """What it says about a trade that changes."""
+    trade: Card | tuple[Companion, ...] | None = None
+    """What it says about trades that change."""
     edits: str | None = None
     """The message it edits."""
     holds_edits: bool = False
     """Only edits have to wait after its answer."""
     channel: str | None = None
     """Its webhook's channel when Discord processed it."""
+
+    @property
+    def trades(self) -> tuple[Card | Companion, ...]:
+        """What it says about each trade that changes."""
+        return (self.trade,) if isinstance(self.trade, Card) else self.trade or ()
 
 
 class Commit(NamedTuple):

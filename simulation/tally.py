@@ -8,7 +8,7 @@ from simulation.check_ends import ENDS
 from simulation.evidence import Evidence
 from simulation.faults import FAULTS, GONE, Proof
 from simulation.life import EDGES
-from simulation.reader import Card, Companion
+from simulation.reader import Card
 from simulation.run import Run
 from simulation.trades import KINDS
 
@@ -27,7 +27,7 @@ _MUST = {
     "answer to a change": _CHANGES,
     "change": KINDS,
     "edit": ("carried out", "unanswered", "carried out, unanswered", "refused, old edits", "refused, message is gone"),
-    "trade": ("card", "companion", "replacement"),
+    "trade": ("card", "companion", "companions together", "replacement"),
     "seen": ("repeat, marked", "revived", "processed after it was given up", "lapsed"),
 }
 """Faults and events that must occur at least once, by kind."""
@@ -109,8 +109,9 @@ def _of_trades(run: Run) -> Iterator[tuple[str, str]]:
                 yield "edit", ", ".join(["carried out"] * is_shown + ["unanswered"] * (not is_answered))
             if request.holds_edits:
                 yield "edit", "refused, old edits"
-        elif request.message_id is not None and request.trade is not None:
-            yield "trade", {Card: "card", Companion: "companion"}[type(request.trade)]
+        elif request.message_id is not None and request.trades:
+            is_card = isinstance(request.trade, Card)
+            yield "trade", "card" if is_card else "companion" if len(request.trades) == 1 else "companions together"
         if request.proof is Proof.MISSING:
             yield "edit", "refused, message is gone"
         if isinstance(request.trade, Card) and request.trade.replaces and request.method == "POST":

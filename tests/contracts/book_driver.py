@@ -1,5 +1,7 @@
 """Does to a signal book what intake and a lane do, in tests of stores."""
 
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -101,3 +103,10 @@ class Driver:
     async def states(self, lane: str = A) -> list[tuple[str, str]]:
         found = await self.outbox.do(Find(destination=lane))
         return [(entry.notification.event, entry.delivery.state) for entry in reversed(found)]
+
+
+def damage(book: Driver, statement: str) -> None:
+    """Run a statement as a person with a tool might."""
+    with closing(sqlite3.connect(book.path)) as db:
+        db.execute(statement)
+        db.commit()

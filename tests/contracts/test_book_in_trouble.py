@@ -17,7 +17,7 @@ from signalpost.domain.change import Close, Update
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.sinks.evidence import Loss
-from tests.contracts.book_driver import MINUTE, START, A, Driver, signal
+from tests.contracts.book_driver import MINUTE, START, A, Driver, damage, signal
 
 _S = DeliveryState
 
@@ -159,12 +159,6 @@ async def test_a_damaged_card_is_never_posted_again(book: Driver) -> None:
         db.commit()
     await book.change(Close(price="1.1010"))
     assert (await book.lease()).entries == ()
-
-
-def damage(book: Driver, statement: str) -> None:
-    with closing(sqlite3.connect(book.path)) as db:
-        db.execute(statement)
-        db.commit()
 
 
 @pytest.mark.parametrize(

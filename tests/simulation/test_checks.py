@@ -9,7 +9,7 @@ import pytest
 
 from simulation.check import findings
 from simulation.faults import Proof
-from simulation.reader import Card, Companion
+from simulation.reader import Card
 from simulation.recorder import Request
 from simulation.run import Run, simulate
 
@@ -114,7 +114,7 @@ def _show_an_older_state(run: Run) -> None:
     edit = _edits(run)[-1]
     assert isinstance(edit.trade, Card)
     number = edit.trade.number
-    first = next(each for each in run.recorder.requests if each.trade is not None and each.trade.number == number)
+    first = next(each for each in run.recorder.requests if [said.number for said in each.trades] == [number])
     again = replace(edit, number=10**6, trade=first.trade)
     run.recorder.requests.append(again)
     assert edit.processed is not None
@@ -136,8 +136,25 @@ def _leave_a_card_as_it_was(run: Run) -> None:
 
 
 def _repeat_a_companion(run: Run) -> None:
-    last = next(each for each in reversed(run.recorder.requests) if isinstance(each.trade, Companion))
+    last = next(each for each in reversed(run.recorder.requests) if isinstance(each.trade, tuple))
     run.recorder.requests.append(replace(last, number=10**6, message_id="9" * 19))
+
+
+def _joined(run: Run) -> Request:
+    """The last message with companions of several trades."""
+    return next(each for each in reversed(run.recorder.requests) if len(each.trades) > 2)
+
+
+def _leave_a_line_out(run: Run) -> None:
+    joined = _joined(run)
+    assert isinstance(joined.trade, tuple)
+    joined.trade = joined.trade[1:]
+
+
+def _say_a_line_twice(run: Run) -> None:
+    joined = _joined(run)
+    assert isinstance(joined.trade, tuple)
+    joined.trade = (*joined.trade, joined.trade[0])
 
 
 TAMPERINGS: dict[str, tuple[Tampering, str]] = {
@@ -156,6 +173,8 @@ TAMPERINGS: dict[str, tuple[Tampering, str]] = {
 }
 
 OF_TRADES: dict[str, tuple[Tampering, str]] = {
+    "a companion of several trades lacks one": (_leave_a_line_out, "P1"),
+    "a companion of several trades has one twice": (_say_a_line_twice, "P4"),
     "the book has another version": (_lose_a_change, "P1"),
     "a change is accepted twice": (_accept_a_change_twice, "P1"),
     "a stale version is accepted": (_accept_a_stale_version, "P3"),

@@ -94,6 +94,11 @@ class Rejected(Answered):
 class Unwanted(Rejected):
     """There is nothing to show, because the operator turned such messages off. Nothing was sent."""
 
+    def __init__(self, reason: str, ids: frozenset[str] = frozenset()) -> None:
+        super().__init__(reason)
+        self.ids = ids
+        """The notifications that are not to be shown; empty for all of the message."""
+
 
 class Unchanged(Unwanted):
     """The message that was to be edited shows this already. Nothing was sent."""

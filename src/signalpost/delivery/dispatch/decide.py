@@ -81,13 +81,17 @@ def decide(
     is_edit: bool = False,
     was_deleted: bool = False,
     has_fallback: bool = False,
+    is_joined: bool = False,
 ) -> Settlement:
     """The verdict on a leased delivery, without its attempt and its message, which the caller adds.
 
     `takes_messages` is True if the destination was known to accept messages. Only then can a failure be this
     message's own fault. An edit may be repeated without harm, so one without an answer counts as Unavailable. A card
-    that `was_deleted` is not replaced again. If `has_fallback`, a webhook that is gone does not end it.
+    that `was_deleted` is not replaced again. If `has_fallback`, a webhook that is gone does not end it. A delivery that
+    `is_joined` with others in one message is not at fault for all of them: after a refusal each is tried alone.
     """
+    if is_joined and isinstance(outcome, Rejected) and not outcome.is_gone:
+        return _after_refusal_of_all(delivery, outcome, now)
     if isinstance(outcome, CardLost):
         return _after_loss(delivery, outcome, now, was_deleted=was_deleted)
     if has_fallback and isinstance(outcome, Rejected) and outcome.is_gone:
@@ -146,6 +150,14 @@ def _after_refusal(delivery: Delivery, outcome: Rejected) -> Settlement:
     if isinstance(outcome, Unwanted):
         return _settlement(delivery, DeliveryState.SUPPRESSED, outcome.reason)
     return _settlement(delivery, DeliveryState.DEAD, outcome.reason, counted=1)
+
+
+def _after_refusal_of_all(delivery: Delivery, outcome: Rejected, now: datetime) -> Settlement:
+    """After a message with several deliveries was refused, each is tried alone, unless only others are unwanted."""
+    if isinstance(outcome, Unwanted):
+        is_wanted = delivery.id.notification_id not in outcome.ids
+        return _retry(delivery, delivery.reason, now, None) if is_wanted else _after_refusal(delivery, outcome)
+    return _retry(_tried(delivery), outcome.reason, now, None)
 
 
 def _after_loss(delivery: Delivery, lost: CardLost, now: datetime, *, was_deleted: bool) -> Settlement:

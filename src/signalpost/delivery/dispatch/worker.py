@@ -353,6 +353,7 @@ class Worker:
                 is_edit=entry.is_edit,
                 was_deleted=entry.replaces is Loss.DELETED,
                 has_fallback=self._passing_on.takes(entry),
+                is_joined=len(entries) > 1,
             )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
             for entry in entries
         )

@@ -1,7 +1,8 @@
 """What each destination shows of a trade, and what becomes of a delivery because of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from signalpost.delivery.outbox import sql
@@ -21,6 +22,12 @@ _SHOWN_BY = {True: "superseded: its card shows this state", False: "superseded: 
 NEVER_SHOWN = "its signal was never shown here"
 _LOOK_AGAIN = timedelta(seconds=2)
 """After which a delayed tier looks again whether the faster ones were served."""
+_FOR_THE_CARD = timedelta(seconds=0.5)
+"""How long a companion waits at least, so that its link leads to the new state."""
+_TO_SEND = timedelta(seconds=20)
+"""The time left to a companion that is joined: together they are cut off with the first of them."""
+_FEWEST_TOGETHER, _MOST_TOGETHER = 3, 10
+"""Trades in one message."""
 OUTDATED = "superseded: its signal has changed since"
 GONE = "its card was deleted twice"
 FOR_ITS_CARD = timedelta(seconds=1)
@@ -122,6 +129,48 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
         later = row.delivery._replace(not_before=now + _LOOK_AGAIN)
         return row._replace(delivery=later).moved(DeliveryState.PENDING, row.delivery.reason)
     return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.loss, card.tier)
+
+
+def together(tx: Transaction, first: OutboxEntry, now: datetime) -> tuple[OutboxEntry, ...]:
+    """Lease what leaves in one message with a leased entry: the companions of two or more other trades, if they wait.
+
+    They need not be due. Only those that were never tried are joined, so that a second try has its mark, and a
+    companion that Discord refuses is tried alone.
+    """
+    if not _may_be_joined(first, now):
+        return (first,)
+    found = list(islice(_companions_beside(tx, first, now), _MOST_TOGETHER - 1))
+    if len(found) < _FEWEST_TOGETHER - 1:
+        return (first,)
+    tx.move([row for row, _ in found], was=DeliveryState.PENDING)
+    return tuple(sorted((first, *(entry for _, entry in found)), key=lambda each: each.delivery.id))
+
+
+def _companions_beside(tx: Transaction, first: OutboxEntry, now: datetime) -> Iterator[tuple[Row, OutboxEntry]]:
+    """The companions of other trades that wait in a lane, the first of each trade, leased."""
+    lane, seen = first.delivery.id.destination, {first.delivery.sequence}
+    for row in tx.companions(lane):
+        sequence = row.delivery.sequence
+        notification = tx.look_up(row)
+        if sequence in seen or tx.is_in_flight(sequence, lane) or not isinstance(notification, Notification):
+            continue
+        seen.add(sequence)  # a later one of the same trade stays behind it
+        leased = row.moved(DeliveryState.LEASED, row.delivery.reason)
+        entry = leased_entry(tx, leased, notification, now)
+        if isinstance(entry, OutboxEntry) and _may_be_joined(entry, now) and _readers(entry) == _readers(first):
+            yield leased, entry
+
+
+def _may_be_joined(entry: OutboxEntry, now: datetime) -> bool:
+    delivery, notification = entry.delivery, entry.notification
+    is_untried = not delivery.attempts and not delivery.may_repeat
+    has_waited = notification.accepted_at + _FOR_THE_CARD <= now
+    return notification.before is not None and is_untried and has_waited and now + _TO_SEND <= delivery.valid_until
+
+
+def _readers(entry: OutboxEntry) -> tuple[UserTier | None, str | None]:
+    """What a companion looks like depends on this, too: its tier and its replay."""
+    return entry.tier, entry.notification.run
 
 
 def _linked(tx: Transaction, card: CardRow) -> Shown | None:

@@ -174,7 +174,8 @@ class Lease(Command[Leased], frozen=True):
     They are ordered by rank, then by acceptance. Those whose `not_before` has not come are skipped, and those whose
     sequence is in flight or has an earlier one waiting. Those whose `valid_until` has come expire instead, or become
     unconfirmed if they may have been shown. A card or companion that would show nothing new is superseded, and one that
-    may not be shown any more is suppressed.
+    may not be shown any more is suppressed. If the companions of at least three trades wait, they are leased together,
+    beyond the limit, to leave in one message.
     """
 
     destination: str

@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 
 from signalpost.delivery.outbox.schema import LAST
+from signalpost.domain.notification import COMPANION
 
 COLUMNS = (
     "notification_id, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before,"
@@ -43,6 +44,10 @@ LEASE = _lease(
     "INDEXED BY lane CROSS JOIN delivery AS d WHERE k.state IN ('pending', 'leased') AND k.state = 'pending'"
 )
 LEASE_EXPRESS = _lease("INDEXED BY express CROSS JOIN delivery AS d WHERE k.state = 'pending' AND k.priority >= 3")
+COMPANIONS = (
+    f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND destination = ?"
+    f" AND sequence GLOB '*{COMPANION}' ORDER BY number"
+)
 NEXT_WAIT = (
     "SELECT min(not_before) FROM delivery INDEXED BY later WHERE state = 'pending' AND not_before IS NOT NULL"
     f" AND destination = :lane AND not_before BETWEEN :now + 1 AND {LAST}"

@@ -212,6 +212,10 @@ class Transaction:
         }
         return filter(self.guard.may_leave, self.guard.checked(self.select(query, wanted)))
 
+    def companions(self, destination: str) -> Iterator[Row]:
+        """The companions that wait in a lane, in the order of acceptance, read as needed."""
+        return filter(self.guard.may_leave, self.guard.checked(self.select(sql.COMPANIONS, (destination,))))
+
     def next_wait(self, lease: Lease) -> datetime | None:
         """The earliest future `not_before` in a lane; None if there is none."""
         query = sql.NEXT_EXPRESS_WAIT if lease.express else sql.NEXT_WAIT

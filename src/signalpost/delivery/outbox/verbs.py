@@ -10,7 +10,7 @@ from typing import Any
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.amend import amend, end_trades
 from signalpost.delivery.outbox.book import Amend, EndTrades
-from signalpost.delivery.outbox.cards import leased_entry, settle_card
+from signalpost.delivery.outbox.cards import leased_entry, settle_card, together
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Command,
@@ -79,6 +79,8 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
         entries = tuple(each for each in made if isinstance(each, OutboxEntry))
         leased = [row for (row, _), each in zip(read, made, strict=True) if isinstance(each, OutboxEntry)]
         tx.move([*choice.expired, *moved, *leased], was=_PENDING)
+        if len(entries) == 1:
+            entries = together(tx, entries[0], command.now)
         expired += (row.delivery for row in ended)
         if entries or (tx.guard.noted == noted and len(made) == 0):
             return Leased(entries, tuple(expired), tx.next_wait(command), choice.has_doubtful)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill
+from signalpost.domain.context import NO_CONTEXT
 from signalpost.domain.life import after, opened
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
@@ -26,23 +27,41 @@ from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import MessageLink, View
 from signalpost.sinks.discord.cards.wording import NOTE, number_text, prefixed, ticket_symbol
 from signalpost.sinks.discord.escape import escaped
-from signalpost.sinks.evidence import Loss
+from signalpost.sinks.evidence import Loss, Unwanted
 from signalpost.sinks.port import Item, Shown
 
 
-def message(items: Sequence[Item], look: Look, now: datetime, guild: str | None = None) -> dict[str, Any] | None:
-    """Build the body of one message that shows 1 to 10 `items`; None if none of them is to be shown.
+def message(items: Sequence[Item], look: Look, now: datetime, guild: str | None = None) -> dict[str, Any]:
+    """Build the body of one message that shows 1 to 10 `items`.
 
-    Items of several cards are shown one after the other. `guild` is the Discord server of a card that does not name
-    its own. Raises InvalidValue for another number of items, or if they are too long together.
+    Companions of several trades get a line each; other items are shown one after the other. `guild` is the Discord
+    server of a card that does not name its own. Raises InvalidValue for another number of items, or if they are too
+    long together, and Unwanted if the operator turned some of them off.
     """
     most = limits.EMBEDS if edited(items) is None else 1
     if not 0 < len(items) <= most:
         raise _invalid("items", f"cannot put {len(items)} notifications in one message", len(items), f"1 to {most}")
-    bodies = [body for item in items if (body := _body(item, look, now, guild)) is not None]
-    if len(bodies) < 2:
-        return bodies[0] if bodies else None
-    return _joined(bodies)
+    bodies = [_body(item, look, now, guild) for item in items]
+    wanted = [body for body in bodies if body is not None]
+    if len(wanted) < len(items):
+        off = frozenset(item.notification.id for item, body in zip(items, bodies, strict=True) if body is None)
+        raise Unwanted("the operator turned companions of this kind off", off)
+    if len(wanted) == 1:
+        return wanted[0]
+    return _together(items, look, guild) or _joined(wanted)
+
+
+def _together(items: Sequence[Item], look: Look, guild: str | None) -> dict[str, Any] | None:
+    """One companion of several trades, if they are for the same readers and none of them has a mark of its own."""
+    steps = [step for item in items if not item.may_repeat and (step := _step(item, guild)) is not None]
+    views = {msgspec.structs.replace(_view(item, look), context=NO_CONTEXT) for item in items}
+    return companion(steps, look, views.pop()) if len(steps) == len(items) and len(views) == 1 else None
+
+
+def _step(item: Item, guild: str | None) -> Step | None:
+    """The step of a trade that a companion reports; None for anything else."""
+    before, after = item.notification.before, item.notification.trade
+    return None if before is None or after is None else Step(before, after, _link(item.card, guild))
 
 
 def edited(items: Sequence[Item]) -> Shown | None:
@@ -97,12 +116,11 @@ def _is_silent(notification: Notification) -> bool:
 
 def _body_of_signal(item: Item, signal: Signal, look: Look, view: View, guild: str | None) -> dict[str, Any] | None:
     notification = item.notification
-    trade, before = notification.shown, notification.before
-    if trade is None:
-        return _body_of_update(notification, signal, look, view)
-    if before is None:
+    if (step := _step(item, guild)) is not None:
+        return companion([step], look, view)
+    if (trade := notification.shown) is not None:
         return signal_card(trade, look, view)
-    return companion([Step(before, trade, _link(item.card, guild))], look, view)
+    return _body_of_update(notification, signal, look, view)
 
 
 def _link(card: Shown | None, guild: str | None) -> MessageLink | None:

@@ -138,9 +138,9 @@ class DiscordWebhook:
         """The message's body and digest, or a Rejected if it cannot be built, for any reason, or is not to be sent."""
         try:
             body = message(items, self._look, clock.now(), self._guild)
-            if body is None:
-                return Unwanted("the operator turned companions of this kind off")
             return _encoder.encode(body), digest_of(body, before)
+        except Unwanted as unwanted:
+            return unwanted
         except InvalidValue as fault:
             return Rejected(str(fault))
         except Exception as fault:  # noqa: BLE001

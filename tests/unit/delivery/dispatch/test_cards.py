@@ -1,5 +1,6 @@
 """A lane posts a card, edits it, and posts the companions beside it."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,17 @@ from signalpost.domain.change import Change, Close, Update
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.events import CardGone, Settled
 from signalpost.domain.notification import notification_of
-from signalpost.sinks.evidence import CardLost, Loss, Receipt, Throttled, Unavailable, Unchanged, Unconfirmed, Unwanted
+from signalpost.sinks.evidence import (
+    CardLost,
+    Loss,
+    Receipt,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Unchanged,
+    Unconfirmed,
+    Unwanted,
+)
 from signalpost.testing.scripted_sink import ScriptedSink
 from tests.inline_outbox import InlineOutbox
 from tests.unit.delivery.dispatch.world import FREE, HERE, NORMAL, World, now, virtual, wait
@@ -187,6 +198,59 @@ async def test_a_state_that_waits_behind_an_unanswered_older_one_is_marked() -> 
         await wait(60)
         assert sent(sink) == [("new", False), ("v2", False)]
         assert sink.sent[1].items[0].may_repeat
+
+
+async def ended(world: Channel, names: str) -> None:
+    """Open trades and end them."""
+    for name in names:
+        await world.open(name)
+    await wait(1)
+    for name in names:
+        await world.change(Close(price="1.1010"), name)
+    await wait(2)
+
+
+@virtual
+async def test_companions_of_three_trades_are_one_message() -> None:
+    sink = ScriptedSink()
+    async with Channel(sink) as world:
+        await ended(world, "abc")
+        assert [len(each.items) for each in sink.sent] == [1] * 6 + [3]
+        ends = [each.delivery for each in world.emitted(Settled)][-3:]
+        assert [(each.state, each.message_id) for each in ends] == [(DeliveryState.DELIVERED, "7")] * 3
+
+
+@virtual
+async def test_companions_that_are_refused_together_are_tried_alone() -> None:
+    refused = Rejected("400", status=400)
+    sink = ScriptedSink([*[lambda: None] * 6, refused, lambda: None, refused])
+    async with Channel(sink) as world:
+        await ended(world, "abc")
+        await wait(10)
+        assert [len(each.items) for each in sink.sent[6:]] == [3, 1, 1, 1]
+        ends = Counter(each.delivery.state for each in world.emitted(Settled)[-3:])
+        assert ends == {DeliveryState.DELIVERED: 2, DeliveryState.DEAD: 1}
+
+
+@virtual
+async def test_only_unwanted_companions_are_left_out() -> None:
+    unwanted = Unwanted("off", frozenset({"b 2 companion"}))
+    sink = ScriptedSink([*[lambda: None] * 8, unwanted])
+    async with Channel(sink) as world:
+        await ended(world, "abcd")
+        await wait(5)
+        assert [len(each.items) for each in sink.sent[8:]] == [4, 3]
+        states = [await world.state(f"{name} {number} companion") for number, name in enumerate("abcd", start=1)]
+        assert states == ["delivered", "suppressed", "delivered", "delivered"]
+
+
+@virtual
+async def test_companions_whose_webhook_is_gone_are_dead_together() -> None:
+    sink = ScriptedSink([*[lambda: None] * 6, Rejected("10015", status=404, is_gone=True)])
+    async with Channel(sink) as world:
+        await ended(world, "abc")
+        assert len(sink.sent) == 7
+        assert await world.state("a 1 companion") == "dead"
 
 
 def delivery(**changes: Any) -> Delivery:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signalpost import NotificationPriority, UserTier
-from signalpost.domain.change import Close, Update
+from signalpost.domain.change import Change, Close, Update
 from signalpost.domain.identity import short_id
 from signalpost.domain.life import after
 from signalpost.domain.notification import Notification
@@ -21,7 +21,7 @@ from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Event, Look, Roles, Sending
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import MessageLink, View
-from signalpost.sinks.evidence import Loss
+from signalpost.sinks.evidence import Loss, Unwanted
 from signalpost.sinks.port import Item, Shown
 from tests.contracts.discord_limits import pings, refusals
 from tests.size import size
@@ -73,9 +73,7 @@ HOSTILE = {
 
 
 def message(*items: Item, look: Look = LOOK, guild: str | None = None) -> dict[str, Any]:
-    body = module.message(items, look, AT, guild)
-    assert body is not None
-    return body
+    return module.message(items, look, AT, guild)
 
 
 def is_taken(*items: Item) -> dict[str, Any]:
@@ -173,10 +171,45 @@ def test_a_companion_links_to_its_card_if_the_link_is_known() -> None:
         assert message(news._replace(card=card), guild=guild) == expected
 
 
-def test_a_companion_that_is_turned_off_is_no_message() -> None:
-    before, now = changed(Update(stop_at_entry=True))
+def several(*changes: Change, **fields: Any) -> list[Item]:
+    """A companion for a change of each of several trades."""
+    found = []
+    for number, change in enumerate(changes, start=1):
+        before, now = changed(change)
+        assert now.trade is not None
+        trades = {"before": before.but(number=number), "trade": now.trade.but(number=number)}
+        found.append(Item(now.but(id=f"n{number}", **trades), card=SHOWN, **fields))
+    return found
+
+
+HIT, TO_ENTRY, END = Update(target_hit=1), Update(stop_at_entry=True), Close(price="1.16")
+
+
+def test_companions_that_are_turned_off_are_named_and_nothing_is_built() -> None:
     off = Look(companions={Event.STOP: Sending.OFF})
-    assert module.message([Item(now.but(before=before))], off, AT) is None
+    for items, ids in ((several(TO_ENTRY), {"n1"}), (several(HIT, TO_ENTRY, END, TO_ENTRY), {"n2", "n4"})):
+        with pytest.raises(Unwanted) as caught:
+            message(*items, look=off)
+        assert caught.value.ids == ids
+
+
+def test_companions_of_several_trades_have_a_line_each_and_ping_if_one_asks_for_it() -> None:
+    look = Look(roles={UserTier.FREE: Roles(by_event={Event.CLOSED_BY_HAND: ROLE})})
+    body = message(*several(HIT, TO_ENTRY, END), look=look)
+    lines = body["content"].split("\n")
+    assert [number in line for number, line in zip(("#1", "#2", "#3"), lines[1:4], strict=True)] == [True] * 3
+    assert (len(lines), lines[4], body["allowed_mentions"]["roles"]) == (5, f"<@&{ROLE}>", [ROLE])
+    assert "embeds" not in body
+    assert message(*several(HIT, TO_ENTRY), look=look)["allowed_mentions"] == {"parse": []}
+
+
+@pytest.mark.parametrize(
+    "other", [*several(END, may_repeat=True), *several(END, tier=UserTier.PREMIUM), item(announcement())]
+)
+def test_companions_with_marks_or_readers_of_their_own_and_other_messages_are_not_one_message(other: Item) -> None:
+    items = [*several(HIT, TO_ENTRY), other]
+    alone = [message(each)["content"] for each in items]
+    assert message(*items)["content"] == "\n".join(alone)
 
 
 def test_every_message_of_a_replay_is_silent_and_says_so_first() -> None:

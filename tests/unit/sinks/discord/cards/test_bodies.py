@@ -16,6 +16,8 @@ from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import Chart, MessageLink, View
+from signalpost.sinks.discord.message import message
+from signalpost.sinks.port import Item, Shown
 from tests.unit.sinks.discord.cards.lives import (
     ALERT_LOOK,
     COIN,
@@ -35,6 +37,7 @@ from tests.unit.sinks.discord.cards.lives import (
     step,
     trade,
 )
+from tests.unit.sinks.notifications import notification
 
 BODIES: dict[str, Any] = json.loads((Path(__file__).parent / "bodies.json").read_text(encoding="utf-8"))
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -243,3 +246,13 @@ def test_a_companion_pings_the_role_of_its_tier() -> None:
     assert ROLE in str(companion([step(1046, GOLD, CANCELLED)], LOOK, PREMIUM))
     assert ROLE not in str(companion([step(1046, GOLD, CANCELLED)], LOOK, View(tier=UserTier.FREE)))
     assert link(1046).url in str(companion([step(1046, GOLD, CANCELLED)], LOOK, PREMIUM))
+
+
+def test_several_companions_sent_together_are_the_expected_body_to_the_byte() -> None:
+    items = []
+    for made in COMPANIONS["ping-several"]():
+        assert made.card is not None
+        shown = Shown(made.card.message_id, made.card.channel_id, made.card.guild_id)
+        items.append(Item(notification(made.after.signal, trade=made.after, before=made.before), card=shown))
+    wanted = [each._replace(tier=UserTier.PREMIUM) for each in items]
+    assert json.dumps(message(wanted, LOOK, NOON)) == json.dumps(BODIES["ping-several"])

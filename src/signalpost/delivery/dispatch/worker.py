@@ -357,9 +357,8 @@ class Worker:
             )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
             for entry in entries
         )
-        settlements = tuple(map(with_card, settlements, entries))
         unsaved = self._gate.unsaved(_now())
-        settle = Settle(settlements, tuple(each.facts for each in unsaved))
+        settle = Settle(tuple(map(with_card, settlements, entries)), tuple(each.facts for each in unsaved))
         request = self._next_request() if isinstance(result.outcome, Receipt) else None
         settled, leased = await self._settle(settle, request)
         for each in unsaved:
@@ -374,7 +373,7 @@ class Worker:
             request = request.after(self._lane, notifications)
         for delivery in settled:
             self._emit(Settled(delivery, notifications[delivery.id]))
-        for entry, verdict in zip(entries, settlements, strict=True):
+        for entry, verdict in zip(entries, settle.settlements, strict=True):
             if (card := verdict.card) is not None and card.loss is not None:
                 signal_id = payload_id(entry.notification.payload)
                 self._emit(CardGone(self._gate.destination, signal_id, card.loss.value, card.is_stopped))

@@ -144,11 +144,6 @@ def _latest(store: Store, name: str) -> list[OutboxEntry]:
     chosen = [entry for (_, where), entry in entries.items() if where == destination or not destination]
     if not chosen:
         there = ", ".join(sorted({where for _, where in entries}))
-        raise InvalidValue(
-            f"{before} has no delivery to {destination}. Its deliveries go to: {there}",
-            code="not-found",
-            field="destination",
-            value=destination,
-            limit=there,
-        )
+        text = f"{before} has no delivery to {destination}. Its deliveries go to: {there}"
+        raise InvalidValue(text, code="not-found", field="destination", value=destination, limit=there)
     return chosen

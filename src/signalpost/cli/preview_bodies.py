@@ -107,13 +107,8 @@ def check_known(field: str, value: str, known: Collection[str]) -> None:
     """Raises InvalidValue, which names the known ones, if `value` is not one of them."""
     if value not in known:
         names = ", ".join(known)
-        raise InvalidValue(
-            f"there is no {field} {shown(value)}: use one of {names}",
-            code="unknown-word",
-            field=field,
-            value=shown(value),
-            limit=names,
-        )
+        text = f"there is no {field} {shown(value)}: use one of {names}"
+        raise InvalidValue(text, code="unknown-word", field=field, value=shown(value), limit=names)
 
 
 def _bodies(kind: str, scene: Scene) -> Mapping[str, Callable[[], Body | None]]:

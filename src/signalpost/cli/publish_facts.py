@@ -52,13 +52,8 @@ def _of_facts(payload: type[Payload], facts: dict[str, Any], source: str) -> Pay
     kind = KIND_BY_PAYLOAD[payload]
     named = facts.pop(_KIND, kind.word)
     if named != kind.word:
-        raise InvalidValue(
-            f"{source} contains the kind {shown(named)}. Use the command of `signalpost publish` for that kind",
-            code="wrong-kind",
-            field=_KIND,
-            value=shown(named),
-            limit=kind.word,
-        )
+        text = f"{source} contains the kind {shown(named)}. Use the command of `signalpost publish` for that kind"
+        raise InvalidValue(text, code="wrong-kind", field=_KIND, value=shown(named), limit=kind.word)
     read = kind.read(facts, has_options=False)
     if payload is Signal:
         read = read.or_else("strategy_name", _STRATEGY).or_else("timestamp", _now())
@@ -100,10 +95,8 @@ def _parsed(data: bytes, source: str) -> dict[str, Any]:
     except (ValueError, ArithmeticError, RecursionError) as fault:
         raise InvalidValue(f"{source} is not valid JSON: {fault}", code="not-readable") from fault
     if not isinstance(facts, dict):
-        raise InvalidValue(
-            f'{source} is JSON, but not an object: use {{"NAME": VALUE, ...}} with the names of the fields',
-            code="not-readable",
-        )
+        text = f'{source} is JSON, but not an object: use {{"NAME": VALUE, ...}} with the names of the fields'
+        raise InvalidValue(text, code="not-readable")
     return facts
 
 

@@ -54,12 +54,8 @@ def purge(before: str, yes: bool, dry_run: bool, flags: Flags, as_json: bool) ->
     """
     instant = parse_time(before, "--before")
     if instant > clock.now():
-        raise InvalidValue(
-            f"--before is {format_time(instant, clock.now())}, which is in the future: use a time in the past",
-            code="out-of-range",
-            field="--before",
-            value=iso(instant),
-        )
+        text = f"--before is {format_time(instant, clock.now())}, which is in the future: use a time in the past"
+        raise InvalidValue(text, code="out-of-range", field="--before", value=iso(instant))
     path = flags.config().home / STORE_FILE
     past = _past(path, instant)
     if not (dry_run or yes) and past.ended:

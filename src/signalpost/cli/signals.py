@@ -146,9 +146,5 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as fault:
-        raise InvalidValue(
-            f"{path}: cannot write it ({fault.strerror}). Use another file.",
-            code="not-writable",
-            field="--output",
-            value=str(path),
-        ) from fault
+        problem = f"{path}: cannot write it ({fault.strerror}). Use another file."
+        raise InvalidValue(problem, code="not-writable", field="--output", value=str(path)) from fault

@@ -57,13 +57,11 @@ class Store:
             [name] if self.of_ticket(name) else [each for each in self._lookup.tickets(name) if self.of_ticket(each)]
         )
         if not tickets:
-            raise InvalidValue(
+            text = (
                 f"no ticket, signal or idempotency key named {name!r} was found. `signalpost deliveries list` shows "
-                "all deliveries",
-                code="not-found",
-                field="ticket",
-                value=shown(name),
+                "all deliveries"
             )
+            raise InvalidValue(text, code="not-found", field="ticket", value=shown(name))
         return tickets
 
     def trades(self, find: FindTrades) -> tuple[BookEntry, ...]:
@@ -138,20 +136,13 @@ class Store:
 def only(name: str, found: Sequence[BookEntry]) -> BookEntry:
     """The only trade that was found. Raises InvalidValue if there is none, or more than one."""
     if not found:
-        raise InvalidValue(
+        text = (
             f"no signal has the id, short id or number {shown(name)}, and no live signal that pair. "
-            "`signalpost signals list` shows all signals",
-            code="unknown-signal",
-            field="id",
-            value=shown(name),
+            "`signalpost signals list` shows all signals"
         )
+        raise InvalidValue(text, code="unknown-signal", field="id", value=shown(name))
     if len(found) > 1:
         named = ", ".join(f"#{trade.number} {trade.signal.signal_id}" for trade, *_ in found[:_MOST_NAMED])
-        raise InvalidValue(
-            f"{shown(name)} has {len(found)} live signals: use the number or id of one of them ({named})",
-            code="ambiguous",
-            field="id",
-            value=shown(name),
-            limit=named,
-        )
+        text = f"{shown(name)} has {len(found)} live signals: use the number or id of one of them ({named})"
+        raise InvalidValue(text, code="ambiguous", field="id", value=shown(name), limit=named)
     return found[0]

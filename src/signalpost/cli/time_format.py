@@ -30,12 +30,10 @@ def parse_time(text: str, option: str) -> datetime:
             return datetime.fromisoformat(given).replace(tzinfo=UTC)
         return utc(given, option)
     except (InvalidValue, ValueError):
-        raise InvalidValue.of(
-            option,
-            text,
-            "give how long ago (90m, 12h, 30d), a day (2026-01-31), or a time with its zone (2026-01-31T10:00:00Z)",
-            code="invalid-time",
-        ) from None
+        problem = (
+            "give how long ago (90m, 12h, 30d), a day (2026-01-31), or a time with its zone (2026-01-31T10:00:00Z)"
+        )
+        raise InvalidValue.of(option, text, problem, code="invalid-time") from None
 
 
 def parse_duration(text: str, option: str) -> timedelta:
@@ -43,13 +41,8 @@ def parse_duration(text: str, option: str) -> timedelta:
     found = _AGO.fullmatch(text.strip().lower())
     if found and int(found[1]) and (duration := timedelta(**{_UNITS[found[2]]: int(found[1])})) <= _LONGEST:
         return duration
-    raise InvalidValue.of(
-        option,
-        text,
-        f"give a duration from 1s to {_LONGEST.days}d, such as 30m, 2h or 7d",
-        code="not-a-duration",
-        limit=f"{_LONGEST.days}d",
-    )
+    advice = f"give a duration from 1s to {_LONGEST.days}d, such as 30m, 2h or 7d"
+    raise InvalidValue.of(option, text, advice, code="not-a-duration", limit=f"{_LONGEST.days}d")
 
 
 def format_duration(duration: timedelta) -> str:

@@ -79,14 +79,11 @@ def _check_tier(tier: UserTier, config: Config) -> None:
     """Reject a tier that no route serves. A single webhook for everything serves any tier."""
     known = ranks_of(config.tiers)
     if config.everything_to is None and tier not in known:
-        raise InvalidValue(
+        text = (
             f"--tier is {str(tier)!r}, which is not a tier: {advice(tier, known)} (or define it with a table "
-            f"[tiers.{tier}] in the settings file, which --config or SIGNALPOST_CONFIG names)",
-            code="unknown-word",
-            field="--tier",
-            value=str(tier),
-            limit=", ".join(known),
+            f"[tiers.{tier}] in the settings file, which --config or SIGNALPOST_CONFIG names)"
         )
+        raise InvalidValue(text, code="unknown-word", field="--tier", value=str(tier), limit=", ".join(known))
 
 
 @tokens.command("list")

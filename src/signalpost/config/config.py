@@ -122,12 +122,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         if has_fallbacks and (faults := tuple(fallback_faults(self.destinations, self.routing()))):
             raise InvalidConfiguration.of_all(faults)
         if self.dry_run and (real := [each.name for each in self.destinations if each.webhook_id is not None]):
-            raise InvalidConfiguration(
+            text = (
                 f"a dry run cannot send to Discord, and {', '.join(real)} would: use a webhook of the sandbox, or "
-                "turn the dry run off",
-                code="conflict",
-                field="dry_run",
+                "turn the dry run off"
             )
+            raise InvalidConfiguration(text, code="conflict", field="dry_run")
 
     @property
     def everything_to(self) -> str | None:

@@ -37,13 +37,11 @@ class Candle(Value, frozen=True, kw_only=True, tag="candle"):
         self._set(**fields_of(self, _CONVERSION_BY_FIELD, ("time", *PRICES)))
         if not (self.low <= self.open <= self.high and self.low <= self.close <= self.high):
             wrong = "high" if self.high < max(self.open, self.low, self.close) else "low"
-            raise InvalidValue(
+            text = (
                 f"the candle of {iso(self.time)} has open {self.open}, high {self.high}, low {self.low}, "
-                f"close {self.close}: high must be the highest and low the lowest; check that the columns are in order",
-                code="conflict",
-                field=wrong,
-                value=str(getattr(self, wrong)),
+                f"close {self.close}: high must be the highest and low the lowest; check that the columns are in order"
             )
+            raise InvalidValue(text, code="conflict", field=wrong, value=str(getattr(self, wrong)))
 
 
 PRICES = ("open", "high", "low", "close")

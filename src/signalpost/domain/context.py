@@ -26,12 +26,8 @@ class Context(Mapping[str, Fact]):
         try:
             given = dict(facts)
         except (TypeError, ValueError):
-            raise InvalidValue(
-                f"the context is {shown(facts)}: use a mapping, such as {{'spread': 0.8}}",
-                code="not-a-mapping",
-                field="context",
-                value=shown(facts),
-            ) from None
+            text = f"the context is {shown(facts)}: use a mapping, such as {{'spread': 0.8}}"
+            raise InvalidValue(text, code="not-a-mapping", field="context", value=shown(facts)) from None
         self._facts = {required_text(name, "a name in the context"): _plain(value) for name, value in given.items()}
 
     def __getitem__(self, name: str) -> Fact:

@@ -46,13 +46,11 @@ def utc(value: Instant, name: str) -> datetime:
     if value != value:  # pandas' NaT is a datetime that is not equal to itself
         raise _invalid_time(value, name)
     if value.utcoffset() is None:
-        raise InvalidValue(
+        problem = (
             f"{name} is {value.isoformat()}, which has no time zone: add one, such as a 'Z' at the end of text, "
-            "value.replace(tzinfo=datetime.UTC), or pandas' .tz_localize('UTC')",
-            code="no-time-zone",
-            field=name,
-            value=value.isoformat(),
+            "value.replace(tzinfo=datetime.UTC), or pandas' .tz_localize('UTC')"
         )
+        raise InvalidValue(problem, code="no-time-zone", field=name, value=value.isoformat())
     try:
         moved = value.astimezone(UTC)
         plain = datetime(
@@ -106,21 +104,16 @@ def _from_unix(value: object, name: str) -> datetime:
     for in_a_second, least, most in _UNITS:
         if least <= number < most and not _LIKE_A_DATE[0] <= number < _LIKE_A_DATE[1]:
             return _EPOCH + timedelta(microseconds=int(Fraction(number) * 10**6 / in_a_second))
-    raise InvalidValue.of(
-        name,
-        value,
+    advice = (
         "not a Unix time between 1973 and 2286 in seconds, milliseconds, "
-        "microseconds or nanoseconds; use an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z'",
-        code="out-of-range",
-        limit="1973 to 2286",
+        "microseconds or nanoseconds; use an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z'"
     )
+    raise InvalidValue.of(name, value, advice, code="out-of-range", limit="1973 to 2286")
 
 
 def _invalid_time(value: object, name: str) -> InvalidValue:
-    return InvalidValue.of(
-        name,
-        value,
+    advice = (
         "use an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z', Unix seconds "
-        "or milliseconds, or an aware datetime",
-        code="invalid-time",
+        "or milliseconds, or an aware datetime"
     )
+    return InvalidValue.of(name, value, advice, code="invalid-time")

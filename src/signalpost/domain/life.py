@@ -363,13 +363,8 @@ def _percent(trade: Trade) -> str:
 
 
 def _refuse(trade: Trade, why: str, field: str, value: str | None = None, limit: str | None = None) -> NoReturn:
-    raise NotPossible(
-        f"{trade.signal.signal_id} cannot change this way: {why}. Possible now: {_POSSIBLE[trade.state]}",
-        code="not-possible",
-        field=field,
-        value=value,
-        limit=limit,
-    )
+    text = f"{trade.signal.signal_id} cannot change this way: {why}. Possible now: {_POSSIBLE[trade.state]}"
+    raise NotPossible(text, code="not-possible", field=field, value=value, limit=limit)
 
 
 _RULES: Mapping[type[Any], Callable[[Trade, Any, datetime], Trade]] = {

@@ -52,13 +52,8 @@ class EntryZone(msgspec.Struct, frozen=True):
         for name in ("low", "high"):
             msgspec.structs.force_setattr(self, name, decimal_of(getattr(self, name), name))
         if self.low >= self.high:
-            raise InvalidValue(
-                f"low is {self.low} and high is {self.high}: low must be below high",
-                code="out-of-range",
-                field="low",
-                value=str(self.low),
-                limit=f"below {self.high}",
-            )
+            text = f"low is {self.low} and high is {self.high}: low must be below high"
+            raise InvalidValue(text, code="out-of-range", field="low", value=str(self.low), limit=f"below {self.high}")
 
 
 def leverage_of(value: Number, name: str) -> Decimal:

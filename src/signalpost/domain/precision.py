@@ -71,13 +71,8 @@ def override(symbol: str, *, pip: Number, places: int) -> None:
     size = plain(positive(pip, "pip"))
     decimals = whole(places, "places", most=MOST_PLACES)
     if places_of(size) > decimals:
-        raise InvalidValue(
-            f"pip {size} of {symbol} is finer than a price of {decimals} decimals: raise places",
-            code="out-of-range",
-            field="pip",
-            value=str(size),
-            limit=f"{decimals} decimals",
-        )
+        text = f"pip {size} of {symbol} is finer than a price of {decimals} decimals: raise places"
+        raise InvalidValue(text, code="out-of-range", field="pip", value=str(size), limit=f"{decimals} decimals")
     _overrides[symbol] = Precision(size, decimals)
 
 

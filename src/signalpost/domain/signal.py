@@ -156,11 +156,8 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         stop or entry, and an unfilled `{{placeholder}}`.
         """
         if not hasattr(data, "items"):
-            raise InvalidValue(
-                f"the signal is {shown(data)}: use a mapping of names to values",
-                code="not-a-mapping",
-                value=shown(data),
-            )
+            text = f"the signal is {shown(data)}: use a mapping of names to values"
+            raise InvalidValue(text, code="not-a-mapping", value=shown(data))
         names = spellings.SIGNAL
         required = {field: spellings.missing(field, names) for field in spellings.REQUIRED}
         return make(cls, spellings.read_fields(data.items(), names), required, spellings.STAND_INS)
@@ -262,13 +259,10 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     def _ended(self, status: SignalStatus, reason: str, possible: Sequence[SignalStatus]) -> Self:
         if self.status not in possible:
-            raise InvalidValue(
-                f"{self.signal_id} is {self.status}: only a signal that is {' or '.join(possible)} can become {status}",
-                code="conflict",
-                field="status",
-                value=str(self.status),
-                limit=", ".join(possible),
+            text = (
+                f"{self.signal_id} is {self.status}: only a signal that is {' or '.join(possible)} can become {status}"
             )
+            raise InvalidValue(text, code="conflict", field="status", value=str(self.status), limit=", ".join(possible))
         added = required_text(reason, "reason")
         notes = f"{self.notes}\n{added}" if self.notes else added
         return self.but(status=status, notes=notes, updated_at=clock.now())

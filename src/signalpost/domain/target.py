@@ -34,13 +34,8 @@ class Target(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         price = decimal_of(self.price, "price")
         if price == 0:
-            raise InvalidValue(
-                "price is 0, which means not set: omit this target",
-                code="out-of-range",
-                field="price",
-                value="0",
-                limit="not 0",
-            )
+            text = "price is 0, which means not set: omit this target"
+            raise InvalidValue(text, code="out-of-range", field="price", value="0", limit="not 0")
         msgspec.structs.force_setattr(self, "price", price)
         if self.share is not None:
             msgspec.structs.force_setattr(self, "share", percentage(self.share, "share"))
@@ -60,13 +55,8 @@ def targets_of(value: Any, name: str) -> tuple[Target, ...]:
         raise InvalidValue.of(name, value, "use a list of prices, or of pairs of price and share", code="not-a-list")
     given = tuple(islice(value, MOST_TARGETS + 1))
     if len(given) > MOST_TARGETS:
-        raise InvalidValue(
-            f"{name} has more than {MOST_TARGETS} targets: send at most {MOST_TARGETS}",
-            code="too-many",
-            field=name,
-            value=shown(value),
-            limit=str(MOST_TARGETS),
-        )
+        problem = f"{name} has more than {MOST_TARGETS} targets: send at most {MOST_TARGETS}"
+        raise InvalidValue(problem, code="too-many", field=name, value=shown(value), limit=str(MOST_TARGETS))
     targets, faults = [], []
     for number, each in enumerate(given, 1):
         try:

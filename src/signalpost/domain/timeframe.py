@@ -149,20 +149,10 @@ def _spelling(length: timedelta, given: object) -> str:
 
 
 def _no_length(given: object, why: str, other: str) -> InvalidValue:
-    return InvalidValue.of(
-        "timeframe",
-        given,
-        f"{why}. Use a fixed length such as 'H4' or 'D'. {other}",
-        code="no-fixed-length",
-        limit="52 weeks",
-    )
+    advice = f"{why}. Use a fixed length such as 'H4' or 'D'. {other}"
+    return InvalidValue.of("timeframe", given, advice, code="no-fixed-length", limit="52 weeks")
 
 
 def _refusal(given: object) -> InvalidValue:
-    return InvalidValue.of(
-        "timeframe",
-        given,
-        "use one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, at most 52 weeks",
-        code="unknown-word",
-        limit="52 weeks",
-    )
+    advice = "use one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, at most 52 weeks"
+    return InvalidValue.of("timeframe", given, advice, code="unknown-word", limit="52 weeks")

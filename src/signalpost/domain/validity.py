@@ -48,13 +48,8 @@ def end(given: Instant | None, start: datetime, lasts_for: timedelta, name: str 
         return later(start, lasts_for)
     until = utc(given, name)
     if until <= start:
-        raise InvalidValue(
-            f"{name} is {iso(until)}, which is not after {iso(start)}: use a later time, or omit {name}",
-            code="not-after",
-            field=name,
-            value=iso(until),
-            limit=iso(start),
-        )
+        text = f"{name} is {iso(until)}, which is not after {iso(start)}: use a later time, or omit {name}"
+        raise InvalidValue(text, code="not-after", field=name, value=iso(until), limit=iso(start))
     return until
 
 
@@ -63,10 +58,5 @@ def later(start: datetime, by: timedelta, name: str = "timestamp") -> datetime:
     with suppress(OverflowError):
         if (end_at := start + by) < LATEST:
             return end_at
-    raise InvalidValue(
-        f"{name} is {iso(start)}, and {by} later is not before the year {LATEST.year}: use an earlier time",
-        code="out-of-range",
-        field=name,
-        value=iso(start),
-        limit=iso(LATEST),
-    )
+    text = f"{name} is {iso(start)}, and {by} later is not before the year {LATEST.year}: use an earlier time"
+    raise InvalidValue(text, code="out-of-range", field=name, value=iso(start), limit=iso(LATEST))

@@ -22,12 +22,8 @@ class Journal:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as fault:
-            raise InvalidConfiguration(
-                f"cannot open the journal {path} ({fault.strerror}). Choose a file in a writable folder",
-                code="not-writable",
-                field="journal",
-                value=str(path),
-            ) from fault
+            text = f"cannot open the journal {path} ({fault.strerror}). Choose a file in a writable folder"
+            raise InvalidConfiguration(text, code="not-writable", field="journal", value=str(path)) from fault
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             os.write(descriptor, b"\n")  # keep new lines apart from one that a kill cut short

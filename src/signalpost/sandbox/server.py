@@ -120,13 +120,11 @@ class Sandbox:
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as fault:
-            raise InvalidConfiguration(
+            text = (
                 f"cannot listen on port {self._port} of {self._host} ({fault.strerror}). If another sandbox uses it, "
-                f"stop that one, or choose another port; 0 picks a free one",
-                code="port-in-use",
-                field="port",
-                value=str(self._port),
-            ) from fault
+                f"stop that one, or choose another port; 0 picks a free one"
+            )
+            raise InvalidConfiguration(text, code="port-in-use", field="port", value=str(self._port)) from fault
         self._port = self._runner.addresses[0][1]
 
     async def _close(self) -> None:
@@ -295,12 +293,8 @@ class FaultForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return self.status
         if self.code not in REFUSALS:
             known = ", ".join(map(str, REFUSALS))
-            raise InvalidValue(
-                f"code {self.code} needs a status: add it, or use one of these codes: {known}",
-                code="missing",
-                field="status",
-                limit=known,
-            )
+            text = f"code {self.code} needs a status: add it, or use one of these codes: {known}"
+            raise InvalidValue(text, code="missing", field="status", limit=known)
         return REFUSALS[self.code][0]
 
     def _answer(self, status: int) -> HttpAnswer:
@@ -313,23 +307,20 @@ class FaultForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def faults_of(body: bytes) -> list[Fault]:
     """Parse one form or a list of forms. Raises InvalidValue for anything else."""
-    try:
-        forms = msgspec.json.decode(body, type=FaultForm | list[FaultForm])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
-        raise InvalidValue(
-            f'invalid fault ({wrong}). Send JSON such as {{"webhook": "signals-free", "status": 503}}',
-            code="not-readable",
-        ) from None
+    forms: FaultForm | list[FaultForm] = _parsed(
+        body, FaultForm | list[FaultForm], "fault", '{"webhook": "signals-free", "status": 503}'
+    )
     return [form.fault() for form in (forms if isinstance(forms, list) else [forms])]
 
 
 def action_of(body: bytes) -> Action:
     """Parse a moderator's action. Raises InvalidValue for anything else."""
-    try:
-        action: Action = msgspec.json.decode(body, type=Action)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
-        raise InvalidValue(
-            f'invalid action ({wrong}). Send JSON such as {{"action": "delete-message", "message_id": "123"}}',
-            code="not-readable",
-        ) from None
+    action: Action = _parsed(body, Action, "action", '{"action": "delete-message", "message_id": "123"}')
     return action
+
+
+def _parsed(body: bytes, kind: Any, name: str, sample: str) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
+        raise InvalidValue(f"invalid {name} ({wrong}). Send JSON such as {sample}", code="not-readable") from None

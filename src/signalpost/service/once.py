@@ -97,10 +97,8 @@ def _make_home(home: Path) -> None:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as fault:
-        raise StoreUnusable(
+        text = (
             f"{home}: cannot create the data folder ({fault.strerror}). Allow this process to create it, or use "
-            "another data folder (--home or SIGNALPOST_HOME).",
-            code="not-writable",
-            field="SIGNALPOST_HOME",
-            value=str(home),
-        ) from fault
+            "another data folder (--home or SIGNALPOST_HOME)."
+        )
+        raise StoreUnusable(text, code="not-writable", field="SIGNALPOST_HOME", value=str(home)) from fault

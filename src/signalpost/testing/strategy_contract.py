@@ -32,13 +32,8 @@ _EARLY, _LATE = "1970-01-01T00:00:00Z", "2970-01-01T00:00:00Z"
 def check_strategy(factory: Factory, candles: Candles) -> None:
     """Check all promises of a strategy. Raises AssertionError if one is broken."""
     if len(candles) < 2:
-        raise InvalidValue(
-            f"too few candles ({len(candles)}): give at least two, including some that trigger a signal",
-            code="out-of-range",
-            field="candles",
-            value=str(len(candles)),
-            limit="2 or more",
-        )
+        text = f"too few candles ({len(candles)}): give at least two, including some that trigger a signal"
+        raise InvalidValue(text, code="out-of-range", field="candles", value=str(len(candles)), limit="2 or more")
     with ManualClock(_EARLY):  # a fixed time, so that only `check_times` uses two times
         for check in (
             check_determinism,

@@ -45,13 +45,10 @@ class QuoteCandle(NamedTuple):
     def of_sides(cls, bid: Candle, ask: Candle, timeframe: Timeframe) -> Self:
         """A candle of bid and ask. Raises InvalidValue if they open at different times."""
         if bid.time != ask.time:
-            raise InvalidValue(
-                f"the bid candle opens at {iso(bid.time)} and the ask candle at {iso(ask.time)}: use those of one time",
-                code="conflict",
-                field="ask",
-                value=iso(ask.time),
-                limit=iso(bid.time),
+            text = (
+                f"the bid candle opens at {iso(bid.time)} and the ask candle at {iso(ask.time)}: use those of one time"
             )
+            raise InvalidValue(text, code="conflict", field="ask", value=iso(ask.time), limit=iso(bid.time))
         return cls(bid, ask, bid.time + timeframe.duration, is_mid=False)
 
     @property

@@ -27,13 +27,11 @@ class TickScale:
         try:
             return int(_EXACT.to_integral_exact(_EXACT.multiply(price, self._unit)))
         except Inexact:
-            raise InvalidValue(
+            text = (
                 f"the price {price} has more than the {self.places} decimals of this stream: "
-                f"round it, or set a larger number of places",
-                code="too-fine",
-                value=str(price),
-                limit=f"{self.places} decimals",
-            ) from None
+                f"round it, or set a larger number of places"
+            )
+            raise InvalidValue(text, code="too-fine", value=str(price), limit=f"{self.places} decimals") from None
 
     def price(self, ticks: int | Fraction) -> Decimal:
         """`ticks` as a price, rounded half to even to 18 decimals."""

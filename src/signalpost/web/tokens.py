@@ -57,14 +57,11 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise InvalidValue(
+            text = (
                 f"{shown(self.name)} is not a valid token name. "
-                "Use up to 32 characters (a-z, 0-9, '-' and '_'), the first a letter or digit",
-                code="invalid-name",
-                field="name",
-                value=shown(self.name),
-                limit="32",
+                "Use up to 32 characters (a-z, 0-9, '-' and '_'), the first a letter or digit"
             )
+            raise InvalidValue(text, code="invalid-name", field="name", value=shown(self.name), limit="32")
         if not _DIGEST.fullmatch(self.sha256):
             raise InvalidValue(f"the hash of token {self.name} is damaged", code="damaged", field="sha256")
         UserTier(self.tier)
@@ -100,12 +97,8 @@ class TokensFile:
                 f"{self.path} is damaged. Restore a copy, or delete it and create the tokens again", code="damaged"
             ) from None
         if contents.version != _VERSION:
-            raise InvalidConfiguration(
-                f"{self.path} has version {contents.version}, but this signalpost only knows {_VERSION}. Update it",
-                code="newer-version",
-                value=str(contents.version),
-                limit=str(_VERSION),
-            )
+            text = f"{self.path} has version {contents.version}, but this signalpost only knows {_VERSION}. Update it"
+            raise InvalidConfiguration(text, code="newer-version", value=str(contents.version), limit=str(_VERSION))
         return contents.tokens
 
     def add(self, name: str, tier: UserTier, scopes: tuple[Scope, ...]) -> tuple[Token, Secret]:
@@ -114,12 +107,8 @@ class TokensFile:
         made = Token(name=name, tier=str(tier), scopes=scopes, made_at=clock.now(), sha256=_digest(text.reveal()))
         with self._changing() as tokens:
             if any(each.name == name for each in tokens):
-                raise InvalidValue(
-                    f"a token named {name!r} already exists. Revoke it first, or choose another name",
-                    code="conflict",
-                    field="name",
-                    value=shown(name),
-                )
+                problem = f"a token named {name!r} already exists. Revoke it first, or choose another name"
+                raise InvalidValue(problem, code="conflict", field="name", value=shown(name))
             tokens.append(made)
         return made, text
 
@@ -130,12 +119,8 @@ class TokensFile:
                 if token.name == name:
                     tokens.remove(token)
                     return token
-        raise InvalidValue(
-            f"there is no token named {shown(name)}. `signalpost tokens list` shows all tokens",
-            code="not-found",
-            field="name",
-            value=shown(name),
-        )
+        text = f"there is no token named {shown(name)}. `signalpost tokens list` shows all tokens"
+        raise InvalidValue(text, code="not-found", field="name", value=shown(name))
 
     @contextmanager
     def _changing(self) -> Iterator[list[Token]]:
@@ -177,13 +162,11 @@ def _lock(folder: int, file: Path) -> None:
             return fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             Event().wait(_LOCK_PAUSE)
-    raise InvalidConfiguration(
+    text = (
         f"cannot change {file.name}: another program locks {file.parent}. Find it with `fuser {file.parent}`, stop "
-        f"it, and try again",
-        code="locked",
-        value=str(file.parent),
-        limit=f"{_LOCKED_WITHIN:g} s",
+        f"it, and try again"
     )
+    raise InvalidConfiguration(text, code="locked", value=str(file.parent), limit=f"{_LOCKED_WITHIN:g} s")
 
 
 def found(presented: str, tokens: tuple[Token, ...]) -> Token | None:

@@ -62,13 +62,8 @@ class DiscordService:
         if name not in self._webhooks:
             known = ", ".join(self._webhooks) or "none"
             advice = f"set one, or use one of: {known}" if self._webhooks else "set one (no destination has a webhook)"
-            raise InvalidConfiguration(
-                f"destination {name!r} has no webhook: {advice}",
-                code="missing",
-                field="destination",
-                value=name,
-                limit=known,
-            )
+            text = f"destination {name!r} has no webhook: {advice}"
+            raise InvalidConfiguration(text, code="missing", field="destination", value=name, limit=known)
         return self._webhooks[name]
 
     async def send_signal_notification(
@@ -150,10 +145,6 @@ class DiscordService:
         name = usual_destination(notification.payload, notification.user_tier) if destination is None else destination
         if name is None:
             tier = str(notification.user_tier)
-            raise InvalidConfiguration(
-                f"tier {tier} has no usual destination for a signal: pass destination=",
-                code="unknown-word",
-                field="user_tier",
-                value=tier,
-            )
+            text = f"tier {tier} has no usual destination for a signal: pass destination="
+            raise InvalidConfiguration(text, code="unknown-word", field="user_tier", value=tier)
         return await self.webhook(name).send([Item(notification)])

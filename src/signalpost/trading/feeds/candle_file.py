@@ -117,11 +117,8 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
         raise _not_utf8(name, _first_undecodable_line(path)) from fault
     except (OSError, EOFError, zlib.error) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
-        raise InvalidCandleFile(
-            f"the file cannot be read ({reason}): check its path and permissions, and that it is complete",
-            path=name,
-            code="not-readable",
-        ) from fault
+        problem = f"the file cannot be read ({reason}): check its path and permissions, and that it is complete"
+        raise InvalidCandleFile(problem, path=name, code="not-readable") from fault
 
 
 def _not_utf8(name: str, line: int | None) -> InvalidCandleFile:
@@ -168,12 +165,8 @@ def _columns(header: Sequence[str], text: str, name: str, line: int) -> dict[str
 
 def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:
     if len(cells) <= max(columns.values()):
-        raise InvalidValue(
-            f"the row has only {len(cells)} cells, fewer than the header: complete or delete it",
-            code="missing",
-            value=str(len(cells)),
-            limit=str(max(columns.values()) + 1),
-        )
+        text = f"the row has only {len(cells)} cells, fewer than the header: complete or delete it"
+        raise InvalidValue(text, code="missing", value=str(len(cells)), limit=str(max(columns.values()) + 1))
     volume = cells[columns["volume"]].strip() if "volume" in columns else ""
     return _Row(
         line,
@@ -222,14 +215,8 @@ def _check_repeats(candle: Candle, last: Candle, line: int, name: str) -> None:
             limit=f"after {iso(last.time)}",
         )
     if candle != last:
-        raise InvalidCandleFile(
-            f"the candle of {iso(candle.time)} appears twice with different values: keep the right one",
-            path=name,
-            line=line,
-            code="conflict",
-            field="time",
-            value=iso(candle.time),
-        )
+        text = f"the candle of {iso(candle.time)} appears twice with different values: keep the right one"
+        raise InvalidCandleFile(text, path=name, line=line, code="conflict", field="time", value=iso(candle.time))
 
 
 def _check_step(candles: Sequence[Candle], lines: Sequence[int], timeframe: Timeframe, name: str) -> None:

@@ -37,12 +37,10 @@ class PriceGrid:
             return price
         noise = _ROUNDING.multiply(price.copy_abs(), _NOISE)
         if not rounded or _ROUNDING.subtract(rounded, price).copy_abs() >= noise:
-            raise InvalidValue(
-                f"the price {price} has more than {self.places} decimals: round it, or set the right number of places",
-                code="too-fine",
-                value=str(price),
-                limit=f"{self.places} decimals",
+            text = (
+                f"the price {price} has more than {self.places} decimals: round it, or set the right number of places"
             )
+            raise InvalidValue(text, code="too-fine", value=str(price), limit=f"{self.places} decimals")
         return rounded
 
 

@@ -96,11 +96,8 @@ class ExponentialMovingAverage:
         """Restore a saved state. Raises InvalidSnapshot if it is damaged, and then keeps the current state."""
         seed, scaled = wholes(saved, "seed", at_most=self.period - 1), whole_or_none(saved, "scaled")
         if seed and scaled is not None:
-            raise InvalidSnapshot(
-                "the saved state has both a seed and an average: replay all candles from the first one",
-                code="conflict",
-                field="seed",
-            )
+            text = "the saved state has both a seed and an average: replay all candles from the first one"
+            raise InvalidSnapshot(text, code="conflict", field="seed")
         self._seed, self._scaled = seed, scaled
 
 
@@ -122,11 +119,6 @@ MOST_CANDLES = 100_000
 def checked_period(period: int, name: str = "period") -> int:
     """`period`, which must be a whole number from 1 to 100,000. Raises InvalidConfiguration otherwise."""
     if isinstance(period, bool) or not isinstance(period, int) or not 1 <= period <= MOST_CANDLES:
-        raise InvalidConfiguration.of(
-            name,
-            period,
-            f"use a whole number of candles from 1 to {MOST_CANDLES:,}",
-            code="out-of-range",
-            limit=f"1 to {MOST_CANDLES}",
-        )
+        advice = f"use a whole number of candles from 1 to {MOST_CANDLES:,}"
+        raise InvalidConfiguration.of(name, period, advice, code="out-of-range", limit=f"1 to {MOST_CANDLES}")
     return period

@@ -39,12 +39,8 @@ def whole(saved: Mapping[str, Any], name: str) -> int:
         return int(value)
     if type(value) is int:
         return value
-    raise InvalidSnapshot(
-        f"{name} is {short(value)}, which is not a whole number: {_REBUILD}",
-        code="not-a-number",
-        field=name,
-        value=short(value),
-    )
+    text = f"{name} is {short(value)}, which is not a whole number: {_REBUILD}"
+    raise InvalidSnapshot(text, code="not-a-number", field=name, value=short(value))
 
 
 def whole_or_none(saved: Mapping[str, Any], name: str) -> int | None:
@@ -57,13 +53,8 @@ def wholes(saved: Mapping[str, Any], name: str, *, at_most: int) -> list[int]:
     values = saved.get(name)
     if isinstance(values, list) and len(values) <= at_most and all(type(value) is int for value in values):
         return values.copy()
-    raise InvalidSnapshot(
-        f"{name} is not a list of at most {at_most} whole numbers: {_REBUILD}",
-        code="not-a-list",
-        field=name,
-        value=short(values),
-        limit=str(at_most),
-    )
+    text = f"{name} is not a list of at most {at_most} whole numbers: {_REBUILD}"
+    raise InvalidSnapshot(text, code="not-a-list", field=name, value=short(values), limit=str(at_most))
 
 
 def part(saved: Mapping[str, Any], name: str) -> Snapshot:

@@ -43,12 +43,8 @@ class MAUnifiedStrategy:
 
     def __init__(self, config: MAUnifiedConfig) -> None:
         if config.places is None:
-            raise InvalidConfiguration(
-                f"{config.key}: the number of decimals of {config.pair} is not known: set places, 0 to {MOST_PLACES}",
-                code="missing",
-                field="places",
-                limit=f"0 to {MOST_PLACES}",
-            )
+            text = f"{config.key}: the number of decimals of {config.pair} is not known: set places, 0 to {MOST_PLACES}"
+            raise InvalidConfiguration(text, code="missing", field="places", limit=f"0 to {MOST_PLACES}")
         self.config = config
         self._scale = TickScale(config.places)
         self._fast = SimpleMovingAverage(config.fast)
@@ -124,14 +120,11 @@ class MAUnifiedStrategy:
             ("fingerprint", self.fingerprint, "other-configuration", restore),
         ):
             if saved.get(name) != expected:
-                raise InvalidSnapshot(
+                text = (
                     f"{self.config.key}: the saved state has {name} {short(saved.get(name))} instead of {expected!r}: "
-                    f"{advice}",
-                    code=code,
-                    field=name,
-                    value=short(saved.get(name)),
-                    limit=str(expected),
+                    f"{advice}"
                 )
+                raise InvalidSnapshot(text, code=code, field=name, value=short(saved.get(name)), limit=str(expected))
         state = unsealed(saved)
         fresh = MAUnifiedStrategy(self.config)
         fresh._origin, fresh._last = _span(state)
@@ -211,11 +204,6 @@ def _span(state: Snapshot) -> tuple[datetime | None, datetime | None]:
             f"origin or last is damaged ({fault}): replay all candles from the first one", code="damaged"
         ) from fault
     if (origin is None) != (last is None) or (origin and last and last < origin):
-        raise InvalidSnapshot(
-            f"origin {origin} and last {last} contradict each other: replay all candles from the first one",
-            code="conflict",
-            field="last",
-            value=str(last),
-            limit=f"origin: {origin}",
-        )
+        text = f"origin {origin} and last {last} contradict each other: replay all candles from the first one"
+        raise InvalidSnapshot(text, code="conflict", field="last", value=str(last), limit=f"origin: {origin}")
     return origin, last

@@ -132,11 +132,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidValue.of("username", self.username, advice, code="reserved-name")
         if self.avatar_url is not None and not _PICTURE.fullmatch(self.avatar_url):
             # Its text is not shown, because it could be a webhook.
-            raise InvalidValue(
-                "avatar_url is not the address of a picture: use one that begins with https://",
-                code="not-a-url",
-                field="avatar_url",
-            )
+            text = "avatar_url is not the address of a picture: use one that begins with https://"
+            raise InvalidValue(text, code="not-a-url", field="avatar_url")
 
     def copy(self, tier: UserTier) -> TierCopy:
         """How a tier gets its signals."""

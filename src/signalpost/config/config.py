@@ -93,6 +93,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How long ended notifications are kept."""
     http: HttpAddress | None = HTTP.default
     """The address that `serve` listens on; None for no HTTP."""
+    has_own_sender: bool = False
+    """Whether the program itself sends what no destination can show any more; if so, that ends as dead."""
     dry_run: bool = DRY_RUN.default
     """Whether everything goes to the sandbox on this machine. Raises InvalidConfiguration with a Discord webhook."""
     look: Look = Look()

@@ -62,6 +62,8 @@ class Fallbacks(NamedTuple):
     """For signals, by tier."""
     by_kind: Mapping[str, tuple[str, ...]] = {}
     """For other notifications."""
+    are_last: bool = True
+    """False if the program has a sender of its own for what no destination can show any more."""
 
 
 class Route(NamedTuple):

@@ -2,25 +2,32 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import wait
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
 from signalpost import clock
+from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.events import DestinationEnabled, DestinationGone, Event, Settled
 from signalpost.domain.instant import iso
-from signalpost.domain.ticket import Outcome, Ticket
-from signalpost.errors import InvalidConfiguration
+from signalpost.domain.notification import NEW, Notification
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.errors import InvalidConfiguration, SignalpostError
 from signalpost.integration.futures import AwaitableFuture
 from signalpost.integration.loop_thread import THREADS, LazyThread, OwnThreads, new_loop
-from signalpost.integration.submission import Submission, extended
+from signalpost.integration.submission import Otherwise, Submission, extended
 from signalpost.secret import described
 from signalpost.telemetry.log_queue import logger
 
 MOST_WAITING = 10_000
 """Notifications that may wait for the sender."""
+_REMEMBERED = 1_000
+"""Lost notifications that are remembered, so that none is passed on once for each of its destinations."""
 
 Sender = Callable[..., object]
 """A function or coroutine function that takes the signal or alert, alone or with the priority, tier and context, by
@@ -112,6 +119,46 @@ class Fallback:
         self.failed += 1
         key = submission.notification.key
         logger.error("the fallback failed for %s and may not have shown it: %s", key, how)
+
+
+class LostNotifications:
+    """A listener that calls `otherwise` for each new notification whose every destination is gone.
+
+    An alert of the service about itself is not passed on.
+    """
+
+    deliveries: Callable[[str], Awaitable[Sequence[Delivery]]]
+    """Finds those of a ticket. Set it before the service starts."""
+
+    def __init__(self, otherwise: Otherwise) -> None:
+        self._otherwise = otherwise
+        self._gone: set[str] = set()
+        self._looking: set[asyncio.Task[None]] = set()
+        self._taken: deque[str] = deque(maxlen=_REMEMBERED)
+
+    def __call__(self, event: Event) -> None:
+        """Note what is gone, and look at a notification when one of its deliveries ends there."""
+        match event:
+            case DestinationGone(name):
+                self._gone.add(name)
+            case DestinationEnabled(name):
+                self._gone.discard(name)
+            case Settled(delivery, notification) if notification is not None and delivery.state is DeliveryState.DEAD:
+                if notification.event == NEW and notification.about is None:
+                    task = asyncio.get_running_loop().create_task(self._look(notification))
+                    self._looking.add(task)
+                    task.add_done_callback(self._looking.discard)
+
+    async def _look(self, notification: Notification) -> None:
+        found: Sequence[Delivery] = ()
+        with suppress(SignalpostError):  # the store failed, which is reported
+            found = await self.deliveries(notification.id)
+        dead = [each for each in found if each.state is not DeliveryState.SUPPRESSED]
+        are_gone = all(each.state is DeliveryState.DEAD and each.id.destination in self._gone for each in dead)
+        if dead and are_gone and notification.id not in self._taken:
+            self._taken.append(notification.id)
+            refused = Ticket(Outcome.REFUSED, "", "all its destinations are gone", Refusal.NO_DESTINATION)
+            self._otherwise(Submission(notification), refused)
 
 
 def _staleness(submission: Submission) -> str | None:

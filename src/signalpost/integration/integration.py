@@ -22,7 +22,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
 from signalpost.integration.background import BackgroundWork
 from signalpost.integration.direct import DirectSender
-from signalpost.integration.fallback import Fallback, Sender
+from signalpost.integration.fallback import Fallback, LostNotifications, Sender
 from signalpost.integration.futures import Deadline, TicketFuture, not_on_our_loop
 from signalpost.integration.lifecycle import Lifecycle
 from signalpost.integration.loop_thread import LoopThread
@@ -281,7 +281,13 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         config = self._config
         if home is not None:
             config = msgspec.structs.replace(config or Config.from_environment(), home=home)
-        return AsyncNotificationService(config, listeners=self._listeners)
+        if self._fallback is None:
+            return AsyncNotificationService(config, listeners=self._listeners)
+        config = msgspec.structs.replace(config or Config.from_environment(), has_own_sender=True)
+        lost = LostNotifications(self._fall_back)
+        service = AsyncNotificationService(config, listeners=(*self._listeners, lost))
+        lost.deliveries = service.deliveries
+        return service
 
     def _submit(self, notification: Notification, otherwise: Otherwise | None = None) -> TicketFuture:
         if otherwise is None and self._fallback is not None:

@@ -341,7 +341,7 @@ class Run:
                     webhook=each.address.identity,
                     fetches_details=True,
                     workers=config.workers,
-                    fallbacks=self._own_routing.fallbacks(each.name),
+                    fallbacks=self._own_routing.fallbacks(each.name)._replace(are_last=not config.has_own_sender),
                     fall_back_after=each.fall_back_after.total_seconds(),
                 )
                 for each in config.destinations

@@ -25,7 +25,7 @@ from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
 from signalpost.delivery.routing import Fallbacks
 from signalpost.domain.delivery import Attempt, Delivery
-from signalpost.domain.events import Event, SendEnded, Settled
+from signalpost.domain.events import BreakerMoved, DestinationEnabled, DestinationGone, Event, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
@@ -240,6 +240,10 @@ class Dispatcher:
     def _note(self, event: Event) -> None:
         if isinstance(event, Settled):
             self._drain.delivery_settled()
+        elif isinstance(event, BreakerMoved | DestinationGone | DestinationEnabled):
+            for lane in self._lanes.values():  # one that waits for a fallback may pass deliveries on now
+                if lane.gate.gone is not None or lane.gate.is_open:
+                    lane.look_again()
 
     async def _settle_lapsed(self) -> Counter[str]:
         """Settle the leases of an earlier process, and count them by destination."""

@@ -45,19 +45,20 @@ class PassingOn:
         gate = self._lane.gate
         if gate.gone is None and not gate.is_open:
             return inf
-        if not any(map(self._first, (*self._fallbacks.by_tier.values(), *self._fallbacks.by_kind.values()))):
+        lists = (*self._fallbacks.by_tier.values(), *self._fallbacks.by_kind.values())
+        if not any(map(self._first, lists)) and (self._fallbacks.are_last or gate.gone is None):
             return inf
         since = now if gate.gone is not None else gate.breaker.opened_at + self._after
         return max(since, *(min(map(self._lane.ready.at, LEVELS)), now))
 
     def takes(self, entry: OutboxEntry) -> bool:
-        """Whether a fallback can take a delivery that was leased."""
+        """Whether a fallback can take a delivery that was leased, now or later."""
         notification = entry.notification
         if isinstance(notification.payload, Signal):
             names = self._fallbacks.by_tier.get(entry.tier or notification.user_tier, ())
         else:
             names = self._fallbacks.by_kind.get(notification.kind, ())
-        return self._first(names) is not None
+        return self._target(names) is not None
 
     async def pass_on(self) -> None:
         """Pass on what is due. Raises StoreFailed."""
@@ -86,9 +87,17 @@ class PassingOn:
         else:
             seconds = asyncio.get_running_loop().time() - gate.breaker.opened_at
             reason = f"{gate.destination} has been unreachable for {seconds:.0f} s"
-        by_tier = {tier: name for tier, names in self._fallbacks.by_tier.items() if (name := self._first(names))}
-        by_kind = {kind: name for kind, names in self._fallbacks.by_kind.items() if (name := self._first(names))}
-        return PassOn(gate.destination, clock.now(), reason, by_tier, by_kind)
+        by_tier = {tier: name for tier, names in self._fallbacks.by_tier.items() if (name := self._target(names))}
+        by_kind = {kind: name for kind, names in self._fallbacks.by_kind.items() if (name := self._target(names))}
+        gone: frozenset[str] = frozenset()
+        if gate.gone is not None and not self._fallbacks.are_last:
+            gone = frozenset(name for name, lane in self._others.items() if lane.gate.gone is not None)
+        return PassOn(gate.destination, clock.now(), reason, by_tier, by_kind, gone)
+
+    def _target(self, names: tuple[str, ...]) -> str | None:
+        """The first of these destinations that takes messages, or this one while one of them may again."""
+        may_recover = any(self._others[name].gate.gone is None for name in names if name in self._others)
+        return self._first(names) or (self._lane.gate.destination if may_recover else None)
 
     def _first(self, names: tuple[str, ...]) -> str | None:
         """The first of these destinations that takes messages now."""

@@ -6,20 +6,21 @@ from signalpost.delivery.outbox.commands import Lease, OutboxEntry, PassOn, Pass
 from signalpost.delivery.outbox.order import Row, Waiting, passed_on
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import DeliveryState
-from signalpost.domain.notification import COMPANION, Notification
+from signalpost.domain.notification import COMPANION, NEW, Notification
 from signalpost.domain.signal import Signal
 from signalpost.sinks.evidence import Loss
 
 _PENDING = DeliveryState.PENDING
+_FAILED = frozenset({DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.CANCELLED, DeliveryState.SUPPRESSED})
 
 
 def pass_on(tx: Transaction, command: PassOn) -> PassOnResult:
     """Execute `PassOn`."""
     leaving, moved = _leaving(tx, command)
-    tx.move(moved, was=_PENDING)
+    tx.move([row for row, _ in moved], was=_PENDING)
     waiting = list(tx.waiting({name for sequence in leaving for name in (sequence, f"{sequence}{COMPANION}")}))
     lanes = Waiting(row for row in waiting if row.delivery.id.destination != command.destination)
-    ended = [(row.delivery, None) for row in moved if not row.is_pending]
+    ended = [(row.delivery, notification) for row, notification in moved if not row.is_pending]
     passed: list[tuple[Row, Row, Notification]] = []
     for row in sorted(waiting, key=lambda each: each.number):
         found = tx.look_up(row)
@@ -45,8 +46,8 @@ def pass_on(tx: Transaction, command: PassOn) -> PassOnResult:
     )
 
 
-def _leaving(tx: Transaction, command: PassOn) -> tuple[dict[str, str], list[Row]]:
-    """The sequences that leave the lane, with their fallbacks, and the rows that a lease would change instead."""
+def _leaving(tx: Transaction, command: PassOn) -> tuple[dict[str, str], list[tuple[Row, Notification]]]:
+    """The sequences that leave the lane, with their fallbacks, and the rows that end or wait instead."""
     leaving: dict[str, str] = {}
     moved = []
     for row in tx.lane(Lease(command.destination, command.now)):
@@ -57,8 +58,11 @@ def _leaving(tx: Transaction, command: PassOn) -> tuple[dict[str, str], list[Row
             continue  # the sweep expires the one, and a lease sets the other aside
         entry = leased_entry(tx, row, found, command.now)
         if isinstance(entry, Row):
-            moved.append(entry)
-        elif (to := _fallback_of(entry, command)) is not None:
+            moved.append((entry, found))
+        elif (to := _fallback_of(entry, command)) is None and _is_lost(tx, found, command):
+            moved.append((_ended(row, command.reason), found))
+            tx.write(sql.LEAVE_CARD, [(Loss.UNREACHABLE.value, _trade_of(row), command.destination)])
+        elif to is not None and to != command.destination:
             leaving[_trade_of(row)] = to
     return leaving, moved
 
@@ -70,13 +74,26 @@ def _fallback_of(entry: OutboxEntry, command: PassOn) -> str | None:
     return command.by_kind.get(notification.kind)
 
 
+def _is_lost(tx: Transaction, notification: Notification, command: PassOn) -> bool:
+    """Whether a new notification has no destination that is not gone, so that nothing else can show it."""
+    if not command.gone or notification.event != NEW or notification.about is not None:
+        return False
+    return all(
+        destination in command.gone or state in _FAILED
+        for destination, state in tx.select(sql.STATES_OF, (notification.id,))
+    )
+
+
+def _ended(row: Row, reason: str) -> Row:
+    return row.moved(DeliveryState.UNCONFIRMED if row.delivery.may_repeat else DeliveryState.DEAD, reason)
+
+
 def _passed(row: Row, to: str, command: PassOn) -> tuple[Row, Row]:
     """How a row ends, and the one that replaces it. A companion gives its card time to be posted."""
     not_before = row.delivery.not_before
     if row.delivery.sequence.endswith(COMPANION):
         not_before = max(not_before or command.now, command.now + FOR_ITS_CARD)
-    state = DeliveryState.UNCONFIRMED if row.delivery.may_repeat else DeliveryState.DEAD
-    return row.moved(state, f"passed on to {to}: {command.reason}"), passed_on(row, to, not_before)
+    return _ended(row, f"passed on to {to}: {command.reason}"), passed_on(row, to, not_before)
 
 
 def _trade_of(row: Row) -> str:

@@ -65,6 +65,7 @@ LEASED = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'leased'"
 WAITING = f"SELECT {COLUMNS} FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence"
 ROW = f"SELECT {COLUMNS} FROM delivery {ONE}"
 DESTINATIONS_OF = "SELECT destination FROM delivery WHERE notification_id = ?"
+STATES_OF = "SELECT destination, state FROM delivery WHERE notification_id = ?"
 ADD = f"INSERT INTO delivery ({COLUMNS}, is_edit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 NO_EDIT = f"UPDATE delivery SET is_edit = 0 {ONE}"
 MOVE = (

@@ -1,7 +1,6 @@
 """A lane passes its deliveries on while its destination is gone, or cannot be reached for too long."""
 
 from datetime import timedelta
-from typing import Any
 
 from signalpost import UserTier
 from signalpost.delivery.dispatch.dispatcher import LaneSettings
@@ -21,18 +20,20 @@ ONE, TWO = "there-1", "there-2"
 _S = DeliveryState
 
 
-def after(*names: str) -> Fallbacks:
-    return Fallbacks({UserTier.FREE: names, UserTier.PREMIUM: names}, {"announcement": names})
+def after(*names: str, are_last: bool = True) -> Fallbacks:
+    return Fallbacks({UserTier.FREE: names, UserTier.PREMIUM: names}, {"announcement": names}, are_last)
 
 
 class Falling(Channel):
     """Three lanes: HERE falls back to ONE, and then to TWO."""
 
-    def __init__(self, *sinks: ScriptedSink, after_seconds: float = 300.0, **settings: Any) -> None:
-        super().__init__(*sinks, **settings)
+    def __init__(self, *sinks: ScriptedSink, after_seconds: float = 300.0, are_last: bool = True) -> None:
+        super().__init__(*sinks)
         order = [HERE, ONE, TWO][: len(sinks)]
         lanes = {
-            name: LaneSettings(sink, FREE, fallbacks=after(*order[number:]), fall_back_after=after_seconds)
+            name: LaneSettings(
+                sink, FREE, fallbacks=after(*order[number:], are_last=are_last), fall_back_after=after_seconds
+            )
             for number, (name, sink) in enumerate(self.sinks.items(), start=1)
         }
         bus = self.dispatcher._bus
@@ -207,3 +208,26 @@ async def test_what_would_not_be_shown_anyway_ends_as_in_a_lease() -> None:
         assert await world.state("s1 new") == _S.SUPERSEDED
         (companion,) = [each.delivery for each in world.emitted(Settled) if "companion" in each.delivery.sequence]
         assert (companion.state, companion.reason) == (_S.SUPPRESSED, NEVER_SHOWN)
+
+
+@virtual
+async def test_for_a_program_with_its_own_sender_an_opening_ends_once_no_fallback_can_ever_show_it() -> None:
+    here, one = ScriptedSink([GONE]), ScriptedSink([*[DOWN] * 5, GONE], probes=[DOWN] * 5)
+    async with Falling(here, one, are_last=False, after_seconds=9999.0) as world:
+        for number in range(5):
+            await world.put(f"x{number}", to=ONE)
+        await wait(1)
+        assert world.dispatcher.lanes[ONE].gate.is_open
+        await world.open("s")
+        await world.put("late", event="update 1")
+        await wait(1)
+        assert await world.state("s new") == _S.PENDING  # it found the webhook gone, and the fallback may recover
+        await world.open("t")
+        await wait(3)
+        assert await world.state("t new") == _S.PENDING
+        await wait(60)
+        assert (await world.state("s new"), await world.state("t new")) == (_S.DEAD, _S.DEAD)
+        assert await world.state("late") == _S.PENDING
+        await world.change(Update(note="changed"), "t")
+        await wait(1)
+        assert not [each for each in world.emitted(PassedOn) if each.delivery.sequence == "t"]

@@ -62,20 +62,16 @@ class Run:
         self.process = os.getpid()
         self.loop = asyncio.get_running_loop()
         self.outbox = ThreadedOutbox(core, bus.emit)
-        self._config = config
-        self._core = core
-        self._bus = bus
-        self._metrics = metrics
+        self._config, self._core = config, core
+        self._bus, self._metrics = bus, metrics
         self._is_producer = is_producer
         self._may_own = bool(config.destinations) and not is_producer  # else it would keep out those that can deliver
         self._own_routing = config.routing()
-        # Its own source, so that a caller's seed repeats no ids. Asking the system for each id would be slow.
-        ids = Random()  # noqa: S311  # ids are not secrets
         self.engine = Engine(
             self.outbox,
             self._own_routing,
             bus,
-            random_bits=ids.getrandbits,
+            random_bits=Random().getrandbits,  # noqa: S311  # ids are not secrets; a caller's seed repeats none
             on_put=self._wake_owner,
             run=config.run,
             open_for=config.open_for,

@@ -30,9 +30,9 @@ from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look, Roles
-from signalpost.sinks.discord.cards.measure import distance_text, price_text, r_text, risk_text
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import CardLink, Chart, View
+from signalpost.sinks.discord.cards.wording import distance_text, price_text, r_text, risk_text
 from tests.contracts.discord_limits import refusals
 from tests.contracts.json_schema import SCHEMAS, faults
 from tests.size import size

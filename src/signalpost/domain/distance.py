@@ -5,13 +5,14 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from signalpost.domain.asset_class import AssetClass
-from signalpost.domain.exact import rounded
+from signalpost.domain.exact import product, quotient
 from signalpost.domain.instrument import Instrument
 
 PIPS = "pips"
 POINTS = "points"
 PERCENT = "%"
 _DOLLARS = "USD"
+_ONE, _HUNDREDTH = Decimal(1), Decimal("0.01")
 
 
 class Distance(NamedTuple):
@@ -35,11 +36,10 @@ def distance_of(pair: Instrument, distance: Decimal | Fraction, entry: Decimal) 
     """
     kind = pair.asset_class
     pip = pair.pip if kind is AssetClass.FX else pair.quoted_pip if kind is AssetClass.METAL else None
-    exact = Fraction(distance)
     if pip is not None:
-        return Distance(rounded(exact / Fraction(pip)), PIPS, 1)
+        return Distance(quotient(distance, pip), PIPS, 1)
     if kind is AssetClass.METAL:
-        return Distance(rounded(exact), pair.quote or _DOLLARS, 2)
+        return Distance(quotient(distance, _ONE), pair.quote or _DOLLARS, 2)
     if kind is AssetClass.INDEX or entry == 0:
-        return Distance(rounded(exact), POINTS, 1)
-    return Distance(rounded(exact * 100 / abs(Fraction(entry))), PERCENT, 2)
+        return Distance(quotient(distance, _ONE), POINTS, 1)
+    return Distance(quotient(distance, product(entry.copy_abs(), _HUNDREDTH)), PERCENT, 2)

@@ -144,8 +144,10 @@ def product(one: Decimal, other: Decimal) -> Decimal:
     return _WIDE.multiply(one, other)
 
 
-def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
+def quotient(dividend: Decimal | Fraction, divisor: Decimal) -> Decimal:
     """`dividend` divided by `divisor`, rounded half to even to 18 decimals, without trailing zeros."""
+    if isinstance(dividend, Fraction):
+        return rounded(dividend / Fraction(divisor))
     return plain(_WIDE.quantize(_WIDE.divide(dividend, divisor), step(PLACES)))
 
 

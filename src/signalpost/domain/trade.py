@@ -1,6 +1,6 @@
 """A signal and all that became of it: its entry in the signal book. `life.after` gives the trade after a change.
 
-Shares are per cent of the initial size, exact. Its result comes from prices alone, and is exact until it is shown.
+Shares are per cent of the initial size, exact. Results are in `result`.
 """
 
 from datetime import datetime
@@ -11,8 +11,7 @@ import msgspec
 
 from signalpost.domain.change import ALL, Change, CloseReason, Correct, Flag
 from signalpost.domain.context import NO_CONTEXT, Context
-from signalpost.domain.distance import PIPS, Distance, distance_of
-from signalpost.domain.exact import rounded
+from signalpost.domain.exact import difference
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.target import Target
@@ -177,9 +176,9 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
         """The state as a signal's status."""
         return _STATUS_BY_STATE[self.state]
 
-    def gain(self, price: Decimal) -> Fraction:
-        """The price gained from the entry to `price`; negative for a loss."""
-        return (Fraction(price) - Fraction(self.entry)) * self.signal.signal_type.sign
+    def gain(self, price: Decimal) -> Decimal:
+        """The price gained from the entry to `price`, exactly; negative for a loss."""
+        return difference(price, self.entry) if self.signal.signal_type.sign > 0 else difference(self.entry, price)
 
 
 def is_news(before: Trade, after: Trade) -> bool:
@@ -197,73 +196,3 @@ _STATUS_BY_STATE = {
     TradeState.CANCELLED: SignalStatus.CANCELLED,
     TradeState.EXPIRED: SignalStatus.EXPIRED,
 }
-
-
-_EVEN_BELOW = Fraction(5, 100)
-
-
-class Verdict(Word):
-    """How a result counts."""
-
-    WIN = "win"
-    LOSS = "loss"
-    BREAK_EVEN = "break-even"
-
-
-class Result:
-    """The result of the parts of a trade that were closed, weighted by their shares of the initial size."""
-
-    def __init__(self, trade: Trade) -> None:
-        self._trade = trade
-        self._gain = sum((trade.gain(part.price) * part.share / WHOLE for part in trade.parts), Fraction(0))
-
-    @property
-    def exact_r(self) -> Fraction | None:
-        """In units of the risk at the fill, for sums; None without an initial stop."""
-        return None if (risk := risk_of(self._trade)) is None else self._gain / risk
-
-    @property
-    def r(self) -> Decimal | None:
-        """`exact_r`, rounded to 18 decimals."""
-        return None if (exact := self.exact_r) is None else rounded(exact)
-
-    @property
-    def distance(self) -> Distance:
-        """In the unit of the instrument's class."""
-        return distance_of(self._trade.signal.pair, self._gain, self._trade.entry)
-
-    @property
-    def pips(self) -> Decimal | None:
-        """In pips; None for instruments that are not counted in pips."""
-        return self.distance.amount if self.distance.unit == PIPS else None
-
-    @property
-    def percent(self) -> Decimal | None:
-        """Of the entry, without leverage; None for an entry at zero or below."""
-        return rounded(self._gain * 100 / Fraction(self._trade.entry)) if self._trade.entry > 0 else None
-
-    @property
-    def verdict(self) -> Verdict:
-        """A win from +0.05R, a loss from -0.05R; without R the sign decides."""
-        exact, margin = (self._gain, Fraction(0)) if self.exact_r is None else (self.exact_r, _EVEN_BELOW)
-        if exact == 0 or abs(exact) < margin:
-            return Verdict.BREAK_EVEN
-        return Verdict.WIN if exact > 0 else Verdict.LOSS
-
-
-def risk_of(trade: Trade) -> Fraction | None:
-    """The distance from the entry to the stop at the fill, in price, above zero; None without one."""
-    risk = None if trade.first_stop is None else -trade.gain(trade.first_stop)
-    return risk if risk is not None and risk > 0 else None
-
-
-def r_of(trade: Trade, price: Decimal) -> Decimal | None:
-    """The gain at `price` in R, rounded to 18 decimals; None without an initial stop."""
-    return None if (risk := risk_of(trade)) is None else rounded(trade.gain(price) / risk)
-
-
-def result_of(trade: Trade) -> Result | None:
-    """The result of a closed trade; None while it is live, and if nobody knows its last price."""
-    if trade.state is not TradeState.CLOSED or trade.open_share > 0:
-        return None
-    return Result(trade)

@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from signalpost.domain.change import CloseReason
+from signalpost.domain.result import risk_of
 from signalpost.domain.tier import Hidden
-from signalpost.domain.trade import Part, Trade, TradeState, risk_of
+from signalpost.domain.trade import Part, Trade, TradeState
+from signalpost.sinks.discord.cards.measure import distance_text, price_text, r_text, unit_of
 from signalpost.sinks.discord.cards.view import View
-from signalpost.sinks.discord.cards.wording import distance_text, price_text, r_text, unit_of
 
 MOST_TARGETS = 8
 _MOST_PARTS = 4
@@ -95,11 +96,20 @@ def _drawn(rows: Sequence[_Row], unit: str) -> list[str]:
     head = _Row("", "price", unit, "R" if any(row.r for row in rows) else "")
     longest = max(len(row.price) for row in rows)
     widest = _WIDEST_WITH_LONG_PRICES if longest > _USUAL_PRICE else _WIDEST
-    without_distance = [row._replace(distance="", r=_HIT if row.distance == _HIT else row.r) for row in (head, *rows)]
-    without_r = [row._replace(r=_HIT if row.r == _HIT else "") for row in without_distance]
-    prices_only = [row._replace(r="") for row in without_r]
-    tables = map(_aligned, ((head, *rows), without_distance, without_r))
-    return next((each for each in tables if max(map(len, each)) <= widest), _aligned(prices_only))
+    for lines in map(_aligned, _ever_narrower([head, *rows])):
+        if max(map(len, lines)) <= widest:
+            break
+    return lines
+
+
+def _ever_narrower(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+    """All columns; without the distance; without R; prices alone. That a level was hit is dropped last."""
+    yield rows
+    rows = [row._replace(distance="", r=_HIT if row.distance == _HIT else row.r) for row in rows]
+    yield rows
+    rows = [row._replace(r=_HIT if row.r == _HIT else "") for row in rows]
+    yield rows
+    yield [row._replace(r="") for row in rows]
 
 
 def _without_head(rows: Sequence[_Row]) -> list[str]:

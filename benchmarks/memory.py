@@ -26,8 +26,8 @@ def rows() -> Iterator[Row]:
     """Run this benchmark."""
     with server_port("hang") as port:
         resident, traced = (median(grown(str(port), *how) for _ in range(ROUNDS)) / 1e6 for how in ((), ("traced",)))
-    yield Row(f"{QUEUED:,} queued, resident above idle", f"+{resident:.1f} MB", "less than 10 MB", resident < 10)
-    yield Row("of that, allocated by Python", f"+{traced:.1f} MB", "", None)
+    yield Row(f"{QUEUED:,} queued, resident above idle", resident, "MB", target="less than 10 MB", holds=resident < 10)
+    yield Row("of that, allocated by Python", traced, "MB")
 
 
 def grown(*arguments: str) -> int:

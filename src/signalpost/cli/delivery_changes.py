@@ -11,12 +11,13 @@ from signalpost.cli.delivery_lines import plain_delivery
 from signalpost.cli.option_types import Utf8Text
 from signalpost.cli.output import examples, json_option, say, say_errors, say_json
 from signalpost.cli.store import Store
-from signalpost.cli.time_format import format_time, parse_duration
+from signalpost.cli.time_format import format_time
 from signalpost.delivery.outbox.commands import Cancel, OutboxEntry, Revive
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.wake_socket import wake
 from signalpost.domain.delivery import Delivery
+from signalpost.domain.seconds import duration
 from signalpost.errors import Fault, InvalidValue
 
 _NONE_CHANGED = 1
@@ -51,7 +52,7 @@ def revive(ticket: str, valid_for: str | None, flags: Flags, as_json: bool) -> N
     shown, the new message says so. Without DESTINATION, it revives the delivery to each destination of
     TICKET, where that is possible. A running service sends the new ones at once.
     """
-    lasts = None if valid_for is None else parse_duration(valid_for, "--valid-for")
+    lasts = None if valid_for is None else duration(valid_for, "--valid-for")
 
     def revival(store: Store, entry: OutboxEntry) -> Revive:
         notification = entry.notification

@@ -12,10 +12,11 @@ from signalpost.cli.output import say, say_json
 from signalpost.cli.time_format import utc_second
 from signalpost.config import Config
 from signalpost.delivery.outbox.commands import Find
+from signalpost.delivery.tickets import of_several
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.notification import Payload, payload_id
 from signalpost.domain.signal import Signal
-from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.ticket import Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import StoreFailed
 from signalpost.service.health import Role
@@ -36,8 +37,6 @@ _HANGS = (
     "(`publish` with the same --id): a repeat is sent only once."
 )
 _HANGS_SINCE = "The store has not answered since. Check the disk. The next run delivers it."
-_BY_WEIGHT = (Outcome.DUPLICATE, Outcome.SUPPRESSED, Outcome.ACCEPTED, Outcome.HELD, Outcome.DIRECT, Outcome.REFUSED)
-"""Of several outcomes, the last one here is that of all."""
 
 
 class Answer(NamedTuple):
@@ -104,11 +103,8 @@ def print_answers(answers: Sequence[Answer], *, waited: bool, as_json: bool) -> 
 
 def _as_one(answers: Sequence[Answer]) -> Answer:
     """The answers for several tiers as one: the outcome that matters most, and all deliveries."""
-    ticket = max((each.ticket for each in answers), key=lambda ticket: _BY_WEIGHT.index(ticket.outcome))
-    known = next((each.ticket.id for each in answers if each.ticket.id), "")
     deliveries = {delivery.id: delivery for each in answers for delivery in each.deliveries}
-    warnings = dict.fromkeys(warning for each in answers for warning in each.ticket.warnings)
-    return Answer(ticket._replace(id=ticket.id or known, warnings=tuple(warnings)), list(deliveries.values()))
+    return Answer(of_several([each.ticket for each in answers]), list(deliveries.values()))
 
 
 def _print(ticket: Ticket, deliveries: Sequence[Delivery], *, waited: bool, as_json: bool) -> None:

@@ -3,20 +3,19 @@
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, cast
 
 import click
 
 from signalpost import clock
-from signalpost.cli.time_format import parse_duration
 from signalpost.domain.instant import iso
-from signalpost.domain.making import in_their_words
 from signalpost.domain.notification import Payload
+from signalpost.domain.seconds import duration
 from signalpost.domain.signal import Signal
 from signalpost.errors import InvalidValue, shown
 from signalpost.ingest.kinds import KIND_BY_PAYLOAD
+from signalpost.ingest.send_options import good_until
 
 _KIND = "kind"
 """The field for the kind that a payload's `to_json` writes."""
@@ -39,7 +38,7 @@ def made(payload: type[Payload], options: Mapping[str, Any], required: Collectio
         given["entry_zone"] = _zone(zone)
     made = _of_facts(payload, given or _from_stdin(), _STDIN)
     if isinstance(made, Signal) and good_for is not None:
-        return _good_for(made, good_for, has_time="time" in given)
+        return good_until(made, duration(good_for, "--good-for"), "--good-for", has_time="time" in given)
     return made
 
 
@@ -58,19 +57,6 @@ def _of_facts(payload: type[Payload], facts: dict[str, Any], source: str) -> Pay
     if payload is Signal:
         read = read.or_else("strategy_name", _STRATEGY).or_else("timestamp", _now())
     return kind.made(read)
-
-
-def _good_for(signal: Signal, text: str, *, has_time: bool) -> Signal:
-    """`signal` with an order that is good for a duration from its candle's close, or from now if no time is given.
-
-    Not from when it was known, which would be another time for a repeat.
-    """
-    lasts = parse_duration(text, "--good-for")
-    waits = signal.timeframe.duration if has_time and signal.timeframe is not None else timedelta()
-    try:
-        return signal.but(good_until=signal.timestamp + waits + lasts, valid_until=None)
-    except InvalidValue as error:
-        raise InvalidValue.of_all([in_their_words(each, "--good-for") for each in error.errors]) from None
 
 
 def _zone(text: str) -> Sequence[str] | str:

@@ -4,6 +4,7 @@ import asyncio
 import resource
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,7 @@ from signalpost.cli.option_types import NumberRange
 from signalpost.cli.output import say
 from signalpost.config import Config
 from signalpost.delivery.routing import ranks_of
+from signalpost.delivery.tickets import of_several
 from signalpost.domain.change import Change
 from signalpost.domain.notification import Payload
 from signalpost.domain.stream_state import StreamState
@@ -163,8 +165,8 @@ def service_api_of(service: AsyncNotificationService) -> "ServiceApi":
     async def take(payload: Payload, options: SendOptions, event: str) -> Ticket:
         if (intake := runtime.intake) is None:
             return runtime.not_running
-        priority, tier, context = options
-        return await intake.accept(payload, priority=priority, user_tier=tier, context=context, event=event, hold=False)
+        accept = partial(intake.accept, payload, priority=options.priority, context=options.context, event=event)
+        return of_several([await accept(user_tier=tier, hold=False) for tier in options.each_tier])
 
     async def amend(
         name: str, change: Change, if_version: int | None, tiers: frozenset[UserTier], key: str | None = None

@@ -5,11 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from signalpost import clock
 from signalpost.domain.instant import utc
+from signalpost.domain.seconds import DURATION, UNITS
 from signalpost.errors import InvalidValue
 
-_AGO = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_LONGEST = timedelta(days=366)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -19,9 +17,9 @@ def parse_time(text: str, option: str) -> datetime:
     Raises InvalidValue with the field `option`.
     """
     given = text.strip()
-    if found := _AGO.fullmatch(given.lower()):
+    if found := DURATION.fullmatch(given.lower()):
         try:
-            return clock.now() - timedelta(**{_UNITS[found[2]]: int(found[1])})
+            return clock.now() - timedelta(**{UNITS[found[2]]: int(found[1])})
         except OverflowError:
             advice = "use a shorter time, such as 30d, because this is before the year 1"
             raise InvalidValue.of(option, text, advice, code="out-of-range") from None
@@ -34,15 +32,6 @@ def parse_time(text: str, option: str) -> datetime:
             "give how long ago (90m, 12h, 30d), a day (2026-01-31), or a time with its zone (2026-01-31T10:00:00Z)"
         )
         raise InvalidValue.of(option, text, problem, code="invalid-time") from None
-
-
-def parse_duration(text: str, option: str) -> timedelta:
-    """Parse a duration such as 90m, 12h or 30d. Raises InvalidValue with the field `option`."""
-    found = _AGO.fullmatch(text.strip().lower())
-    if found and int(found[1]) and (duration := timedelta(**{_UNITS[found[2]]: int(found[1])})) <= _LONGEST:
-        return duration
-    advice = f"give a duration from 1s to {_LONGEST.days}d, such as 30m, 2h or 7d"
-    raise InvalidValue.of(option, text, advice, code="not-a-duration", limit=f"{_LONGEST.days}d")
 
 
 def format_duration(duration: timedelta) -> str:

@@ -1,5 +1,6 @@
 """The tickets with which intake answers."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from signalpost.delivery.outbox.commands import NewNotification, PutResult
@@ -9,6 +10,8 @@ from signalpost.domain.notification import Notification, payload_id
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 
+_BY_WEIGHT = (Outcome.DUPLICATE, Outcome.SUPPRESSED, Outcome.ACCEPTED, Outcome.HELD, Outcome.DIRECT, Outcome.REFUSED)
+"""Of several outcomes, the last one here is that of all."""
 _MOST_AHEAD = timedelta(minutes=1)
 """How far in the future a signal's candle may open before the ticket carries a warning."""
 
@@ -24,6 +27,17 @@ def ticket_of(new: NewNotification, result: PutResult) -> Ticket:
         return Ticket(result.outcome, result.notification_id)
     opened = payload_id(new.notification.payload)
     return Ticket(result.outcome, result.notification_id, signal_id=opened, version=1)
+
+
+def of_several(tickets: Sequence[Ticket]) -> Ticket:
+    """One ticket for the same notification for several tiers: the outcome that matters most, and all warnings."""
+    ticket = max(tickets, key=lambda ticket: _BY_WEIGHT.index(ticket.outcome))
+    known = next((each for each in tickets if each.id), ticket)
+    warnings = tuple(dict.fromkeys(warning for each in tickets for warning in each.warnings))
+    opened = next((each for each in tickets if each.signal_id is not None), ticket)
+    return ticket._replace(
+        id=ticket.id or known.id, warnings=warnings, signal_id=opened.signal_id, version=opened.version
+    )
 
 
 def warned(notification: Notification, ticket: Ticket) -> Ticket:

@@ -92,7 +92,7 @@ class Kind:
     @cached_property
     def _known(self) -> list[str]:
         known = {name for names in self.names.spellings.values() for name in names}
-        return sorted(known | {"priority", "user_tier", "tier", "context"})
+        return sorted(known | {"priority", "user_tier", "tier", "tiers", "context"})
 
 
 def _duration(value: Any) -> timedelta:

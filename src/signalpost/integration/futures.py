@@ -2,13 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from threading import local
 from time import monotonic
 from typing import Any, TypeVar
 
+from signalpost.delivery.tickets import of_several
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import is_from_keyboard
 from signalpost.telemetry.log_queue import log_failure
@@ -141,3 +142,19 @@ async def _awaited(future: Future[Result]) -> Result:
         future.add_done_callback(wake)
         await is_done.wait()
     return future.result()
+
+
+def of_all(futures: Sequence[TicketFuture]) -> TicketFuture:
+    """The future of the one ticket for all of these; the only one itself."""
+    if len(futures) == 1:
+        return futures[0]
+    whole = TicketFuture()
+
+    def wait_for(number: int) -> None:
+        if number == len(futures):
+            whole.set_result(of_several([each.result(0) for each in futures]))
+        else:  # one after the other, so that no two threads end it
+            futures[number].add_done_callback(lambda _: wait_for(number + 1))
+
+    wait_for(0)
+    return whole

@@ -1,6 +1,7 @@
 """The easy layer as a class: submits notifications from anywhere to a service in a thread of its own."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from threading import RLock, current_thread, main_thread
@@ -20,10 +21,11 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
+from signalpost.ingest.send_options import several
 from signalpost.integration.background import BackgroundWork
 from signalpost.integration.direct import DirectSender
 from signalpost.integration.fallback import Fallback, LostNotifications, Sender
-from signalpost.integration.futures import Deadline, TicketFuture, not_on_our_loop
+from signalpost.integration.futures import Deadline, TicketFuture, not_on_our_loop, of_all
 from signalpost.integration.lifecycle import Lifecycle
 from signalpost.integration.loop_thread import LoopThread
 from signalpost.integration.process_end import this_process
@@ -179,12 +181,19 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         priority: NotificationPriority | int | str | None = None,
         user_tier: UserTier | str | None = None,
         additional_context: Mapping[str, object] | None = None,
+        *,
+        tiers: Iterable[UserTier | str] = (),
+        good_for: timedelta | str | None = None,
     ) -> TicketFuture:
         """Queue a signal, an alert or a report from any thread, without waiting. Returns a future of its ticket.
 
-        The default priority depends on confidence or severity; the default tier is FREE. Raises InvalidValue.
+        The default priority depends on confidence or severity; the default tier is FREE. With `tiers`, it is for each
+        of these, and the ticket is that of all: refused if it was refused for one. `good_for`, such as "24h", is how
+        long a signal's limit or stop order is good after its candle's close. Raises InvalidValue.
         """
-        return self._submit(notification_of(signal_or_alert, priority, user_tier, additional_context))
+        payload, each_tier = several(signal_or_alert, user_tier, tiers, good_for)
+        made = [notification_of(payload, priority, tier, additional_context) for tier in each_tier]
+        return of_all([*map(self._submit, made)])
 
     def send_signal(
         self,
@@ -192,9 +201,17 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         priority: NotificationPriority | int | str | None = None,
         user_tier: UserTier | str | None = None,
         additional_context: Mapping[str, object] | None = None,
+        *,
+        tiers: Iterable[UserTier | str] = (),
+        good_for: timedelta | str | None = None,
     ) -> TicketFuture:
-        """Queue a signal from any thread, without waiting. Returns a future of its ticket. Raises InvalidValue."""
-        return self._submit(notification_of(signal, priority, user_tier, additional_context, kind=Signal))
+        """Queue a signal from any thread, without waiting. Returns a future of its ticket. Raises InvalidValue.
+
+        `tiers` and `good_for` are as in `send`.
+        """
+        payload, each_tier = several(signal, user_tier, tiers, good_for)
+        made = [notification_of(payload, priority, tier, additional_context, kind=Signal) for tier in each_tier]
+        return of_all([*map(self._submit, made)])
 
     _open = send_signal
 

@@ -4,11 +4,14 @@ Everything here belongs to one event loop. Strategies in other threads use `inte
 """
 
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any, Self
 from warnings import warn
 
 from signalpost.config import Config
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
+from signalpost.delivery.tickets import of_several
 from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill, Update
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
@@ -23,6 +26,7 @@ from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
 from signalpost.errors import InvalidConfiguration, StoreFailed
+from signalpost.ingest.send_options import several
 from signalpost.service.health import Health, HealthStatus, Role
 from signalpost.service.signal_verbs import SignalChange, SignalVerbs, name_of
 
@@ -93,12 +97,17 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
         *,
         event: str = "new",
         hold: bool = True,
+        tiers: Iterable[UserTier | str] = (),
+        good_for: timedelta | str | None = None,
     ) -> Ticket:
         """Accept a signal, an alert or a report. A ticket with the outcome `accepted` means saved to disk.
 
         By default the priority depends on a signal's confidence or an alert's severity, is LOW for a status and NORMAL
         otherwise, and the tier is FREE. If the store is unavailable, the notification is held in memory, or refused if
         `hold` is False. Raises InvalidValue for invalid arguments. A failing network or disk shows only in the ticket.
+
+        With `tiers`, it is for each of these, and the ticket is that of all: refused if it was refused for one.
+        `good_for`, such as "24h", is how long a signal's limit or stop order is good after its candle's close.
 
         `event` is deprecated for signals: use `update_signal` and its like. If the signal is in the book, `filled` and
         `closed` fill and close it at its `current_price`, `cancelled` and `expired` end its order, and an event that
@@ -112,14 +121,9 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
             if (change := await self._reported(signal_or_alert, event)) is not None:
                 name = signal_or_alert.signal_id
                 return await intake.amend(name, change, exact=True, context=additional_context, hold=hold)
-        return await intake.accept(
-            signal_or_alert,
-            event=event,
-            priority=priority,
-            user_tier=user_tier,
-            context=additional_context,
-            hold=hold,
-        )
+        payload, each_tier = several(signal_or_alert, user_tier, tiers, good_for)
+        accept = partial(intake.accept, payload, event=event, priority=priority, context=additional_context, hold=hold)
+        return of_several([await accept(user_tier=tier) for tier in each_tier])
 
     async def send_signal_async(
         self,

@@ -10,20 +10,23 @@ from signalpost.domain.exact import whole
 from signalpost.domain.faults import Conversions, Faults
 from signalpost.domain.instrument import read_pair
 from signalpost.domain.notification import Payload
+from signalpost.domain.seconds import duration
 from signalpost.domain.sent import as_sent
+from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import TradeState
 from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue, shown
 from signalpost.ingest import changes
 from signalpost.ingest.kinds import SIGNAL, Kind
-from signalpost.ingest.send_options import SendOptions, read_options
+from signalpost.ingest.send_options import SendOptions, good_until, read_options
 from signalpost.web.problem import Problem, not_understood
 from signalpost.web.tokens import Token
 
 MOST_LISTED = 1000
 """Signals in one answer."""
 _LONGEST_KEY = 255
+_GOOD_FOR = "good_for"
 _LONGEST_LIMIT = 10
 
 
@@ -45,6 +48,7 @@ def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str
     faults.
     """
     key = None if idempotency_key is None else _checked(idempotency_key)
+    body, wanted = _without_good_for(body, kind)
     found = kind.read(body)
     others = [(name, value) for name, value in body.items() if kind.names.place(name) is None]
     options, faults = read_options(others, UserTier(token.tier))
@@ -55,12 +59,21 @@ def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str
     made: Payload | None = None
     try:
         made = kind.made(found)
+        if wanted is not None and isinstance(made, Signal):
+            made = good_until(made, duration(wanted, _GOOD_FOR), _GOOD_FOR, has_time=True)
     except InvalidValue as error:
         faults = [*error.errors, *faults]
     if made is None or faults:
         raise not_understood(faults)
     is_repeatable = kind is SIGNAL or kind.id_field in found.fields
     return ApiRequest(made, options, is_repeatable, is_repeatable and "timestamp" not in found.fields)
+
+
+def _without_good_for(body: Mapping[str, Any], kind: Kind) -> tuple[Mapping[str, Any], Any]:
+    """The fields of a signal's body without `good_for`, and that."""
+    if kind is not SIGNAL:
+        return body, None
+    return {name: value for name, value in body.items() if name != _GOOD_FOR}, body.get(_GOOD_FOR)
 
 
 def read_change(verb: str, body: Mapping[str, Any]) -> changes.ReadChange:

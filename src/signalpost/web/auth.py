@@ -1,6 +1,6 @@
 """Checks tokens against their stored hashes, and limits how often each is used."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from math import ceil, inf
 
@@ -50,15 +50,14 @@ class TokenAuth:
             raise _too_many("This token has sent too many requests. Wait for the seconds in Retry-After.", wait)
         return token
 
-    def check_tier(self, token: Token, tier: UserTier) -> None:
-        """Raise Problem 403 if `token` may not send for `tier`."""
+    def check_tiers(self, token: Token, tiers: Iterable[UserTier]) -> None:
+        """Raise Problem 403 if `token` may not send for one of these tiers."""
         own = UserTier(token.tier)
-        if tier == own:
-            return
-        rank, highest = self._rank_by_tier.get(tier), self._rank_by_tier.get(own)
-        if rank is None or highest is None or rank > highest:
-            detail = f"This token may send for tier {str(own)!r} and lower ones, not for {str(tier)!r}."
-            raise Problem(HTTPStatus.FORBIDDEN, detail)
+        highest = self._rank_by_tier.get(own, -inf)
+        for tier in tiers:
+            if tier != own and self._rank_by_tier.get(tier, inf) > highest:
+                detail = f"This token may send for tier {str(own)!r} and lower ones, not for {str(tier)!r}."
+                raise Problem(HTTPStatus.FORBIDDEN, detail)
 
     def tiers_of(self, token: Token) -> frozenset[UserTier]:
         """The tiers whose signals `token` may see and change: its own and lower ones."""

@@ -72,7 +72,7 @@ _TITLE_BY_EVENT = {
     "strategy_msg": "Message from freqtrade",
 }
 _TEXT_BY_EVENT = {"warning": "status", "exception": "status", "strategy_msg": "msg"}
-_NOT_A_DETAIL = frozenset(("event", "type", "severity", "priority", "user_tier", "tier", "context"))
+_NOT_A_DETAIL = frozenset(("event", "type", "severity", "priority", "user_tier", "tier", "tiers", "context"))
 _REASON_BY_IGNORED_EVENT = {
     **dict.fromkeys(("exit", "exit_cancel"), "exits are sent when they are filled"),
     **dict.fromkeys(("protection_trigger", "protection_trigger_global"), "trades are sent when they are filled"),

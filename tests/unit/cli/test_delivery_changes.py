@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from signalpost import AsyncNotificationService, Config, clock
-from signalpost.cli.time_format import parse_duration
 from signalpost.delivery.wake_socket import WakeSocket
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Event, Settled
+from signalpost.domain.seconds import duration
 from signalpost.errors import InvalidValue
 from signalpost.sandbox.server import Sandbox
 from tests.surface.errors import Facts, facts_of
@@ -122,12 +122,12 @@ def test_why_names_the_command_until_it_was_run(folder: Folder, state: DeliveryS
 @pytest.mark.parametrize("text", ["", "0h", "h", "2", "1.5h", "-1h", "367d", "999999w"])
 def test_an_invalid_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
-        parse_duration(text, "--valid-for")
+        duration(text, "--valid-for")
     assert facts_of(refusal.value) == [Facts("not-a-duration", "--valid-for", repr(text), "366d")]
 
 
 def test_a_length_of_time() -> None:
-    assert [parse_duration(text, "x") for text in ("30m", " 2H ", "366d")] == [
+    assert [duration(text, "x") for text in ("30m", " 2H ", "366d")] == [
         timedelta(minutes=30),
         timedelta(hours=2),
         timedelta(days=366),

@@ -98,8 +98,8 @@ async def test_the_same_key_at_once_is_accepted_once(front: Front) -> None:
 async def test_an_idempotency_key_is_remembered_over_a_restart_and_a_forgotten_one_is_still_a_duplicate(
     front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalpost.web.first_times.FIRST_TIME_STATES", 1)
-    monkeypatch.setattr("signalpost.web.first_times.KEYS_PER_STATE", 3)
+    monkeypatch.setattr("signalpost.web.router.FIRST_TIME_STATES", 1)
+    monkeypatch.setattr("signalpost.web.router.KEYS_PER_STATE", 3)
     first = await front.post("alerts", ALERT, **{"Idempotency-Key": "0"})
     await front.service.stop()
     await front.service.start()

@@ -112,8 +112,8 @@ async def test_the_same_words_are_sent_once_in_sixty_seconds(front: Front, words
 
 
 async def test_repeated_words_stay_in_memory_longest(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("signalpost.web.first_times.FIRST_TIME_STATES", 1)
-    monkeypatch.setattr("signalpost.web.first_times.KEYS_PER_STATE", 3)
+    monkeypatch.setattr("signalpost.web.router.FIRST_TIME_STATES", 1)
+    monkeypatch.setattr("signalpost.web.router.KEYS_PER_STATE", 3)
 
     async def status_of(words: str) -> int:
         return (await front.hook("freqtrade", {"event": "status", "status": words})).status

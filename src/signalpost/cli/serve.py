@@ -169,11 +169,18 @@ def service_api_of(service: AsyncNotificationService) -> "ServiceApi":
         return of_several([await accept(user_tier=tier, hold=False) for tier in options.each_tier])
 
     async def amend(
-        name: str, change: Change, if_version: int | None, tiers: frozenset[UserTier], key: str | None = None
+        name: str,
+        change: Change,
+        if_version: int | None,
+        tiers: frozenset[UserTier],
+        key: str | None = None,
+        request: bytes | None = None,
     ) -> Ticket:
         if (intake := runtime.intake) is None:
             return runtime.not_running
-        return await intake.amend(name, change, exact=True, if_version=if_version, tiers=tiers, key=key, hold=False)
+        return await intake.amend(
+            name, change, exact=True, if_version=if_version, tiers=tiers, key=key, request=request, hold=False
+        )
 
     async def commit(state: StreamState) -> list[Ticket]:
         return await service.commit(state, ())

@@ -48,12 +48,15 @@ class Amendments:
         tiers: Collection[UserTier] | None,
         context: Mapping[str, object] | None,
         key: str | None,
+        request: bytes | None,
     ) -> Amend:
         """The command for a change that is made known now."""
         now = clock.now()
         ids = self._ids.next(now), self._ids.next(now)
         allowed = None if tiers is None else frozenset(tiers)
-        return Amend(name, change, now, ids, if_version, allowed, self._run, Context(context or {}), exact, key)
+        return Amend(
+            name, change, now, ids, if_version, allowed, self._run, Context(context or {}), exact, key, request
+        )
 
     async def save(self, command: Amend) -> Ticket:
         """Save a change. Raises StoreFailed.

@@ -127,17 +127,19 @@ class Intake:
         tiers: Collection[UserTier] | None = None,
         context: Mapping[str, object] | None = None,
         key: str | None = None,
+        request: bytes | None = None,
         hold: bool = True,
     ) -> Ticket:
         """Change the trade of a signal, and return the change's ticket once it is saved.
 
         `name` is the signal's id, its short id, its number, or its pair if exactly one of that pair is live; if it is
         `exact`, it is not a pair, and a number begins with `#`. With `tiers`, only a signal that was sent to none but
-        these can be changed. Another change with the same `key` is a duplicate. A change that cannot be saved now is
-        held in memory, or refused without `hold`, and it is checked when it is saved. Raises StoreClosed.
+        these can be changed. Another change with the same `key` is a duplicate, and refused if its `request` differs. A
+        change that cannot be saved now is held in memory, or refused without `hold`, and it is checked when it is
+        saved. Raises StoreClosed.
         """
         command = self._amendments.command(
-            name, change, exact=exact, if_version=if_version, tiers=tiers, context=context, key=key
+            name, change, exact=exact, if_version=if_version, tiers=tiers, context=context, key=key, request=request
         )
         if self._held:
             return self._keep(command, command.ids[0], _RECOVERING, hold=hold)

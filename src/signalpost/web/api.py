@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+import msgspec
+
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.exact import whole
 from signalpost.domain.faults import Conversions, Faults
@@ -82,6 +84,16 @@ def read_change(verb: str, body: Mapping[str, Any]) -> changes.ReadChange:
         return changes.read_change(verb, body)
     except InvalidValue as error:
         raise not_understood(error.errors) from None
+
+
+def change_key(token: Token, key: str | None) -> str | None:
+    """The key of a change for an Idempotency-Key of `token`, if there is one. Raises Problem if it is invalid."""
+    return None if key is None else f"{derived_id(token, _checked(key))}\tchange"  # no signal's id has a tab
+
+
+def request_of(name: str, verb: str, read: changes.ReadChange) -> bytes:
+    """What stands for a request to change a signal: equal for the same one, in whatever order its fields are."""
+    return hashlib.blake2s(msgspec.json.encode((name, verb, read.change, read.if_version))).digest()
 
 
 def read_query(pairs: Iterable[tuple[str, str]], tiers: frozenset[UserTier]) -> FindTrades:

@@ -150,8 +150,10 @@ class Router:
         token = self._admitted(request, bearer(request), Scope.API)
         check_json(request)
         raw = await body_of(request, self._read_within)
-        change, if_version = await self._read(lambda: api.read_change(verb, json_object(raw)))
-        amended = self._service.amend(id, change, if_version, self._auth.tiers_of(token))
+        key = api.change_key(token, request.headers.get("Idempotency-Key"))
+        read = await self._read(lambda: api.read_change(verb, json_object(raw)))
+        same = None if key is None else api.request_of(id, verb, read)
+        amended = self._service.amend(id, read.change, read.if_version, self._auth.tiers_of(token), key, same)
         return of_ticket(await self._timeouts.wait(amended))
 
     async def _take(self, token: Token, parsed: api.ApiRequest, kind: Kind) -> Ticket:

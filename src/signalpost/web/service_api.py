@@ -24,7 +24,7 @@ class Take(Protocol):
 class Amending(Protocol):
     """Change a signal of the book, if it was sent to none but these tiers; refuse it if the store is unavailable.
 
-    Another change with the same key is a duplicate.
+    Another change with the same key is a duplicate, and refused if its `request` differs.
     """
 
     def __call__(
@@ -34,6 +34,7 @@ class Amending(Protocol):
         if_version: int | None,
         tiers: frozenset[UserTier],
         key: str | None = None,
+        request: bytes | None = None,
     ) -> Coroutine[Any, Any, Ticket]:
         """Return the ticket."""
         ...

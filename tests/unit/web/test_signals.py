@@ -145,3 +145,48 @@ async def test_only_these_methods_and_verbs_exist(front: Front) -> None:
 async def test_a_service_that_is_not_running_is_503(front: Front) -> None:
     await front.service.stop()
     assert (await change(front, "close", price=1)).status == (await get(front, "")).status == 503
+
+
+async def keyed(front: Front, verb: str, key: str, token: str = "free", path: str = PATH, **body: Any) -> Answer:
+    return await front.post(f"signals/{path}/{verb}", body, token, **{"Idempotency-Key": key})
+
+
+async def test_the_same_request_with_a_key_has_the_answer_of_before_whatever_happened_since(front: Front) -> None:
+    await front.post("signals", LONG)
+    first = await keyed(front, "update", "k", stop="1.1610")
+    await change(front, "update", stop="1.1620")
+    again = await keyed(front, "update", "k", stop="1.1610")
+    assert (first.status, again.status, again.body["outcome"]) == (202, 200, "duplicate")
+    assert (again.body["id"], again.body["version"]) == (first.body["id"], 2)
+    assert (await get(front, f"/{PATH}")).body["version"] == 3
+    moved = await keyed(front, "update", "l", stop="1.1610")
+    assert (moved.status, moved.body["version"]) == (202, 4)
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "body"),
+    [
+        ("update", PATH, {"stop": "1.1611"}),
+        ("update", PATH, {"stop": "1.1610", "if_version": 1}),
+        ("close", PATH, {"price": "1.1610"}),
+        ("update", "2", {"stop": "1.1610"}),
+    ],
+)
+async def test_another_request_with_the_same_key_is_refused(
+    front: Front, verb: str, path: str, body: dict[str, Any]
+) -> None:
+    await front.post("signals", LONG)
+    await front.post("signals", LONG | {"id": "2"})
+    assert (await keyed(front, "update", "k", stop="1.1610")).status == 202
+    answer = await keyed(front, verb, "k", path=path, **body)
+    assert (answer.status, answer.body["cause"]) == (409, "conflict")
+    assert (await get(front, f"/{PATH}")).body["version"] == 2
+    assert (await get(front, "/2")).body["version"] == 1
+
+
+async def test_a_key_belongs_to_its_token_and_one_whose_request_was_refused_is_free(front: Front) -> None:
+    await front.post("signals", LONG)
+    assert (await keyed(front, "cancel", "k", reason="x")).body["cause"] == "not-possible"
+    assert (await keyed(front, "update", "k", stop="1.1610")).status == 202
+    assert (await keyed(front, "update", "k", "admin", stop="1.1620")).status == 202
+    assert (await keyed(front, "update", " ", stop="1.1630")).fields == ["Idempotency-Key"]

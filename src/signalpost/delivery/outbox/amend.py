@@ -32,10 +32,8 @@ _KEY_LASTS_FOR = timedelta(days=7)
 
 def amend(tx: Transaction, command: Amend) -> Amendment:
     """Change a trade, and put the change on its cards."""
-    if command.key is not None and (known := tx.first(f"{sql.KEYS} = ?", (command.key,))) is not None:
-        first = notification_in((tx.first(sql.OPENING, (known[2],)) or (None,))[0])
-        trade = first.trade if isinstance(first, Notification) else None
-        return Amendment(Outcome.DUPLICATE, trade, repeats=known[2])
+    if (known := _known(tx, command)) is not None:
+        return known
     book = Book(tx)
     if command.run is None:
         rows = book.named(command.name, exact=command.exact)
@@ -63,6 +61,20 @@ def amend(tx: Transaction, command: Amend) -> Amendment:
     if changed is trade:
         return Amendment(Outcome.DUPLICATE, trade)
     return _Change(tx, command, row, trade, changed).write()
+
+
+def _known(tx: Transaction, command: Amend) -> Amendment | None:
+    """The answer to a change whose key is known: that of before, or a refusal of another request."""
+    known = None if command.key is None else tx.first(f"{sql.KEYS} = ?", (command.key,))
+    if known is None:
+        return None
+    _, request, notification_id, _ = known
+    if command.request is not None and command.request != request:
+        why = "this idempotency key was used for another request: use a different key for each"
+        return Amendment(Outcome.REFUSED, None, Refusal.CONFLICT, why)
+    first = notification_in((tx.first(sql.OPENING, (notification_id,)) or (None,))[0])
+    trade = first.trade if isinstance(first, Notification) else None
+    return Amendment(Outcome.DUPLICATE, trade, repeats=notification_id)
 
 
 def end_trades(tx: Transaction, command: EndTrades) -> tuple[Amendment, ...]:
@@ -200,7 +212,9 @@ class _Change:
         self._tx.add([changed.pop(row.delivery.id, row) for row in self._added])
         self._tx.move(list(changed.values()), was=DeliveryState.PENDING)
         until = micros(notification.accepted_at + _KEY_LASTS_FOR)
-        keys = [key for key in (notification.key, self._command.key) if key is not None]
-        rows = [(key, notification.content_hash, notification.id, until) for key in keys]
+        content, command = notification.content_hash, self._command
+        rows = [(notification.key, content, notification.id, until)]
+        if command.key is not None:
+            rows.append((command.key, command.request or content, notification.id, until))
         self._tx.write(sql.SAVE_KEY, rows)
         Book(self._tx).save(self._row, self._trade)

@@ -83,6 +83,8 @@ class Amend(Command[Amendment], frozen=True):
     """Not by a pair, nor by a number without its `#`: a program's id must not find another signal."""
     key: str | None = None
     """The caller's idempotency key: for 7 days, another change with it is a duplicate, of whatever signal."""
+    request: bytes | None = None
+    """What the key stands for: another request with the key is refused. None if each is a duplicate."""
 
 
 class EndTrades(Command[tuple[Amendment, ...]], frozen=True):

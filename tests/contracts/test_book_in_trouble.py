@@ -20,6 +20,7 @@ from signalpost.sinks.evidence import Loss
 from tests.contracts.book_driver import MINUTE, START, A, Driver, damage, signal
 
 _S = DeliveryState
+NOBODY_KNOWS = Message(A, "", START, 1)
 
 
 async def test_a_post_that_may_be_shown_is_followed_by_a_marked_one(book: Driver) -> None:
@@ -48,10 +49,51 @@ async def test_a_state_after_a_post_that_may_be_shown_is_marked(book: Driver) ->
 async def test_a_state_after_a_post_whose_message_is_unknown_is_marked(book: Driver) -> None:
     """Such as one that was answered 204, without a body."""
     await book.open(signal())
-    await book.settle(await book.leased(), message=Message(A, "", book.now, 1))
+    await book.settle(await book.leased(), message=NOBODY_KNOWS)
     await book.change(Update(stop_loss="1.0960"))
     entry = await book.leased()
     assert (entry.delivery.may_repeat, entry.is_edit) == (True, False)
+
+
+async def test_a_post_whose_message_is_unknown_counts_as_shown_and_an_unanswered_one_does_not(book: Driver) -> None:
+    for name, state in (("s1", _S.DELIVERED), ("s2", _S.UNCONFIRMED)):
+        await book.open(signal(name))
+        await book.settle(
+            await book.leased(), state, message=None if state is _S.UNCONFIRMED else NOBODY_KNOWS, may_repeat=True
+        )
+    unanswered, shown = [entry.cards[0] for entry in await book.find()]
+    assert (shown.message, shown.version, shown.first_shown_at) == (None, 1, START)
+    assert (unanswered.message, unanswered.version, unanswered.first_shown_at) == (None, 0, None)
+
+
+async def test_a_companion_waits_for_the_card_that_replaces_a_deleted_one(book: Driver) -> None:
+    await book.shown()
+    await book.change(Close(price="1.1010"))
+    lost = CardResult(2, is_edit=True, loss=Loss.DELETED)
+    await book.settle(await book.leased(), _S.PENDING, card=lost, not_before=book.now + MINUTE)
+    book.now += MINUTE / 2
+    held = await book.lease()
+    assert (held.entries, held.expired) == ((), ())
+    book.now += MINUTE / 2
+    replacement = await book.leased()
+    assert (replacement.notification.event, replacement.replaces) == ("v2", Loss.DELETED)
+    book.now += timedelta(seconds=2)
+    assert (await book.lease()).entries == (), "it is being sent"
+    await book.settle(replacement)
+    book.now += timedelta(seconds=2)
+    assert [each.state for each in (await book.lease()).expired] == [_S.SUPERSEDED]
+
+
+async def test_a_companion_is_sent_if_the_card_that_replaces_a_deleted_one_is_refused(book: Driver) -> None:
+    """Its readers saw the signal."""
+    await book.shown()
+    await book.change(Close(price="1.1010"))
+    lost = CardResult(2, is_edit=True, loss=Loss.DELETED)
+    await book.settle(await book.leased(), _S.PENDING, card=lost)
+    await book.settle(await book.leased(), _S.DEAD)
+    book.now += timedelta(seconds=1)
+    companion = await book.leased()
+    assert (companion.notification.event, companion.card) == ("v2 companion", None)
 
 
 async def test_a_person_revives_an_opening_that_expired(book: Driver) -> None:

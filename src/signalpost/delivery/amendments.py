@@ -21,7 +21,7 @@ _PAGE = 100
 
 
 class Amendments:
-    """Makes commands of changes, and tickets of their answers. `on_put` is as in Intake."""
+    """Makes commands of changes, and tickets of their answers. `on_put` and `open_for` are as in Intake."""
 
     def __init__(
         self,
@@ -31,12 +31,14 @@ class Amendments:
         emit: Listener,
         on_put: Callable[[Iterable[str], NotificationPriority, datetime], None],
         run: str | None,
+        open_for: timedelta,
     ) -> None:
         self._outbox = outbox
         self._ids = ids
         self._emit = emit
         self._on_put = on_put
         self._run = run
+        self._open_for = open_for
 
     def command(
         self,
@@ -55,7 +57,18 @@ class Amendments:
         ids = self._ids.next(now), self._ids.next(now)
         allowed = None if tiers is None else frozenset(tiers)
         return Amend(
-            name, change, now, ids, if_version, allowed, self._run, Context(context or {}), exact, key, request
+            name,
+            change,
+            now,
+            ids,
+            if_version,
+            allowed,
+            self._run,
+            Context(context or {}),
+            exact,
+            key,
+            request,
+            self._open_for,
         )
 
     async def save(self, command: Amend) -> Ticket:
@@ -71,11 +84,11 @@ class Amendments:
         if ticket.outcome is Outcome.REFUSED:
             self._emit(ChangeRefused(command.name, ticket.reason or ""))
 
-    async def end_unheard_of(self, open_for: timedelta) -> int:
-        """End trades that did not change for so long, and return how many were ended. Raises StoreFailed."""
+    async def end_unheard_of(self) -> int:
+        """End trades that did not change for `open_for`, and return how many were ended. Raises StoreFailed."""
         now = clock.now()
         ids = tuple(self._ids.next(now) for _ in range(_PAGE))
-        ended = await self._outbox.do(EndTrades(now - open_for, now, ids))
+        ended = await self._outbox.do(EndTrades(now - self._open_for, now, ids))
         for answer in ended:
             self._ticket(answer)
         return len(ended)

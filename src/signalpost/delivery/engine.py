@@ -1,7 +1,7 @@
 """Intake and dispatch of one process, put together on one outbox, one bus and one view of the store's health."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
@@ -14,13 +14,15 @@ from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.validity import OPEN_FOR
 from signalpost.telemetry.bus import Bus
 
 
 class Engine:
     """Always has an intake. Has a dispatcher only while this process owns the store: from `deliver` to `release`.
 
-    `on_put` is called after each put. `random_bits` draws the random part of ticket ids.
+    `on_put` is called after each put. `random_bits` draws the random part of ticket ids. `open_for` is how long a trade
+    may be live without a change.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Engine:
         random_bits: Callable[[int], int],
         on_put: Callable[[], None] = lambda: None,
         run: str | None = None,
+        open_for: timedelta = OPEN_FOR,
     ) -> None:
         self._outbox = outbox
         self._bus = bus
@@ -46,6 +49,7 @@ class Engine:
             on_put=self._put,
             run=run,
             health=self.store_health,
+            open_for=open_for,
         )
 
     @property

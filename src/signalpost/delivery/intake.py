@@ -39,6 +39,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
+from signalpost.domain.validity import OPEN_FOR
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 MOST_HELD = 10_000
@@ -53,7 +54,8 @@ _TRY_AGAIN_AFTER = timedelta(seconds=1)
 class Intake:
     """Accepts notifications.
 
-    `on_put` is called after each is saved, with its waiting destinations, its priority and its expiry.
+    `on_put` is called after each is saved, with its waiting destinations, its priority and its expiry. `open_for` is
+    how long a trade may be live without a change.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Intake:
         on_put: Callable[[Iterable[str], NotificationPriority, datetime], None],
         run: str | None = None,
         health: StoreHealth | None = None,
+        open_for: timedelta = OPEN_FOR,
     ) -> None:
         self.routing = routing
         """The current routes. They are replaced when the process that delivers changes."""
@@ -74,7 +77,7 @@ class Intake:
         self._emit = emit
         self._on_put = on_put
         self._run = run
-        self._amendments = Amendments(outbox, ids, emit=emit, on_put=on_put, run=run)
+        self._amendments = Amendments(outbox, ids, emit=emit, on_put=on_put, run=run, open_for=open_for)
         self._health = health or StoreHealth(emit)
         self._held: deque[NewNotification | Amend] = deque()
         self._held_by_key: dict[str, Notification] = {}
@@ -150,9 +153,9 @@ class Intake:
         self._recovered()
         return ticket
 
-    async def end_unheard_of(self, open_for: timedelta) -> int:
-        """End some trades that did not change for so long, and return how many were. Raises StoreFailed."""
-        return await self._amendments.end_unheard_of(open_for)
+    async def end_unheard_of(self) -> int:
+        """End some trades that did not change for `open_for`, and return how many were. Raises StoreFailed."""
+        return await self._amendments.end_unheard_of()
 
     async def find(self, wanted: FindTrades) -> tuple[BookEntry, ...]:
         """The trades of the signal book that match. Raises StoreFailed."""

@@ -7,7 +7,6 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, closing, suppress
-from functools import partial
 from random import Random, random
 from typing import Any, Self
 from weakref import WeakSet
@@ -63,17 +62,19 @@ class Run:
         self.process = os.getpid()
         self.loop = asyncio.get_running_loop()
         self.outbox = ThreadedOutbox(core, bus.emit)
-        self._config = config
-        self._core = core
-        self._bus = bus
-        self._metrics = metrics
+        self._config, self._core = config, core
+        self._bus, self._metrics = bus, metrics
         self._is_producer = is_producer
         self._may_own = bool(config.destinations) and not is_producer  # else it would keep out those that can deliver
         self._own_routing = config.routing()
-        # Its own source, so that a caller's seed repeats no ids. Asking the system for each id would be slow.
-        ids = Random()  # noqa: S311  # ids are not secrets
         self.engine = Engine(
-            self.outbox, self._own_routing, bus, random_bits=ids.getrandbits, on_put=self._wake_owner, run=config.run
+            self.outbox,
+            self._own_routing,
+            bus,
+            random_bits=Random().getrandbits,  # noqa: S311  # ids are not secrets; a caller's seed repeats none
+            on_put=self._wake_owner,
+            run=config.run,
+            open_for=config.open_for,
         )
         self._pending = PendingTickets(self.outbox)
         self._alerts = OperatorAlerts(self.engine.intake.accept, variable_of)
@@ -358,8 +359,7 @@ class Run:
             undo.push_async_callback(dispatcher.stop, 0)
             wake_socket = await WakeSocket.open(self._core.bell_path, self.outbox.look, self.outbox.call)
             undo.push_async_callback(wake_socket.close)
-            end_trades = partial(self.engine.intake.end_unheard_of, config.open_for)
-            retention = Retention(self.outbox, config.retention, end_trades)
+            retention = Retention(self.outbox, config.retention, self.engine.intake.end_unheard_of)
             undo.push_async_callback(retention.end)
             undo.push_async_callback(KeptTask("pruning", retention.run, self._bus.emit).end)
             self._owned = undo.pop_all()

@@ -146,9 +146,18 @@ async def test_what_a_change_replaces_is_reported_so_that_the_queue_is_counted_r
     assert added - len(settled) == len(await opened.outbox.do(Open()))
 
 
+async def test_edits_last_as_long_as_a_trade_may_be_live_and_a_day() -> None:
+    harness = IntakeHarness("signals-free", open_for=timedelta(days=200))
+    name = await opening(harness)
+    for change, days in ((Update(note="one"), 201), (Close(price="1.1"), 1)):
+        await harness.intake.amend(name, change)
+        taken = [event.notification for event in harness.events if isinstance(event, Taken)][-1]
+        assert taken.valid_until - taken.accepted_at == timedelta(days=days)
+
+
 async def test_trades_of_which_nothing_was_heard_are_ended(opened: IntakeHarness, clock: ManualClock) -> None:
     await opening(opened)
     clock.advance(timedelta(days=91))
-    assert await opened.intake.end_unheard_of(timedelta(days=90)) == 1
-    assert await opened.intake.end_unheard_of(timedelta(days=90)) == 0
+    assert await opened.intake.end_unheard_of() == 1
+    assert await opened.intake.end_unheard_of() == 0
     assert isinstance(opened.events[-1], Settled), "the opening that was never shown"

@@ -123,7 +123,7 @@ class _Change:
         """Write the trade, the notifications and their deliveries."""
         trade, command = self._trade, self._command
         ended = trade.end is not None
-        until = command.now + validity.EDIT + (timedelta(0) if ended else validity.OPEN_FOR)
+        until = command.now + validity.EDIT + (timedelta(0) if ended else command.open_for)
         notification = Notification(
             id=command.ids[0],
             payload=trade.signal,

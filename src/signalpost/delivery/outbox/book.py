@@ -3,7 +3,7 @@
 See docs/why/0032-a-signal-has-a-life.md.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, LoadState, Open, Stats
@@ -15,6 +15,7 @@ from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade, TradeState
+from signalpost.domain.validity import OPEN_FOR
 from signalpost.sinks.port import Shown
 
 
@@ -85,6 +86,8 @@ class Amend(Command[Amendment], frozen=True):
     """The caller's idempotency key: for 7 days, another change with it is a duplicate, of whatever signal."""
     request: bytes | None = None
     """What the key stands for: another request with the key is refused. None if each is a duplicate."""
+    open_for: timedelta = OPEN_FOR
+    """How long a trade may be live without a change. Edits last until then, and a day."""
 
 
 class EndTrades(Command[tuple[Amendment, ...]], frozen=True):

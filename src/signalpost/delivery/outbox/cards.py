@@ -21,7 +21,7 @@ from signalpost.sinks.port import Shown
 _SHOWN_BY = {True: "superseded: its card shows this state", False: "superseded: its card shows a newer state"}
 NEVER_SHOWN = "its signal was never shown here"
 _LOOK_AGAIN = timedelta(seconds=2)
-"""After which a delayed tier looks again whether the faster ones were served."""
+"""After which a delayed tier, or a companion, looks again whether the cards before it were sent."""
 _FOR_THE_CARD = timedelta(seconds=0.5)
 """How long a companion waits at least, so that its link leads to the new state."""
 _TO_SEND = timedelta(seconds=20)
@@ -61,14 +61,18 @@ class CardRow(NamedTuple):
         """Whether the destination shows the trade, or may show it."""
         return self.message is not None or self.is_doubtful
 
+    @property
+    def is_being_replaced(self) -> bool:
+        """Whether its message was lost here, and no other was posted yet."""
+        return not self.is_shown and self.loss not in {None, Loss.UNREACHABLE}
+
     def companion_ending(self, version: int) -> tuple[DeliveryState, str] | None:
         """How a companion on a version ends without being sent; None if it is to be sent."""
         if self.is_stopped:
             return DeliveryState.SUPPRESSED, self._stopped_for
         if self.posted_version is not None and self.posted_version >= version:
             return DeliveryState.SUPERSEDED, _SHOWN_BY[self.posted_version == version]
-        is_shown = self.is_shown or self.loss is Loss.UNREACHABLE
-        return None if is_shown else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
+        return None if self.is_shown or self.loss is not None else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
 
     def ending(self, version: int, now: datetime, *, is_live: bool) -> tuple[DeliveryState, str] | None:
         """How a version of the card ends without being sent; None if it is to be sent."""
@@ -119,6 +123,8 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     if notification.before is not None:
         if (end := card.companion_ending(version)) is not None:
             return row.moved(*end)
+        if card.is_being_replaced and _is_to_come(tx, sequence, {card.destination}):
+            return _put_off(row, now)  # the new message says it, too
         return OutboxEntry(row.delivery, notification, _linked(tx, card), tier=card.tier)
     is_live = notification.trade is None or notification.trade.state.is_live
     if (end := card.ending(version, now, is_live=is_live)) is not None:
@@ -126,9 +132,13 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     if row.delivery.id.turn > 1 and tx.first(sql.VERSION_OF, (sequence,)) != (version,):
         return row.moved(DeliveryState.SUPERSEDED, OUTDATED)
     if card.delay and _is_served_before(tx, card):
-        later = row.delivery._replace(not_before=now + _LOOK_AGAIN)
-        return row._replace(delivery=later).moved(DeliveryState.PENDING, row.delivery.reason)
+        return _put_off(row, now)
     return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.loss, card.tier)
+
+
+def _put_off(row: Row, now: datetime) -> Row:
+    later = row.delivery._replace(not_before=now + _LOOK_AGAIN)
+    return row._replace(delivery=later).moved(DeliveryState.PENDING, row.delivery.reason)
 
 
 def together(tx: Transaction, first: OutboxEntry, now: datetime) -> tuple[OutboxEntry, ...]:
@@ -184,8 +194,13 @@ def _linked(tx: Transaction, card: CardRow) -> Shown | None:
 def _is_served_before(tx: Transaction, card: CardRow) -> bool:
     """Whether a faster tier still waits for a card of this trade."""
     faster = {each.destination for each in cards_of(tx, card.sequence) if each.delay < card.delay}
-    waiting = {lane for (lane,) in tx.select(sql.LANES_OF_WAITING, (card.sequence,))}
-    return bool(faster & waiting) or any(tx.is_in_flight(card.sequence, each) for each in faster)
+    return _is_to_come(tx, card.sequence, faster)
+
+
+def _is_to_come(tx: Transaction, sequence: str, lanes: set[str]) -> bool:
+    """Whether a card of a trade waits or is being sent in one of these lanes."""
+    waiting = {lane for (lane,) in tx.select(sql.LANES_OF_WAITING, (sequence,))}
+    return bool(lanes & waiting) or any(tx.is_in_flight(sequence, each) for each in lanes)
 
 
 def _posted(delivery: Delivery, card: CardRow) -> Delivery:
@@ -222,8 +237,10 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
     elif result.loss is not None:
         tx.write(sql.LOSE_CARD, [(result.loss.value, result.is_stopped, *where)])
         tx.write(sql.NO_EDIT, [row.delivery.id])
-    elif not result.is_edit and (verdict.may_repeat or row.delivery.state is DeliveryState.DELIVERED):
-        tx.write(sql.DOUBT_CARD, [where])  # it may be shown, but nobody knows its message
+    elif not result.is_edit and row.delivery.state is DeliveryState.DELIVERED:  # but nobody knows its message
+        tx.write(sql.DOUBT_CARD, [(result.version, message and micros(message.sent_at), *where)])
+    elif not result.is_edit and verdict.may_repeat:
+        tx.write(sql.DOUBT_CARD, [(0, None, *where)])
 
 
 def _card(values: Sequence[Any]) -> CardRow:

@@ -167,7 +167,9 @@ VERSION_OF = "SELECT version FROM trade WHERE sequence = ?"
 REOPEN_CARD = """
 UPDATE card SET open_until = max(open_until, ?) WHERE sequence = ? AND destination = ?
   AND EXISTS (SELECT 1 FROM trade WHERE trade.sequence = card.sequence AND trade.version = 1)"""
-DOUBT_CARD = "UPDATE card SET is_doubtful = 1 WHERE sequence = ? AND destination = ?"
+DOUBT_CARD = """
+UPDATE card SET is_doubtful = 1, version = max(version, ?), first_shown_at = coalesce(first_shown_at, ?)
+WHERE sequence = ? AND destination = ?"""
 FORGET_DIGEST = """
 UPDATE message SET digest = NULL WHERE destination = ? AND message_id = (
   SELECT message_id FROM card WHERE sequence = ? AND card.destination = message.destination)"""

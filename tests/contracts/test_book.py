@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from signalpost.delivery.outbox.book import EndTrades
-from signalpost.delivery.outbox.commands import Message, NewDelivery, NewNotification, Prune, Put
+from signalpost.delivery.outbox.commands import Message, NewDelivery, NewNotification, Open, Prune, Put
 from signalpost.domain.change import CancelOrder, Close, Fill, Flag, Reopen, Update
 from signalpost.domain.context import Context
-from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.notification import notification_of
@@ -175,6 +175,32 @@ async def test_edits_can_be_held_while_posts_leave_and_the_reverse(book: Driver)
     assert (await book.leased(edits=False)).notification.event == "new"
     assert (await book.lease(edits=False)).entries == ()
     assert (await book.leased(posts=False)).notification.event == "v2"
+
+
+async def test_an_edit_that_was_put_as_a_post_waits_with_the_edits(book: Driver) -> None:
+    await book.open(signal())
+    first = await book.leased()
+    await book.change(Update(note="Watch the news."))
+    await book.settle(first)
+    held = await book.lease(edits=False)
+    assert (held.entries, held.expired) == ((), ())
+    assert (await book.leased(posts=False)).is_edit
+
+
+async def test_open_deliveries_can_be_listed_without_the_edits_of_some_destinations(book: Driver) -> None:
+    await book.open(signal(), A, B)
+    for lane in (A, B):
+        await book.settle(await book.leased(lane))
+    await book.change(Update(target_hit=1))
+    await book.leased(B)
+    for held, events in ((frozenset({A, B}), 3), (frozenset({A}), 3), (frozenset({"other"}), 4), (frozenset(), 4)):
+        for where in ({}, {"notification_ids": tuple({each.id.notification_id for each in await opened(book)})}):
+            assert len(await opened(book, edits_held_in=held, **where)) == events, held
+        assert len(await opened(book, destination=A, edits_held_in=held)) == events - 2
+
+
+async def opened(book: Driver, **wanted: Any) -> tuple[Delivery, ...]:
+    return await book.outbox.do(Open(**wanted))
 
 
 async def test_a_change_with_a_key_that_was_used_is_a_duplicate_of_the_first_one(book: Driver) -> None:

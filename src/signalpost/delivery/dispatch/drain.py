@@ -65,7 +65,8 @@ class Drain:
         with _added(self._each) as news:
             while not self._is_over:
                 news.clear()
-                found = await self._outbox.insist(Open(notification_ids=(notification_id,)))
+                held = self._edits_held(until)
+                found = await self._outbox.insist(Open(notification_ids=(notification_id,), edits_held_in=held))
                 if not self._can_move(found, until) and not news.is_set():
                     return
                 await news.wait()
@@ -77,20 +78,25 @@ class Drain:
     async def _any_in_time(self, until: float) -> bool:
         counts = await self._outbox.insist(Stats(only_open=True))
         for name, lane in self._lanes.items():
-            waiting = counts.get((name, DeliveryState.PENDING), 0)
-            if waiting and await self._is_in_time(lane, waiting, until):
+            if counts.get((name, DeliveryState.PENDING)) and await self._is_in_time(lane, until):
                 return True
         return False
 
-    async def _is_in_time(self, lane: Lane, waiting: int, until: float) -> bool:
+    async def _is_in_time(self, lane: Lane, until: float) -> bool:
         if _comes(lane.passes_on_at(asyncio.get_running_loop().time()), until):
             return True
         if not _comes(_first_at(lane, NotificationPriority.URGENT), until):
             return False  # not even an URGENT could leave
-        found = await self._outbox.insist(Open(lane.destination, limit=_LOOKED_AT))
-        if waiting > len(found) and _comes(_first_at(lane, NotificationPriority.HIGH), until):
+        held = self._edits_held(until)
+        found = await self._outbox.insist(Open(lane.destination, limit=_LOOKED_AT + 1, edits_held_in=held))
+        if len(found) > _LOOKED_AT and _comes(_first_at(lane, NotificationPriority.HIGH), until):
             return True
         return self._can_move(found, until)
+
+    def _edits_held(self, until: float) -> frozenset[str]:
+        """The destinations where no edit may begin in time."""
+        now = asyncio.get_running_loop().time()
+        return frozenset(name for name, lane in self._lanes.items() if until < lane.gate.edits_ready_at(now) < inf)
 
     def _can_move(self, found: Iterable[Delivery], until: float) -> bool:
         """Whether one of these open deliveries is being sent, or may be tried in time."""

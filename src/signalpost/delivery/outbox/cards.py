@@ -236,7 +236,7 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
         tx.write(sql.SHOW_CARD, [(message.message_id, result.version, posted, micros(message.sent_at), *where)])
     elif result.loss is not None:
         tx.write(sql.LOSE_CARD, [(result.loss.value, result.is_stopped, *where)])
-        tx.write(sql.NO_EDIT, [row.delivery.id])
+        tx.write(sql.MARK_EDIT, [(False, *row.delivery.id)])
     elif not result.is_edit and row.delivery.state is DeliveryState.DELIVERED:  # but nobody knows its message
         tx.write(sql.DOUBT_CARD, [(result.version, message and micros(message.sent_at), *where)])
     elif not result.is_edit and verdict.may_repeat:

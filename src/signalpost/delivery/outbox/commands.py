@@ -326,6 +326,8 @@ class Open(Command[tuple[Delivery, ...]], frozen=True):
     destination: str | None = None
     notification_ids: tuple[str, ...] | None = None
     limit: int = 1000
+    edits_held_in: frozenset[str] = frozenset()
+    """Destinations whose pending edits of cards are left out."""
 
 
 class History(Command[tuple[Attempt, ...]], frozen=True):

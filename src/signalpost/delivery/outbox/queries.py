@@ -57,10 +57,14 @@ def shown_entry(tx: Transaction, row: Row) -> OutboxEntry:
 
 def _open(tx: Transaction, command: Open) -> tuple[Delivery, ...]:
     values: list[Any] = [] if command.destination is None else [command.destination]
+    if command.edits_held_in:
+        values.append(listed(sorted(command.edits_held_in)))
     if command.notification_ids is not None:
         values.append(listed(command.notification_ids))
     query = sql.open_ones(
-        in_a_lane=command.destination is not None, of_notifications=command.notification_ids is not None
+        in_a_lane=command.destination is not None,
+        of_notifications=command.notification_ids is not None,
+        without_edits=bool(command.edits_held_in),
     )
     rows = tx.guard.checked(tx.select(query, [*values, -1]))
     return tuple(row.delivery for row in islice(rows, command.limit))

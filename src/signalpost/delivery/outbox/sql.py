@@ -67,7 +67,7 @@ ROW = f"SELECT {COLUMNS} FROM delivery {ONE}"
 DESTINATIONS_OF = "SELECT destination FROM delivery WHERE notification_id = ?"
 STATES_OF = "SELECT destination, state FROM delivery WHERE notification_id = ?"
 ADD = f"INSERT INTO delivery ({COLUMNS}, is_edit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-NO_EDIT = f"UPDATE delivery SET is_edit = 0 {ONE}"
+MARK_EDIT = f"UPDATE delivery SET is_edit = ? {ONE}"
 MOVE = (
     "UPDATE delivery SET state = ?, priority = ?, rank = ?, not_before = ?, attempts = ?, unanswered = ?,"
     f" may_repeat = ?, reason = ?, message_id = ? {ONE}"
@@ -243,9 +243,11 @@ def same_row(is_text: Sequence[bool]) -> tuple[str, str]:
     )
 
 
-def open_ones(*, in_a_lane: bool, of_notifications: bool) -> str:
+def open_ones(*, in_a_lane: bool, of_notifications: bool, without_edits: bool) -> str:
     """A query for what is pending or leased: along the index that holds nothing else, or by the primary key."""
     lane = " AND destination = ?" if in_a_lane else ""
+    if without_edits:
+        lane += f" AND (state = 'leased' OR NOT is_edit OR destination NOT IN {LISTED})"
     if of_notifications:  # the + keeps the planner from walking the index instead, and sorting what it finds
         where = f"WHERE +state IN ('pending', 'leased'){lane} AND notification_id IN {LISTED}"
         return f"SELECT {COLUMNS} FROM delivery {where} ORDER BY notification_id, destination, turn LIMIT ?"

@@ -73,7 +73,7 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
         noted = tx.guard.noted
         choice = choose(tx.lane(command), command)
         read = [(row, found) for row in choice.taken if isinstance(found := tx.notification(row), Notification)]
-        made = [leased_entry(tx, row, found, command.now) for row, found in read]
+        made = [_offered(tx, row, found, command) for row, found in read]
         moved = [each for each in made if isinstance(each, Row)]
         ended = [*choice.expired, *(each for each in moved if not each.is_pending)]
         entries = tuple(each for each in made if isinstance(each, OutboxEntry))
@@ -85,6 +85,15 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
         if entries or (tx.guard.noted == noted and len(made) == 0):
             return Leased(entries, tuple(expired), tx.next_wait(command), choice.has_doubtful)
         # What was found is damaged, unreadable or of no use. It is out of the lane now, so choose again.
+
+
+def _offered(tx: Transaction, row: Row, notification: Notification, lease: Lease) -> OutboxEntry | Row:
+    """An entry, or a row that is not leased. While edits are held, one that was put as a post stays, as an edit."""
+    made = leased_entry(tx, row, notification, lease.now)
+    if lease.edits or isinstance(made, Row) or not made.is_edit:
+        return made
+    tx.write(sql.MARK_EDIT, [(True, *row.delivery.id)])
+    return row.moved(_PENDING, row.delivery.reason)
 
 
 def _settle(tx: Transaction, settles: Sequence[Settle]) -> list[list[Delivery]]:

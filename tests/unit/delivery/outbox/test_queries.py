@@ -94,12 +94,18 @@ async def _live(driver: Driver) -> None:
     await driver.shown()
     await driver.open(signal(), B, tier=UserTier.PREMIUM)
     await driver.settle(await driver.leased(B), DeliveryState.PENDING, may_repeat=True)
+    await driver.change(Update(stop_loss="1.0960"))
+    await driver.settle(await driver.leased())
+    driver.now += timedelta(seconds=10)
+    await driver.settle(await driver.leased())  # the companion, which looks for others
     await driver.change(Update(stop_loss="be"))
     await driver.settle(
         await driver.leased(), DeliveryState.PENDING, card=CardResult(2, is_edit=True, loss=Loss.DELETED)
     )
     await driver.open(signal("s2"), run="r1")
     await driver.open(signal("s3"))
+    both = frozenset({LANE, "other"})
+    await driver.outbox.do(commands.PassOn(LANE, driver.now, "gone", {}, {}, limit=1, gone=both))
     late = notification_of(signal("s4"), ticket_id="late", accepted_at=driver.now)
     delayed = commands.NewDelivery(LANE, 0, delay=timedelta(minutes=1))
     await driver.outbox.do(commands.Put((commands.NewNotification(late, (delayed,), driver.now),)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.filesize import decimal
 
-from signalpost.cli.configuration import Flags, configured
+from signalpost.cli.options import Flags, configured
 from signalpost.cli.output import json_option, say, say_json
 from signalpost.config import STORE_FILE
 from signalpost.delivery.outbox.copy import copy

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from signalpost import clock
-from signalpost.cli.configuration import Flags, configured
+from signalpost.cli.options import Flags, configured
 from signalpost.cli.output import clean, examples, json_option, plain_fault, say, say_as_it_is, say_json
 from signalpost.cli.tables import console, table
 from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources

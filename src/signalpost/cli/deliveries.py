@@ -2,11 +2,10 @@
 
 import click
 
-from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.delivery_changes import cancel, revive
 from signalpost.cli.delivery_lines import deliveries_table, lines_of, plain_delivery, plain_history
 from signalpost.cli.delivery_story import heading, story
-from signalpost.cli.option_types import Utf8Text
+from signalpost.cli.options import Flags, Utf8Text, configured
 from signalpost.cli.output import examples, json_option, say, say_json
 from signalpost.cli.store import Store
 from signalpost.cli.tables import console

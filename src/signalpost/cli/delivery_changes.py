@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import click
 
-from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.delivery_lines import plain_delivery
-from signalpost.cli.option_types import Utf8Text
+from signalpost.cli.options import Flags, Utf8Text, configured
 from signalpost.cli.output import examples, json_option, say, say_errors, say_json
 from signalpost.cli.store import Store
 from signalpost.cli.time_format import format_time

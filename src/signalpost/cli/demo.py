@@ -7,10 +7,9 @@ import click
 
 from signalpost.cli.live_replay import LiveReplay, ReplayClock, Stopwatch, installed
 from signalpost.cli.loop import StopSignal, run
-from signalpost.cli.option_types import NumberRange
+from signalpost.cli.options import NumberRange
 from signalpost.cli.output import examples, json_option, say, say_json
-from signalpost.cli.results import HYPOTHETICAL, results_table
-from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
+from signalpost.cli.tables import HYPOTHETICAL, console, last_signals_table, replays_table, results_table, signals_of
 from signalpost.domain.reports import Alert, SystemStatus
 from signalpost.service import AsyncNotificationService
 
@@ -23,8 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from signalpost.cli.live_replay import SignalTimes
-from signalpost.cli.results import results_json
-from signalpost.cli.tables import table
+from signalpost.cli.tables import results_json, table
 
 _DAYS_A_SECOND = 16.0
 _SECONDS_A_DAY = 86_400

@@ -2,10 +2,10 @@
 
 import click
 
-from signalpost.cli.configuration import Flags, configured, destinations_of
 from signalpost.cli.destination_rows import destination_rows, destinations_table, disabled_for
 from signalpost.cli.destination_rows import enable as enable_again
 from signalpost.cli.loop import run
+from signalpost.cli.options import Flags, configured, destinations_of
 from signalpost.cli.output import examples, json_option, say, say_json
 from signalpost.cli.tables import console
 from signalpost.config import STORE_FILE

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from signalpost.cli.configuration import Flags, configured
+from signalpost.cli.options import Flags, configured
 from signalpost.cli.output import clean, json_option, say_json
 from signalpost.config import STORE_FILE
 from signalpost.delivery.outbox.commands import Stats

@@ -10,8 +10,8 @@ import msgspec
 from rich.text import Text
 
 from signalpost import clock
-from signalpost.cli.configuration import Flags, configured, destinations_of
 from signalpost.cli.loop import run
+from signalpost.cli.options import Flags, configured, destinations_of
 from signalpost.cli.output import clean, examples, json_option, say_json
 from signalpost.cli.preview_bodies import OF_A_SIGNAL, Preview, Scene, as_trial, check_known, previews
 from signalpost.cli.publish_facts import signal_in

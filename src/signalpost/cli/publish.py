@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from signalpost.cli.configuration import configured
-from signalpost.cli.option_types import NumberRange, TargetText
+from signalpost.cli.options import NumberRange, TargetText, configured
 from signalpost.cli.output import examples, json_option
 from signalpost.cli.publication import Publication, publish_and_print
 from signalpost.cli.publish_facts import made

@@ -10,7 +10,7 @@ import click
 from rich.filesize import decimal
 
 from signalpost import clock
-from signalpost.cli.configuration import Flags, configured
+from signalpost.cli.options import Flags, configured
 from signalpost.cli.output import json_option, say, say_json
 from signalpost.cli.time_format import format_time, parse_time
 from signalpost.config import STORE_FILE

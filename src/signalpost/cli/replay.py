@@ -9,8 +9,7 @@ import click
 import msgspec
 
 from signalpost.cli.output import json_option, say
-from signalpost.cli.results import HYPOTHETICAL, results_table
-from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
+from signalpost.cli.tables import HYPOTHETICAL, console, last_signals_table, replays_table, results_table, signals_of
 from signalpost.delivery.outbox.book import BookEntry
 from signalpost.delivery.trade_object import described
 from signalpost.domain.instant import iso

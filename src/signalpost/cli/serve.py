@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from signalpost.cli.configuration import Flags, configured
 from signalpost.cli.logs import write_logs
 from signalpost.cli.loop import StopSignal, run
-from signalpost.cli.option_types import NumberRange
+from signalpost.cli.options import Flags, NumberRange, configured
 from signalpost.cli.output import say
 from signalpost.config import Config
 from signalpost.delivery.routing import ranks_of

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from signalpost.cli.option_types import TargetText, Utf8Text
+from signalpost.cli.options import TargetText, Utf8Text
 from signalpost.cli.output import examples, say
 from signalpost.cli.publication import Submission, exit_code, print_answers, submit
 from signalpost.cli.publish import delivery_options, fact_option

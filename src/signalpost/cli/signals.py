@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from signalpost.cli.configuration import Flags, configured
-from signalpost.cli.option_types import NonEmptyPath, Utf8Text
+from signalpost.cli.options import Flags, NonEmptyPath, Utf8Text, configured
 from signalpost.cli.output import clean, examples, json_option, say, say_as_it_is, say_json
 from signalpost.cli.signal_changes import CHANGES, MOST_TRADES
 from signalpost.cli.store import Store

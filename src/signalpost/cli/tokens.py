@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from signalpost.cli.configuration import Flags, configured
+from signalpost.cli.options import Flags, configured
 from signalpost.cli.output import examples, json_option, say, say_json
 from signalpost.cli.time_format import utc_second
 from signalpost.config import Config

@@ -16,12 +16,10 @@ from signalpost.domain.change import Correct
 from signalpost.domain.exact import plain
 from signalpost.domain.identity import short_id
 from signalpost.domain.instant import iso
-from signalpost.domain.result import Verdict, result_of
 from signalpost.domain.target import Target
-from signalpost.domain.trade import End, Part, Trade, TradeState
-from signalpost.sinks.discord.cards.measure import gained, gains, price_text, risk_text, slippage_text
+from signalpost.domain.trade import End, Part, Trade, TradeState, Verdict, result_of
 from signalpost.sinks.discord.cards.view import MessageLink
-from signalpost.sinks.discord.cards.wording import share_text
+from signalpost.sinks.discord.cards.wording import gained, gains, price_text, risk_text, share_text, slippage_text
 
 _COLOUR_BY_VERDICT = {Verdict.WIN: "green", Verdict.LOSS: "red"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

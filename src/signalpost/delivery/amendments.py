@@ -56,20 +56,8 @@ class Amendments:
         now = clock.now()
         ids = self._ids.next(now), self._ids.next(now)
         allowed = None if tiers is None else frozenset(tiers)
-        return Amend(
-            name,
-            change,
-            now,
-            ids,
-            if_version,
-            allowed,
-            self._run,
-            Context(context or {}),
-            exact,
-            key,
-            request,
-            self._open_for,
-        )
+        about = Context(context or {})
+        return Amend(name, change, now, ids, if_version, allowed, self._run, about, exact, key, request, self._open_for)
 
     async def save(self, command: Amend) -> Ticket:
         """Save a change. Raises StoreFailed.

@@ -9,8 +9,7 @@ from signalpost.delivery.outbox.book import BookEntry, CardEntry
 from signalpost.domain.distance import distance_of
 from signalpost.domain.exact import plain, rounded
 from signalpost.domain.instant import iso
-from signalpost.domain.result import Result, result_of
-from signalpost.domain.trade import End, Filled, Part, Trade
+from signalpost.domain.trade import End, Filled, Part, Result, Trade, result_of
 
 
 def described(entry: BookEntry) -> dict[str, Any]:

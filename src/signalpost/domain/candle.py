@@ -5,9 +5,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from signalpost.domain.exact import Number, decimal_of, non_negative
-from signalpost.domain.faults import Conversions, fields_of
 from signalpost.domain.instant import Instant, iso, utc
-from signalpost.domain.value import Value
+from signalpost.domain.value import Conversions, Value, fields_of
 from signalpost.errors import InvalidValue
 
 

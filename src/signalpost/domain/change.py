@@ -11,11 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from signalpost.domain.exact import Number, decimal_of, percentage
-from signalpost.domain.faults import Conversions, fields_of
 from signalpost.domain.instant import Instant, utc
 from signalpost.domain.target import GivenTarget, Target, targets_of
 from signalpost.domain.text import required_text
-from signalpost.domain.value import Value
+from signalpost.domain.value import Conversions, Value, fields_of
 from signalpost.domain.words import Word, member
 from signalpost.errors import InvalidValue
 

@@ -9,12 +9,11 @@ from signalpost import clock
 from signalpost.domain import validity
 from signalpost.domain.context import Context, read_context
 from signalpost.domain.exact import whole
-from signalpost.domain.faults import Conversions, fields_of
 from signalpost.domain.identity import content_id
 from signalpost.domain.instant import Instant, utc
 from signalpost.domain.instrument import Instrument, read_pair
 from signalpost.domain.text import id_of, required_text, text_of
-from signalpost.domain.value import Value
+from signalpost.domain.value import Conversions, Value, fields_of
 from signalpost.domain.words import Word, member
 from signalpost.errors import InvalidValue, as_text
 

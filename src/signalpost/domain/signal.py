@@ -20,7 +20,6 @@ from signalpost.domain.exact import (
     share,
     step,
 )
-from signalpost.domain.faults import Conversions, Faults
 from signalpost.domain.identity import NO_STRATEGY, derived_id, strategy_slug
 from signalpost.domain.instant import Instant, iso, utc
 from signalpost.domain.instrument import Instrument, read_pair
@@ -32,7 +31,7 @@ from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
 from signalpost.domain.target import GivenTarget, Target, agreed, changed, shares_of, targets_of
 from signalpost.domain.text import id_of, required_text, text_of
 from signalpost.domain.timeframe import Timeframe
-from signalpost.domain.value import Value
+from signalpost.domain.value import Conversions, Faults, Value
 from signalpost.domain.words import member
 from signalpost.errors import InvalidValue, shown
 

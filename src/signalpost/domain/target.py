@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from signalpost.domain.exact import Number, decimal_of, percentage, rounded, total
-from signalpost.domain.faults import Faults
 from signalpost.domain.levels import is_zero
+from signalpost.domain.value import Faults
 from signalpost.errors import Fault, InvalidValue, shown
 
 MOST_TARGETS = 10

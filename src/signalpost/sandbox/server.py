@@ -24,12 +24,11 @@ from signalpost.errors import InvalidConfiguration, InvalidValue
 from signalpost.sandbox.journal import Journal
 from signalpost.sandbox.live import LiveStreams
 from signalpost.sandbox.rules.discord import LocalDiscord
-from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest, Moment
+from signalpost.sandbox.rules.exchange import REFUSALS, HttpAnswer, HttpRequest, Moment, Refusal
 from signalpost.sandbox.rules.faults import EVERY, Fault, usual_answer
 from signalpost.sandbox.rules.form import LARGEST_BODY
 from signalpost.sandbox.rules.limits import REAL, Limits
 from signalpost.sandbox.rules.moderator import Action
-from signalpost.sandbox.rules.refusal import REFUSALS, Refusal
 
 DEFAULT_PORT = 8751
 _RESET = struct.pack("ii", 1, 0)

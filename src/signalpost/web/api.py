@@ -9,7 +9,6 @@ import msgspec
 
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.exact import whole
-from signalpost.domain.faults import Conversions, Faults
 from signalpost.domain.instrument import read_pair
 from signalpost.domain.notification import Payload
 from signalpost.domain.seconds import duration
@@ -17,6 +16,7 @@ from signalpost.domain.sent import as_sent
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import TradeState
+from signalpost.domain.value import Conversions, Faults
 from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue, shown
 from signalpost.ingest import changes

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, Fill, Update
 from signalpost.domain.exact import positive, rounded
-from signalpost.domain.faults import Faults
 from signalpost.domain.instant import compact
 from signalpost.domain.instrument import Instrument, read_pair
 from signalpost.domain.notification import Payload
@@ -25,6 +24,7 @@ from signalpost.domain.spellings import read_fields
 from signalpost.domain.text import required_text
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import WHOLE, Trade
+from signalpost.domain.value import Faults
 from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue, as_text, shown
 from signalpost.ingest.kinds import SIGNAL

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from signalpost.cli.configuration import Flags, configured
+from signalpost.cli.options import Flags, configured
 
 
 @click.command()

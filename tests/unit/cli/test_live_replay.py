@@ -24,8 +24,7 @@ from signalpost.cli.demo import deliveries_table, seconds_table, summary
 from signalpost.cli.live_replay import LiveReplay, ReplayClock, SignalTimes, Stopwatch, Stream, installed
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
-from signalpost.domain.result import result_of
-from signalpost.domain.trade import Trade
+from signalpost.domain.trade import Trade, result_of
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret

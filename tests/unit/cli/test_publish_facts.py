@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from signalpost.cli.option_types import TargetText
+from signalpost.cli.options import TargetText
 from signalpost.cli.publish_facts import made
 from signalpost.domain import instant
 from signalpost.domain.notification import Payload, notification_of

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from signalpost.cli.results import Results, results_json, results_table
+from signalpost.cli.tables import Results, results_json, results_table
 from signalpost.domain.change import CancelOrder, Close, ExpireOrder, Fill
 from signalpost.domain.life import after
 from signalpost.domain.trade import Trade

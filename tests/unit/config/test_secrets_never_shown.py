@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from signalpost import AsyncNotificationStartup, Config, InvalidConfiguration, NotificationIntegration
 from signalpost.cli.check import CheckResult
-from signalpost.cli.configuration import Flags
+from signalpost.cli.options import Flags
 from signalpost.config.settings import SETTINGS, known_variables
 from tests.unit.config.webhooks import TOKEN, url
 

@@ -8,9 +8,8 @@ import pytest
 
 from signalpost.domain.change import CancelOrder, Close, Correct, ExpireOrder, Fill, Reopen, Revise, Update
 from signalpost.domain.life import after
-from signalpost.domain.result import result_of
 from signalpost.domain.side import SignalStatus
-from signalpost.domain.trade import Flag, Trade, TradeState, is_news
+from signalpost.domain.trade import Flag, Trade, TradeState, is_news, result_of
 from signalpost.errors import InvalidValue, NotPossible
 from tests.unit.domain.trades import LIMIT, MINUTE, SECOND, START, prices, refused, trade, unchanged
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from signalpost.domain.change import Close, Fill, Update
 from signalpost.domain.exact import rounded
 from signalpost.domain.life import after
-from signalpost.domain.result import Result, Verdict, r_of, result_of
-from signalpost.domain.trade import Trade
+from signalpost.domain.trade import Result, Trade, Verdict, r_of, result_of
 from tests.unit.domain.trades import MINUTE, START, trade
 
 D = Decimal

@@ -184,8 +184,7 @@ def test_a_repr_shows_no_secret() -> None:
     caller = Caller()
     webhook = caller.discord.guild.register("w", "secret-token")
     outcome = caller.post(webhook="w", token="secret-token")
-    from signalpost.sandbox.rules.address import address_of
-    from signalpost.sandbox.rules.exchange import HttpRequest
+    from signalpost.sandbox.rules.exchange import HttpRequest, address_of
 
     path = "/api/v10/webhooks/w/secret-token"
     for value in (webhook, outcome.entry, outcome.entry.line(), HttpRequest("GET", path), address_of(path)):

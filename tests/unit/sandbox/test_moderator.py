@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 
 from signalpost.errors import InvalidValue
+from signalpost.sandbox.rules.exchange import Refusal
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.rules.moderator import Action, DeleteMessage, DeleteWebhook, MoveWebhook, SetThread
-from signalpost.sandbox.rules.refusal import Refusal
 from signalpost.sandbox.server import Sandbox, action_of
 from tests.unit.sandbox.caller import HOOK, Caller, json_of, refusal, status
 

@@ -10,11 +10,10 @@ from signalpost.domain.candle import Candle
 from signalpost.domain.change import Close, CloseReason, Fill, Flag
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.life import after, opened
-from signalpost.domain.result import result_of
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.timeframe import Timeframe
-from signalpost.domain.trade import TradeState
+from signalpost.domain.trade import TradeState, result_of
 from signalpost.trading.feeds.bundled import bundled_candles
 from signalpost.trading.lives import Lives, lived
 from signalpost.trading.replay import replay

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 
-from signalpost.sandbox.rules.refusal import Problem
+from signalpost.sandbox.rules.exchange import Problem
 
 Path = tuple[str | int, ...]
 LONGEST_URL = 2048

@@ -7,15 +7,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from signalpost.sandbox.rules.address import Address, address_of, refuse_unknown_route
-from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest, Moment
+from signalpost.sandbox.rules.exchange import (
+    Address,
+    HttpAnswer,
+    HttpRequest,
+    Moment,
+    Refusal,
+    address_of,
+    refuse_unknown_route,
+)
 from signalpost.sandbox.rules.faults import Fault, FaultPlan
 from signalpost.sandbox.rules.guild import Effect, Guild, Webhook
 from signalpost.sandbox.rules.limits import REAL, Limits, RateRules
 from signalpost.sandbox.rules.log import Entry, Log, Logged
 from signalpost.sandbox.rules.message import timestamp
 from signalpost.sandbox.rules.moderator import Action, entry_of, moderate
-from signalpost.sandbox.rules.refusal import Refusal
 
 _LONGEST_TEXT_LOGGED = 2000
 _OLD = timedelta(hours=1)

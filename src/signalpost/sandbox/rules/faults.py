@@ -3,12 +3,14 @@
 from collections import deque
 from typing import NamedTuple
 
-from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest, json_answer
-from signalpost.sandbox.rules.refusal import (
+from signalpost.sandbox.rules.exchange import (
     REFUSALS,
     TOO_MANY_REQUESTS,
     UNKNOWN_WEBHOOK,
     WRONG_TOKEN,
+    HttpAnswer,
+    HttpRequest,
+    json_answer,
     limited_answer,
 )
 

@@ -6,8 +6,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from signalpost.sandbox.rules.exchange import HttpRequest
-from signalpost.sandbox.rules.refusal import Problem, Refusal, invalid_form
+from signalpost.sandbox.rules.exchange import HttpRequest, Problem, Refusal, invalid_form
 
 LARGEST_BODY = 25 * 1024 * 1024
 LARGEST_FILE = 10 * 1024 * 1024

@@ -5,8 +5,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from signalpost.sandbox.rules.address import Address
-from signalpost.sandbox.rules.exchange import JSON, HttpAnswer, HttpRequest, Moment, json_answer
+from signalpost.sandbox.rules.exchange import (
+    JSON,
+    THREAD_ARCHIVED,
+    UNKNOWN_CHANNEL,
+    UNKNOWN_MESSAGE,
+    UNKNOWN_WEBHOOK,
+    WRONG_TOKEN,
+    Address,
+    HttpAnswer,
+    HttpRequest,
+    Moment,
+    Problem,
+    Refusal,
+    invalid_form,
+    json_answer,
+    refusal_of,
+)
 from signalpost.sandbox.rules.form import MOST_FILES, Form, form_of, too_many_files
 from signalpost.sandbox.rules.mentions import Pings
 from signalpost.sandbox.rules.message import Shown, edited_message, headline_of, new_message, notification_of, timestamp
@@ -15,17 +30,6 @@ from signalpost.sandbox.rules.message_form import (
     check_edit,
     check_new_message,
     check_webhook_name,
-)
-from signalpost.sandbox.rules.refusal import (
-    THREAD_ARCHIVED,
-    UNKNOWN_CHANNEL,
-    UNKNOWN_MESSAGE,
-    UNKNOWN_WEBHOOK,
-    WRONG_TOKEN,
-    Problem,
-    Refusal,
-    invalid_form,
-    refusal_of,
 )
 from signalpost.sandbox.rules.slack_form import slack_form_of
 from signalpost.sandbox.rules.snowflake import snowflake, snowflake_of

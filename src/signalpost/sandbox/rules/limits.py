@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 
-from signalpost.sandbox.rules.address import Address
-from signalpost.sandbox.rules.exchange import HttpAnswer, Moment
-from signalpost.sandbox.rules.refusal import OLD_EDITS, limited_answer
+from signalpost.sandbox.rules.exchange import OLD_EDITS, Address, HttpAnswer, Moment, limited_answer
 
 _CLOCK_NOISE = 1e-9
 """Seconds of tolerance, so that float rounding does not make a client that waited exactly long enough too early."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from signalpost.sandbox.rules import checks
 from signalpost.sandbox.rules.checks import PICTURE, Path
+from signalpost.sandbox.rules.exchange import Problem
 from signalpost.sandbox.rules.form import MOST_FILES
-from signalpost.sandbox.rules.refusal import Problem
 
 LONGEST_CONTENT = 2000
 LONGEST_USERNAME = 80

@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from signalpost.sandbox.rules.exchange import Moment
+from signalpost.sandbox.rules.exchange import UNKNOWN_WEBHOOK, Moment, refusal_of
 from signalpost.sandbox.rules.guild import Guild
 from signalpost.sandbox.rules.log import MODERATOR, Entry
 from signalpost.sandbox.rules.message import timestamp
-from signalpost.sandbox.rules.refusal import UNKNOWN_WEBHOOK, refusal_of
 
 
 class _Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="action"):

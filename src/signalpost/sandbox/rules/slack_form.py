@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from signalpost.sandbox.rules.exchange import HttpRequest
+from signalpost.sandbox.rules.exchange import HttpRequest, Refusal
 from signalpost.sandbox.rules.form import Form, form_of
-from signalpost.sandbox.rules.refusal import Refusal
 
 _LINK = re.compile(r"<(https?://[^|>\s]+)(?:\|([^>]+))?>")
 _COLOURS = {"good": 0x2EB886, "warning": 0xDAA038, "danger": 0xA30200}

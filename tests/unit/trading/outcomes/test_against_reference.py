@@ -9,8 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, ExpireOrder, Fill, Flag, Update
-from signalpost.domain.result import result_of
-from signalpost.domain.trade import Filled, Trade
+from signalpost.domain.trade import Filled, Trade, result_of
 from signalpost.errors import NotPossible
 from signalpost.trading.outcomes import QuoteCandle
 from tests.unit.trading.outcomes.lives import Life, at, begun, mid, sides, trade

@@ -7,8 +7,7 @@ import pytest
 
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, ExpireOrder, Fill, Flag, Reopen, Update
 from signalpost.domain.life import after
-from signalpost.domain.result import result_of
-from signalpost.domain.trade import Filled, Trade, TradeState
+from signalpost.domain.trade import Filled, Trade, TradeState, result_of
 from signalpost.errors import InvalidValue
 from signalpost.trading.outcomes import QuoteCandle, begin
 from tests.unit.trading.outcomes.lives import M1, MINUTE, START, at, begun, candle, lived, mid, sides, trade

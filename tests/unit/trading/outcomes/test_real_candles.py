@@ -10,10 +10,10 @@ import pytest
 from signalpost.domain.candle import Candle
 from signalpost.domain.change import Close, CloseReason, Fill, Update
 from signalpost.domain.life import opened
-from signalpost.domain.result import result_of
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.timeframe import Timeframe
+from signalpost.domain.trade import result_of
 from signalpost.trading.feeds.bundled import bundled_candles, bundled_days
 from signalpost.trading.outcomes import QuoteCandle, begin, reverses
 from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy

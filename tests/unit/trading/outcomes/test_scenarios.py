@@ -8,9 +8,8 @@ import pytest
 from signalpost.domain.candle import Candle
 from signalpost.domain.change import Close, CloseReason, Fill, Flag, Update
 from signalpost.domain.life import after
-from signalpost.domain.result import Result, Verdict, result_of
 from signalpost.domain.timeframe import Timeframe
-from signalpost.domain.trade import Filled, Trade, TradeState
+from signalpost.domain.trade import Filled, Result, Trade, TradeState, Verdict, result_of
 from signalpost.trading.outcomes import QuoteCandle, reverses
 from tests.unit.trading.outcomes.lives import Life, at, begun, lived, mid, signal, trade
 

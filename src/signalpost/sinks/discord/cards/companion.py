@@ -8,12 +8,10 @@ import msgspec
 
 from signalpost.domain.change import CloseReason, Flag
 from signalpost.domain.order import OrderKind
-from signalpost.domain.result import result_of
-from signalpost.domain.trade import End, News, Part, Trade, TradeState
+from signalpost.domain.trade import End, News, Part, Trade, TradeState, result_of
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.body import mention, post
 from signalpost.sinks.discord.cards.look import Event, Look, Sending
-from signalpost.sinks.discord.cards.measure import gained, price_text
 from signalpost.sinks.discord.cards.table import exit_part
 from signalpost.sinks.discord.cards.ticket import repeat_mark
 from signalpost.sinks.discord.cards.view import MessageLink, View
@@ -22,7 +20,9 @@ from signalpost.sinks.discord.cards.wording import (
     HEADLINE,
     SHORTEST_NAME,
     duration_text,
+    gained,
     number_text,
+    price_text,
     replay_mark,
     share_text,
     ticket_symbol,

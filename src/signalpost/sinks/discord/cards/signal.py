@@ -18,7 +18,6 @@ from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.body import edit, embed, footer, mention, post
 from signalpost.sinks.discord.cards.companion import headline_of
 from signalpost.sinks.discord.cards.look import Event, Look
-from signalpost.sinks.discord.cards.measure import price_text, risk_text
 from signalpost.sinks.discord.cards.state import (
     colour_of,
     fill_lines,
@@ -48,7 +47,9 @@ from signalpost.sinks.discord.cards.wording import (
     name_of,
     number_text,
     packed,
+    price_text,
     replay_mark,
+    risk_text,
     small,
     small_facts,
     ticket_symbol,

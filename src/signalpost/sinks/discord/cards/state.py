@@ -5,22 +5,26 @@ from datetime import datetime
 
 from signalpost.domain.change import CloseReason, Correct, Flag
 from signalpost.domain.exact import plain
-from signalpost.domain.result import Verdict, result_of, risk_of
 from signalpost.domain.side import SignalType
 from signalpost.domain.tier import Hidden
-from signalpost.domain.trade import WHOLE, End, News, Part, Trade, TradeState
+from signalpost.domain.trade import WHOLE, End, News, Part, Trade, TradeState, Verdict, result_of, risk_of
 from signalpost.sinks.discord.cards.look import Colours
-from signalpost.sinks.discord.cards.measure import at_risk, gained, gains, price_text, risk_text, slippage_text
 from signalpost.sinks.discord.cards.table import exit_part
 from signalpost.sinks.discord.cards.view import View
 from signalpost.sinks.discord.cards.wording import (
     DATA_LINE,
     NOTE,
+    at_risk,
     card_text,
     day_and_time,
     duration_text,
+    gained,
+    gains,
     packed,
+    price_text,
+    risk_text,
     share_text,
+    slippage_text,
     small,
     small_facts,
     tag,

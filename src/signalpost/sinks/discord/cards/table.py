@@ -5,11 +5,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from signalpost.domain.change import CloseReason
-from signalpost.domain.result import risk_of
 from signalpost.domain.tier import Hidden
-from signalpost.domain.trade import Part, Trade, TradeState
-from signalpost.sinks.discord.cards.measure import distance_text, price_text, r_text, unit_of
+from signalpost.domain.trade import Part, Trade, TradeState, risk_of
 from signalpost.sinks.discord.cards.view import View
+from signalpost.sinks.discord.cards.wording import distance_text, price_text, r_text, unit_of
 
 MOST_TARGETS = 8
 _MOST_PARTS = 4

@@ -7,10 +7,9 @@ from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
 from signalpost.domain.trade import Trade
 from signalpost.sinks.discord.cards.look import TicketLayout
-from signalpost.sinks.discord.cards.measure import price_text
 from signalpost.sinks.discord.cards.table import MOST_TARGETS, more_targets
 from signalpost.sinks.discord.cards.view import View
-from signalpost.sinks.discord.cards.wording import HEADLINE, number_text, packed, ticket_symbol
+from signalpost.sinks.discord.cards.wording import HEADLINE, number_text, packed, price_text, ticket_symbol
 
 
 def order_text(signal: Signal) -> str:

@@ -30,9 +30,9 @@ from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look, Roles
-from signalpost.sinks.discord.cards.measure import distance_text, price_text, r_text, risk_text
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import CardLink, Chart, View
+from signalpost.sinks.discord.cards.wording import distance_text, price_text, r_text, risk_text, share_text
 from tests.contracts.discord_limits import refusals
 from tests.contracts.json_schema import SCHEMAS, faults
 from tests.size import size
@@ -266,8 +266,9 @@ def hidden_of(now: Trade, view: View) -> set[str]:
 
 
 def seen_of(now: Trade, view: View) -> set[str]:
-    """The same texts of the levels that it may see."""
+    """The same texts of the levels that it may see, and the shares of closed parts, which any tier sees."""
     found = {price_text(now, now.entry), price_text(now, now.signal.entry_price)}
+    found |= {share_text(part.share) for part in now.parts}
     if not is_hidden(Hidden.STOP, now, view) and now.stop is not None:
         found |= {text(now, now.stop) for text in TEXTS} | {risk_text(now)}
     if not is_hidden(Hidden.TARGETS, now, view):

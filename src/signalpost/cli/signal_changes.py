@@ -1,5 +1,6 @@
 """The commands of `signalpost signals` that change a signal, alone or beside a running service."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -12,10 +13,10 @@ from signalpost.cli.store import only
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.domain.change import CancelOrder, Change, Close, Correct, Fill, Reopen, Update
 from signalpost.domain.instrument import Instrument
-from signalpost.domain.making import field_of, in_their_words
+from signalpost.domain.making import make
+from signalpost.domain.spellings import FoundFields
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.trade import TradeState
-from signalpost.errors import InvalidValue
 from signalpost.service.runtime import Runtime
 
 _id_argument = click.argument("name", type=Utf8Text(), metavar="ID")
@@ -156,14 +157,9 @@ def _popped(options: dict[str, Any], *names: str) -> dict[str, Any]:
     return {field: value for field, value in found.items() if value not in (None, ())}
 
 
-def _made(kind: type[Any], facts: dict[str, Any]) -> Change:
+def _made(kind: Callable[..., Change], facts: dict[str, Any]) -> Change:
     """A change from options, with faults under the options' names."""
-    try:
-        change: Change = kind(**facts)
-    except InvalidValue as error:
-        faults = [in_their_words(each, _OPTION_BY_FIELD.get(name := field_of(each), name)) for each in error.errors]
-        raise InvalidValue.of_all(faults) from None
-    return change
+    return make(kind, FoundFields(facts, {**dict(zip(facts, facts, strict=True)), **_OPTION_BY_FIELD}, (), ()), {}, {})
 
 
 def _change(name: str, change: Change, if_version: int | None, options: dict[str, Any]) -> None:

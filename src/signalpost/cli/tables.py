@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple, Self
@@ -106,7 +105,7 @@ def last_signals_table(signals: Sequence[Signal]) -> Table:
         pips = (_fixed(each, 1) for each in (signal.stop_pips, signal.target_pips))
         prices = (signal.entry_price, signal.stop_loss, signal.take_profit)
         made.add_row(
-            _minute(signal.known_at),
+            f"{signal.known_at:%Y-%m-%d %H:%M}",
             signal.stream,
             Text(signal.signal_type, style=COLOUR_BY_SIDE[signal.signal_type]),
             *("" if price is None else signal.price_text(price) for price in prices),
@@ -118,10 +117,6 @@ def last_signals_table(signals: Sequence[Signal]) -> Table:
 
 def _fixed(number: Decimal | None, places: int) -> str:
     return "" if number is None else fixed(number, places)
-
-
-def _minute(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M}"
 
 
 HYPOTHETICAL = (

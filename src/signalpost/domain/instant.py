@@ -28,6 +28,8 @@ The ranges do not overlap.
 _LIKE_A_DATE = (Decimal(190_000_000_000), Decimal(210_000_000_000))
 """`202508200100` is a date in digits; as milliseconds it would be in 1976."""
 _UNIX_TEXT = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+_DATE = 8
+"""Digits of a date, such as `20250820`: too small for Unix time."""
 
 
 def utc(value: Instant, name: str) -> datetime:
@@ -40,7 +42,7 @@ def utc(value: Instant, name: str) -> datetime:
         return _in_range(value, name)
     if isinstance(value, str):
         text = value.strip()
-        value = _from_unix(text, name) if _UNIX_TEXT.fullmatch(text) and not _is_date(text) else _parsed(value, name)
+        value = _from_unix(text, name) if _UNIX_TEXT.fullmatch(text) and len(text) != _DATE else _parsed(value, name)
     elif not isinstance(value, datetime):
         value = _from_unix(value, name)
     if value != value:  # pandas' NaT is a datetime that is not equal to itself
@@ -89,11 +91,6 @@ def _parsed(text: str, name: str) -> datetime:
         if "\0" not in text:  # Python 3.11 would stop parsing at the NUL
             return datetime.fromisoformat(text.strip())
     raise _invalid_time(text, name)
-
-
-def _is_date(text: str) -> bool:
-    """True if these digits are a date, such as `20250820`: too small for Unix time."""
-    return len(text) == 8
 
 
 def _from_unix(value: object, name: str) -> datetime:

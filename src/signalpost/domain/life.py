@@ -309,10 +309,6 @@ def _reopen(trade: Trade, _: Reopen, now: datetime) -> Trade:
     return _flagged(reopened, Flag.REOPENED)
 
 
-def _revise(trade: Trade, _: Revise, __: datetime) -> Trade:
-    return _flagged(trade, Flag.REVISED)
-
-
 def _ended(trade: Trade, end: End, state: TradeState = TradeState.CLOSED) -> Trade:
     return trade.but(state=state, end=end, news=News.ENDED)
 
@@ -375,5 +371,5 @@ _RULES: Mapping[type[Any], Callable[[Trade, Any, datetime], Trade]] = {
     ExpireOrder: _expire,
     Correct: _correct,
     Reopen: _reopen,
-    Revise: _revise,
+    Revise: lambda trade, *_: _flagged(trade, Flag.REVISED),
 }

@@ -30,8 +30,10 @@ def make(
         except InvalidValue as error:
             found = [(field_of(fault), fault) for fault in error.errors]
             for field, fault in found:
-                # With a stand-in, only faults of fields that were sent count, and only those of a single field.
-                if not stood_in or (field in fields and fault.code not in _BETWEEN_FIELDS):
+                # With a stand-in, only faults of fields that were sent count, and only those of a single field. What is
+                # missing may have been sent with a fault.
+                is_gone = fault.code == "missing" and field not in fields and faults
+                if not is_gone and (not stood_in or (field in fields and fault.code not in _BETWEEN_FIELDS)):
                     faults.append(in_their_words(fault, read.called.get(field, field)))
             wrong = [field for field, _ in found if field in fields]
             if not wrong:

@@ -341,10 +341,6 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             self._set(signal_id=derived_id(self, strategy_slug(self.strategy_name or NO_STRATEGY), self.pair.symbol))
 
 
-def _read_timeframe(value: str, _: str) -> Timeframe:
-    return Timeframe(value)
-
-
 def _none_if_zero(value: Number, name: str) -> Decimal | None:
     return decimal_of(value, name) or None
 
@@ -355,7 +351,7 @@ _PLAN = frozenset(("entry_price", "signal_type", "pair"))
 _NEVER_NONE = (*spellings.REQUIRED, "order")
 _CONVERSION_BY_FIELD: Conversions = {
     "pair": read_pair,
-    "timeframe": _read_timeframe,
+    "timeframe": lambda value, _: Timeframe(value),
     "signal_type": partial(member, SignalType),
     "entry_price": decimal_of,
     "timestamp": utc,

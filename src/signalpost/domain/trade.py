@@ -173,6 +173,11 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
         return max([self.entered_at, *(part.at for part in self.parts)])
 
     @property
+    def end_reason(self) -> CloseReason | None:
+        """Why it was closed; None if it is live or never was filled."""
+        return None if self.end is None else self.end.reason
+
+    @property
     def status(self) -> SignalStatus:
         """The state as a signal's status."""
         return _STATUS_BY_STATE[self.state]

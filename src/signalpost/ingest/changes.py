@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from signalpost.domain.change import CancelOrder, Change, Close, Fill, Update
 from signalpost.domain.exact import whole
-from signalpost.domain.making import field_of, in_their_words
+from signalpost.domain.making import make
 from signalpost.domain.sent import as_sent
 from signalpost.domain.spellings import FieldNames, missing, read_fields
-from signalpost.errors import Fault, InvalidValue, shown
+from signalpost.errors import Fault, shown
 
 _LATEST_VERSION = 2**31 - 1
 """More than a signal ever has."""
@@ -62,22 +62,13 @@ def read_change(verb: str, data: Mapping[str, Any]) -> ReadChange:
     """
     build, names, required = VERBS[verb]
     read = read_fields(data.items(), names)
-    faults = [*read.faults, *_unknown(read.unknown, names)]
-    faults += [missing(field, names) for field in required if field not in read.called]
-    faulty = {fault.field for fault in faults}
-    fields = {field: value for field, value in read.fields.items() if read.called[field] not in faulty}
-    try:
-        if_version = version_of(fields.pop("if_version", None))
-    except InvalidValue as error:
-        faults += [in_their_words(each, read.called["if_version"]) for each in error.errors]
-    try:
-        change = build(**dict.fromkeys(required, _STAND_IN) | fields)
-    except InvalidValue as error:
-        found = [each for each in error.errors if each.code != "missing" or not faults]
-        faults += [in_their_words(each, read.called.get(name := field_of(each), name)) for each in found]
-    if faults:
-        raise InvalidValue.of_all(faults)
-    return ReadChange(change, if_version)
+    read = read._replace(faults=(*read.faults, *_unknown(read.unknown, names)))
+
+    def made(if_version: object = None, **fields: Any) -> ReadChange:
+        version = version_of(if_version)
+        return ReadChange(build(**fields), version)
+
+    return make(made, read, {field: missing(field, names) for field in required}, dict.fromkeys(required, _STAND_IN))
 
 
 def version_of(value: object) -> int | None:

@@ -157,15 +157,11 @@ def _alert(record: logging.LogRecord, repeats: int = 0) -> Alert:
         title, lines = f"{title[: _LONGEST_TITLE - 3]}...", [text, *lines[1:]]
     return Alert(
         alert_type=_UNPRINTABLE.sub("?", record.name or "")[:LONGEST_ID].strip() or "log",
-        severity=_severity(record.levelno),
+        severity=next((each for least, each in _SEVERITIES if record.levelno >= least), AlertSeverity.INFO),
         title=(f"{repeats} more times: " if repeats else "") + (title.strip() or "(an empty message)"),
         message="\n".join(line for line in lines if line)[:_LONGEST_TEXT],
         source=f"{PurePath(record.pathname).name}:{record.lineno}" if record.pathname else None,
     )
-
-
-def _severity(level: int) -> AlertSeverity:
-    return next((severity for least, severity in _SEVERITIES if level >= least), AlertSeverity.INFO)
 
 
 def _message(record: logging.LogRecord) -> str:

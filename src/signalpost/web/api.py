@@ -118,11 +118,11 @@ def _limit(value: str, name: str) -> int:
     return whole(value if number is None else number, name, most=MOST_LISTED)
 
 
-def _states(value: str, name: str) -> frozenset[TradeState]:
-    return frozenset({member(TradeState, value, name)})
-
-
-_QUERY: Conversions = {"state": _states, "pair": read_pair, "limit": _limit}
+_QUERY: Conversions = {
+    "state": lambda value, name: frozenset({member(TradeState, value, name)}),
+    "pair": read_pair,
+    "limit": _limit,
+}
 _FIELD_BY_NAME = {"state": "states"}
 _QUERY_NAMES = ", ".join(_QUERY)
 

@@ -58,8 +58,9 @@ class HookSignals:
         if new is None:  # a repeat of one that has ended since
             return ticket
         older = (each for each in live[live.index(new) :] if each.number < new.number and each.state is TradeState.OPEN)
+        reversal = Close(price=signal.entry_price, reason=CloseReason.REVERSED)
         for trade in takewhile(lambda each: each.signal.signal_type is not signal.signal_type, older):
-            closed = await self._changed(trade, _reversed_at(signal), None, tiers)
+            closed = await self._changed(trade, lambda _: reversal, None, tiers)
             if closed.cause is Refusal.STORE:  # the repeat of the request will close it
                 return closed
         return ticket
@@ -140,17 +141,13 @@ def _needs_fill(change: Change) -> bool:
 
 def _is_reversed_by(trade: Trade, new: Trade) -> bool:
     """Whether `new` reverses a trade: it is the older one, and still live only until its end is written."""
-    is_over = trade.state is TradeState.OPEN or (trade.end is not None and trade.end.reason is CloseReason.REVERSED)
+    is_over = trade.state is TradeState.OPEN or trade.end_reason is CloseReason.REVERSED
     return is_over and trade.number < new.number and trade.signal.signal_type is not new.signal.signal_type
-
-
-def _reversed_at(signal: Signal) -> Callable[[Trade], Change]:
-    return lambda _: Close(price=signal.entry_price, reason=CloseReason.REVERSED)
 
 
 def _reversed_before(trade: Trade, change: Change) -> Ticket | None:
     """The answer to the exit from a position that a reversal, which may overtake it, has closed already."""
-    if not isinstance(change, Close) or trade.end is None or trade.end.reason is not CloseReason.REVERSED:
+    if not isinstance(change, Close) or trade.end_reason is not CloseReason.REVERSED:
         return None
     name = trade.signal.signal_id
     return Ticket(Outcome.SUPPRESSED, "", f"{name} was closed already, by the signal that reversed it", signal_id=name)

@@ -59,7 +59,8 @@ class Problem(Exception):
         if self.cause is not None:
             body["cause"] = self.cause
         if self.faults:
-            body["errors"] = [_entry(fault) for fault in self.faults]
+            # A fault of the whole body has an empty field.
+            body["errors"] = [{"detail": each.text, **each.facts(), "field": each.field or ""} for each in self.faults]
         return json.dumps(body).encode()
 
 
@@ -68,8 +69,3 @@ def not_understood(faults: Sequence[Fault]) -> Problem:
     many = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
     detail = f"The body has {many}; see `errors`. Nothing was accepted."
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults)
-
-
-def _entry(fault: Fault) -> dict[str, str | None]:
-    """One entry of `errors`; its field is empty if the fault concerns the whole body."""
-    return {"field": fault.field or "", "detail": fault.text} | {**fault.facts(), "field": fault.field or ""}

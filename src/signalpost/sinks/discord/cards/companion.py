@@ -187,8 +187,7 @@ def _end_event(trade: Trade) -> Event:
         return Event.CANCELLED
     if trade.state is TradeState.EXPIRED:
         return Event.EXPIRED
-    reason = None if trade.end is None else trade.end.reason
-    return _EVENT_BY_REASON.get(reason, Event.CLOSED)
+    return _EVENT_BY_REASON.get(trade.end_reason, Event.CLOSED)
 
 
 def _end_news(trade: Trade, end: End) -> _News:

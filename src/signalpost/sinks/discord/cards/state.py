@@ -40,11 +40,6 @@ def is_new(trade: Trade) -> bool:
     return trade.state.is_live and trade.news is News.OPENED
 
 
-def _is_ended_at_stop(trade: Trade) -> bool:
-    """True if the stop closed `trade`."""
-    return trade.end is not None and trade.end.reason is CloseReason.STOP
-
-
 def state_text(trade: Trade, view: View) -> str:
     """The state of a trade after its opening, as its title says it: `TP1 HIT`, `CLOSED +1.35R`."""
     word = _state_word(trade, view)
@@ -219,20 +214,16 @@ def _shares(trade: Trade, view: View) -> list[str]:
     if len(trade.parts) < 2:
         return []
     facts = [f"{share_text(part.share)} at {_place(trade, part)}" for part in trade.parts]
-    if any(part.target is None for part in trade.parts) and _is_by_hand(trade):
+    if any(part.target is None for part in trade.parts) and trade.end_reason is CloseReason.MANUAL:
         facts.append("by hand")
     return small_facts(facts, ", ")
-
-
-def _is_by_hand(trade: Trade) -> bool:
-    return trade.end is not None and trade.end.reason is CloseReason.MANUAL
 
 
 def _place(trade: Trade, part: Part) -> str:
     """Where a part was closed: at a target, at the stop, or at a price."""
     if part.target is not None and trade.targets[part.target - 1].price == part.price:
         return f"TP{part.target}"
-    if part is exit_part(trade) and _is_ended_at_stop(trade) and part.price == trade.stop:
+    if part is exit_part(trade) and trade.end_reason is CloseReason.STOP and part.price == trade.stop:
         return "entry" if part.price == trade.entry else "SL"
     return price_text(trade, part.price)
 

@@ -60,7 +60,7 @@ def _levels(trade: Trade, view: View, most_targets: int) -> Iterator[_Row]:
     if trade.stop is not None and view.hides(Hidden.STOP, trade):
         yield _Row("SL", view.full_tier)
     elif trade.stop is not None:
-        is_hit = trade.end is not None and trade.end.reason is CloseReason.STOP
+        is_hit = trade.end_reason is CloseReason.STOP
         yield _row("SL", trade, trade.stop, is_hit=is_hit, has_r=has_r)
     if trade.targets and view.hides(Hidden.TARGETS, trade):
         yield _Row("TP1" if len(trade.targets) == 1 else f"TP1-{len(trade.targets)}", view.full_tier)

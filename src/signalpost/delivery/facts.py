@@ -1,10 +1,10 @@
 """Facts that outlive a restart, and how the outbox stores them.
 
-They are about webhooks (gone for good), destinations (pace, breaker), hosts (bans), the clock and the owner. The
-operator names a destination, and may give it another webhook. So facts about a webhook are stored under its id and the
-hash of its token, and facts about a host under the host. Only pace and breaker are stored under the destination. The
-pace includes the webhook, because the operator's limit belongs to the name, and all others to the webhook. No URL or
-secret is stored.
+They are about webhooks (gone for good), destinations (pace, breaker, lost cards), hosts (bans), clock and owner.
+The operator names a destination, and may give it another webhook. So facts about a webhook are stored under its id and
+the hash of its token, and facts about a host under the host. Only pace, breaker and lost cards are stored under the
+destination. The pace includes the webhook, because the operator's limit belongs to the name, and all others to the
+webhook. No URL or secret is stored.
 
 If the clock was set back meanwhile, waits keep their length. The docstring of each `read_...` says how it treats an
 unreadable fact.
@@ -16,12 +16,13 @@ from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 
-from signalpost.delivery.outbox.commands import Namespace, Subject
+from signalpost.delivery.outbox.commands import Namespace, SaveFacts, Subject
 from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.breaker import BreakerMemory
 from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.pacer import PaceMemory
 from signalpost.delivery.routing import Routing, Tier
+from signalpost.domain.events import CardGone
 from signalpost.domain.tier import TierCopy, UserTier
 from signalpost.errors import InvalidConfiguration, InvalidValue
 
@@ -31,6 +32,8 @@ BREAKER = "breaker"
 NAME = "destination"
 BAN = "ban"
 SEEN = "seen"
+CARD_GONE = "card gone "
+"""Followed by the signal's id. Kept until an alert is accepted."""
 ROUTES = "routes"
 
 CLOCK = Subject("clock", Namespace.STORE)
@@ -94,6 +97,12 @@ class _Ban(msgspec.Struct, frozen=True):
     is_told: bool = True
 
 
+class _CardGone(msgspec.Struct, frozen=True):
+    how: str
+    is_stopped: bool
+    at: Instant
+
+
 class _Routes(msgspec.Struct, frozen=True):
     holder: str
     destinations: tuple[str, ...]
@@ -124,6 +133,19 @@ def read_gone(facts: Facts) -> Gone | None:
         return None
     kept = _read(facts, GONE, _Gone)
     return Gone("a person or another version disabled it") if kept is None else Gone(kept.reason, kept.at)
+
+
+def card_gone_fact(gone: CardGone, *, is_reported: bool = False) -> SaveFacts:
+    """That a card is lost and an operator is to be alerted, or that one was."""
+    value = b"" if is_reported else msgspec.json.encode(_CardGone(gone.how, gone.is_stopped, gone.at))
+    return SaveFacts(Subject(gone.destination), {f"{CARD_GONE}{gone.signal_id}": value})
+
+
+def read_cards_gone(facts: Facts, destination: str) -> list[CardGone]:
+    """The lost cards that no operator was alerted to. Unreadable ones are skipped."""
+    names = [name for name in facts if name.startswith(CARD_GONE)]
+    kept = [(name.removeprefix(CARD_GONE), _read(facts, name, _CardGone)) for name in names]
+    return [CardGone(destination, name, *msgspec.structs.astuple(each)) for name, each in kept if each is not None]
 
 
 def name_fact(destination: str) -> dict[str, bytes]:

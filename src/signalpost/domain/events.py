@@ -38,6 +38,12 @@ class CardGone(NamedTuple):
     """`deleted`, `moved` (its webhook posts elsewhere) or `locked` (its thread is)."""
     is_stopped: bool
     """True if it was deleted again after it was replaced, so that it is left alone now."""
+    at: datetime
+
+    @property
+    def is_for_operators(self) -> bool:
+        """Whether an operator is alerted: not if it is posted again, unless that is in another channel."""
+        return self.is_stopped or self.how == "moved"
 
 
 class SendBegan(NamedTuple):

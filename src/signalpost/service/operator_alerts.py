@@ -1,7 +1,8 @@
 """Alerts that the service itself sends to operators: a webhook is gone for good, or this IP address is banned.
 
 Each incident is alerted once. Each start reports a webhook that is gone again, and the alert's id contains the time of
-its discovery: so a crash loses no alert, and a restart adds none. No alert is sent to the destination that it is about.
+its discovery: so a crash loses no alert, and a restart adds none. A lost card is saved with the verdict that found it,
+until its alert is accepted, and each start reports it again. No alert is sent to the destination that it is about.
 If there is no other destination for operators, only the log has the message.
 """
 
@@ -11,11 +12,13 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from signalpost import clock
+from signalpost.delivery.facts import card_gone_fact
+from signalpost.delivery.outbox.commands import SaveFacts
 from signalpost.domain.events import CardGone, ChangeRefused, DestinationGone, Event, HostBanned
 from signalpost.domain.instant import iso
 from signalpost.domain.reports import Alert
-from signalpost.domain.ticket import Ticket
-from signalpost.errors import StoreClosed
+from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 
 class Accept(Protocol):
@@ -27,10 +30,16 @@ class Accept(Protocol):
 
 
 class OperatorAlerts:
-    """A listener that queues alerts. `variable_of` names the setting that holds a destination's webhook."""
+    """A listener that queues alerts. `variable_of` names the setting that holds a destination's webhook.
 
-    def __init__(self, accept: Accept, variable_of: Callable[[str], str]) -> None:
+    `save` saves a fact: that a lost card was reported.
+    """
+
+    def __init__(
+        self, accept: Accept, variable_of: Callable[[str], str], save: Callable[[SaveFacts], Coroutine[Any, Any, None]]
+    ) -> None:
         self._accept = accept
+        self._save = save
         self._variable_of = variable_of
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -63,7 +72,7 @@ class OperatorAlerts:
                     ),
                     about=f"(host {host})",  # not a destination, so it goes to any destination for operators
                 )
-            case CardGone(destination, signal_id, is_stopped=True):
+            case CardGone(destination, signal_id, is_stopped=True) as gone:
                 self._queue(
                     Alert(
                         alert_type="card_deleted",
@@ -74,8 +83,9 @@ class OperatorAlerts:
                         alert_id=f"deleted {destination} {signal_id}",
                     ),
                     about=destination,
+                    gone=gone,
                 )
-            case CardGone(destination, how="moved"):
+            case CardGone(destination, how="moved", at=at) as gone:
                 self._queue(
                     Alert(
                         alert_type="webhook_moved",
@@ -84,9 +94,10 @@ class OperatorAlerts:
                         message="It posts to another channel now, and cannot edit the messages that it posted before. "
                         "A signal that changes is posted again in the new channel; the others stay as they are in "
                         "the old one.",
-                        alert_id=f"moved {destination} {clock.now():%Y-%m-%d}",
+                        alert_id=f"moved {destination} {at:%Y-%m-%d}",
                     ),
                     about=destination,
+                    gone=gone,
                 )
             case ChangeRefused(signal, reason):
                 self._queue(
@@ -109,11 +120,14 @@ class OperatorAlerts:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _queue(self, alert: Alert, *, about: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._accepted(alert, about), name="signalpost operator alert")
+    def _queue(self, alert: Alert, *, about: str, gone: CardGone | None = None) -> None:
+        accepted = self._accepted(alert, about, gone)
+        task = asyncio.get_running_loop().create_task(accepted, name="signalpost operator alert")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accepted(self, alert: Alert, about: str) -> None:
-        with suppress(StoreClosed):
-            await self._accept(alert, about=about)
+    async def _accepted(self, alert: Alert, about: str, gone: CardGone | None) -> None:
+        with suppress(StoreClosed, StoreFailed, CommandFailed):  # then the next start reports a lost card again
+            ticket = await self._accept(alert, about=about)
+            if gone is not None and ticket.outcome is not Outcome.HELD:
+                await self._save(card_gone_fact(gone, is_reported=True))

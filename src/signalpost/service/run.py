@@ -77,7 +77,7 @@ class Run:
             open_for=config.open_for,
         )
         self._pending = PendingTickets(self.outbox)
-        self._alerts = OperatorAlerts(self.engine.intake.accept, variable_of)
+        self._alerts = OperatorAlerts(self.engine.intake.accept, variable_of, self.outbox.do)
         self._listeners = (self._note_ticket, self._alerts)
         for each in self._listeners:
             bus.subscribe(each)

@@ -6,18 +6,21 @@ from signalpost.delivery.facts import (
     Gone,
     Pace,
     ban_fact,
+    card_gone_fact,
     gone_fact,
     name_fact,
     of_host,
     of_webhook,
     pace_fact,
     read_ban,
+    read_cards_gone,
     read_gone,
     read_name,
     read_pace,
 )
 from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.pacer import PaceMemory
+from signalpost.domain.events import CardGone
 
 NOW = datetime(2025, 8, 20, 5, tzinfo=UTC)
 KEPT = PaceMemory((40.0, 0.5), 30.0)
@@ -38,6 +41,15 @@ def test_a_webhook_with_an_unreadable_fact_counts_as_gone(unreadable: bytes) -> 
     assert found is not None
     assert found.reason
     assert found.at is None
+
+
+@pytest.mark.parametrize("unreadable", [b"true", b"\xff", b"{", b'{"how": "deleted", "is_stopped": true, "at": "x"}'])
+def test_a_lost_card_is_remembered_until_it_is_reported(unreadable: bytes) -> None:
+    gone = CardGone("d", "a signal", "moved", is_stopped=False, at=NOW)
+    kept = card_gone_fact(gone)
+    assert read_cards_gone({**kept.facts, "card gone other": unreadable, "pace": b"{}"}, "d") == [gone]
+    assert (kept.subject.name, set(kept.facts.values()) == {b""}) == ("d", False)
+    assert card_gone_fact(gone, is_reported=True).facts == dict.fromkeys(kept.facts, b"")
 
 
 def test_the_pace_ages_with_the_clock() -> None:

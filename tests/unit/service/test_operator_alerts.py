@@ -3,10 +3,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from signalpost.delivery.facts import card_gone_fact
+from signalpost.delivery.outbox.commands import SaveFacts
 from signalpost.domain.events import BreakerMoved, CardGone, ChangeRefused, DestinationGone, HostBanned
 from signalpost.domain.reports import Alert
 from signalpost.domain.ticket import Outcome, Ticket
-from signalpost.errors import StoreClosed
+from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.service.operator_alerts import OperatorAlerts
 
 SINCE = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -15,11 +17,15 @@ SINCE = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 class FakeIntake:
     """An intake that accepts, is closed, or hangs."""
 
-    def __init__(self, *, is_closed: bool = False, hangs: bool = False) -> None:
+    def __init__(
+        self, *, is_closed: bool = False, hangs: bool = False, outcome: Outcome = Outcome.ACCEPTED, fails: bool = False
+    ) -> None:
         self.accepted: list[tuple[Alert, str | None]] = []
         self.came = asyncio.Event()
         self.left = False
+        self.saved: list[SaveFacts] = []
         self._is_closed, self._hangs = is_closed, hangs
+        self._outcome, self._fails = outcome, fails
 
     async def accept(self, payload: Alert, *, about: str | None) -> Ticket:
         self.accepted.append((payload, about))
@@ -31,11 +37,16 @@ class FakeIntake:
                 await asyncio.Event().wait()
         finally:
             self.left = True
-        return Ticket(Outcome.ACCEPTED, "t")
+        return Ticket(self._outcome, "t")
+
+    async def save(self, facts: SaveFacts) -> None:
+        if self._fails:
+            raise StoreFailed("the disk is full")
+        self.saved.append(facts)
 
 
 def alerts(intake: FakeIntake) -> OperatorAlerts:
-    return OperatorAlerts(intake.accept, lambda name: f"VARIABLE_OF_{name}")
+    return OperatorAlerts(intake.accept, lambda name: f"VARIABLE_OF_{name}", intake.save)
 
 
 async def test_a_deleted_webhook_is_always_the_same_alert() -> None:
@@ -83,8 +94,8 @@ async def test_an_alert_that_cannot_be_accepted_does_not_delay_a_stop(is_closed:
 @pytest.mark.parametrize(
     ("event", "kind", "about"),
     [
-        (CardGone("d", "s1", "deleted", is_stopped=True), "card_deleted", "d"),
-        (CardGone("d", "s1", "moved", is_stopped=False), "webhook_moved", "d"),
+        (CardGone("d", "s1", "deleted", is_stopped=True, at=SINCE), "card_deleted", "d"),
+        (CardGone("d", "s1", "moved", is_stopped=False, at=SINCE), "webhook_moved", "d"),
         (ChangeRefused("s1", "it is closed"), "change_refused", "(signal book)"),
     ],
 )
@@ -93,7 +104,7 @@ async def test_what_happens_to_a_signal_behind_its_callers_back_is_alerted(
 ) -> None:
     intake = FakeIntake()
     listener = alerts(intake)
-    listener(CardGone("d", "s1", "deleted", is_stopped=False))  # it is posted again, so nobody has to act
+    listener(CardGone("d", "s1", "deleted", is_stopped=False, at=SINCE))  # it is posted again, so nobody has to act
     listener(event)
     await intake.came.wait()
     ((alert, given),) = intake.accepted
@@ -104,6 +115,29 @@ async def test_many_cards_of_a_moved_webhook_are_one_alert() -> None:
     intake = FakeIntake()
     listener = alerts(intake)
     for signal in ("s1", "s2"):
-        listener(CardGone("d", signal, "moved", is_stopped=False))
+        listener(CardGone("d", signal, "moved", is_stopped=False, at=SINCE))
     await intake.came.wait()
     assert len({alert.alert_id for alert, _ in intake.accepted}) == 1
+
+
+LOST = CardGone("d", "s1", "deleted", is_stopped=True, at=SINCE)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+async def test_a_lost_card_is_reported_again_until_its_alert_is_saved(outcome: Outcome) -> None:
+    intake = FakeIntake(outcome=outcome)
+    listener = alerts(intake)
+    listener(LOST)
+    while listener._tasks:
+        await asyncio.sleep(0)
+    is_saved = outcome is not Outcome.HELD  # in memory, until the store works again
+    assert intake.saved == [card_gone_fact(LOST, is_reported=True)] * is_saved
+
+
+async def test_a_store_that_fails_after_the_alert_lets_the_next_start_report_it_again() -> None:
+    intake = FakeIntake(fails=True)
+    listener = alerts(intake)
+    listener(LOST)
+    (task,) = listener._tasks
+    await task
+    assert (len(intake.accepted), intake.saved) == (1, [])

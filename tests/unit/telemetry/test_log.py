@@ -27,6 +27,8 @@ from signalpost.domain.events import (
 from signalpost.domain.notification import Notification
 from signalpost.telemetry.log import log
 
+AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
 
 def logged_line(caplog: pytest.LogCaptureFixture, event: Event) -> tuple[str, str]:
     caplog.clear()
@@ -144,8 +146,12 @@ def test_failures_of_workers_and_of_ownership_are_logged(
     ("event", "level", "facts"),
     [
         (ChangeRefused("s1", "it is closed"), "ERROR", ("s1", "it is closed")),
-        (CardGone("signals-free", "s1", "deleted", is_stopped=False), "WARNING", ("s1", "signals-free", "deleted")),
-        (CardGone("signals-free", "s1", "moved", is_stopped=True), "WARNING", ("s1", "signals-free", "moved")),
+        (
+            CardGone("signals-free", "s1", "deleted", is_stopped=False, at=AT),
+            "WARNING",
+            ("s1", "signals-free", "deleted"),
+        ),
+        (CardGone("signals-free", "s1", "moved", is_stopped=True, at=AT), "WARNING", ("s1", "signals-free", "moved")),
     ],
 )
 def test_what_happens_to_a_signal_behind_its_callers_back_is_logged(

@@ -15,6 +15,7 @@ from signalpost.delivery.facts import (
     of_host,
     of_webhook,
     read_ban,
+    read_cards_gone,
     read_gone,
     read_name,
     read_pace,
@@ -95,6 +96,8 @@ class Gates:
         self.announce_bans()
         for name, gate in self._gates.items():
             gate.restore(*saved[name], lapsed[name], now)
+            for gone in read_cards_gone(own[name], name):
+                self._emit(gone)
         self._has_restored = True
 
     def hold(self, bans: Mapping[Subject, Facts], now: float) -> None:

@@ -21,8 +21,9 @@ from signalpost.delivery.dispatch.gate import Pass
 from signalpost.delivery.dispatch.lane_state import BegunMessage, LaneState, LeaseRequest, monotonic
 from signalpost.delivery.dispatch.passing_on import PassingOn
 from signalpost.delivery.dispatch.ready import EXPRESS, LEVELS, NORMAL, URGENT
+from signalpost.delivery.facts import card_gone_fact
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.delivery.outbox.cards import with_card
+from signalpost.delivery.outbox.cards import cards_gone, with_card
 from signalpost.delivery.outbox.commands import (
     Find,
     Lease,
@@ -34,8 +35,7 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.outbox.patience import settle_in_parts
 from signalpost.domain.delivery import DeliveryId, DeliveryState
-from signalpost.domain.events import CardGone, SendBegan, SendEnded, Settled
-from signalpost.domain.notification import payload_id
+from signalpost.domain.events import SendBegan, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.evidence import Loss, Receipt
@@ -358,7 +358,9 @@ class Worker:
             for entry in entries
         )
         unsaved = self._gate.unsaved(_now())
-        settle = Settle(tuple(map(with_card, settlements, entries)), tuple(each.facts for each in unsaved))
+        gone = cards_gone(entries, settlements, now)
+        facts = [*(each.facts for each in unsaved), *(card_gone_fact(each) for each in gone if each.is_for_operators)]
+        settle = Settle(tuple(map(with_card, settlements, entries)), tuple(facts))
         request = self._next_request() if isinstance(result.outcome, Receipt) else None
         settled, leased = await self._settle(settle, request)
         for each in unsaved:
@@ -373,10 +375,8 @@ class Worker:
             request = request.after(self._lane, notifications)
         for delivery in settled:
             self._emit(Settled(delivery, notifications[delivery.id]))
-        for entry, verdict in zip(entries, settle.settlements, strict=True):
-            if (card := verdict.card) is not None and card.loss is not None:
-                signal_id = payload_id(entry.notification.payload)
-                self._emit(CardGone(self._gate.destination, signal_id, card.loss.value, card.is_stopped))
+        for event in gone:
+            self._emit(event)
         if is_news:
             self._lane.ring()
         return None if request is None or leased is None else await self._accept(request, leased)

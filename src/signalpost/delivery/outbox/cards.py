@@ -12,7 +12,8 @@ from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.rows import instant, micros
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import Delivery, DeliveryState
-from signalpost.domain.notification import COMPANION, NEW, Notification
+from signalpost.domain.events import CardGone
+from signalpost.domain.notification import COMPANION, NEW, Notification, payload_id
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import Loss
@@ -219,6 +220,15 @@ def with_card(verdict: Settlement, entry: OutboxEntry) -> Settlement:
         return verdict
     result = verdict.card or CardResult(0, entry.is_edit)
     return verdict._replace(card=result._replace(version=version))
+
+
+def cards_gone(entries: Sequence[OutboxEntry], verdicts: Sequence[Settlement], at: datetime) -> tuple[CardGone, ...]:
+    """The cards that were found lost."""
+    return tuple(
+        CardGone(verdict.id.destination, payload_id(entry.notification.payload), card.loss.value, card.is_stopped, at)
+        for entry, verdict in zip(entries, verdicts, strict=True)
+        if (card := verdict.card) is not None and card.loss is not None
+    )
 
 
 def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:

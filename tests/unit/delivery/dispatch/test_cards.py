@@ -8,6 +8,7 @@ import pytest
 
 from signalpost import Signal, clock
 from signalpost.delivery.dispatch.decide import LeaseEnd, decide
+from signalpost.delivery.facts import card_gone_fact
 from signalpost.delivery.outbox.book import Amend, Amendment
 from signalpost.delivery.outbox.commands import History, NewDelivery, NewNotification, Put
 from signalpost.delivery.rank import rank_of
@@ -143,7 +144,8 @@ async def test_a_lost_card_is_posted_again_in_its_present_state(how: Loss) -> No
         await wait(10)
         assert sent(sink) == [("new", False), ("v2", True), ("v2", False)]
         assert sink.sent[2].items[0].replaces is how
-        assert world.emitted(CardGone) == [CardGone(HERE, "s1", how.value, is_stopped=False)]
+        (gone,) = world.emitted(CardGone)
+        assert gone == CardGone(HERE, "s1", how.value, is_stopped=False, at=gone.at)
 
 
 @virtual
@@ -159,6 +161,29 @@ async def test_a_card_that_was_deleted_twice_is_left_alone() -> None:
         assert sent(sink) == [("new", False), ("v2", True), ("v2", False), ("v3", True)]
         assert [each.is_stopped for each in world.emitted(CardGone)] == [False, True]
         assert await world.state("s1 2") == "dead"
+
+
+@virtual
+async def test_a_lost_card_is_reported_at_each_start_until_an_operator_was_alerted() -> None:
+    gone = CardLost("it is gone", how=Loss.DELETED)
+    sink = ScriptedSink([lambda: None, gone, lambda: None, gone])
+    async with Channel(sink) as world:
+        await world.open()
+        await wait(1)
+        for note in ("one", "two"):
+            await world.change(Update(note=note))
+            await wait(10)
+        replaced, stopped = world.emitted(CardGone)
+        assert (replaced.is_for_operators, stopped.is_for_operators) == (False, True)
+    for _ in range(2):
+        async with Channel(ScriptedSink(), outbox=world.outbox) as world:
+            assert world.emitted(CardGone) == [stopped]
+            await world.dispatcher.stop(0)
+            await world.dispatcher.start()
+            assert world.emitted(CardGone) == [stopped], "once in each process"
+    await InlineOutbox.do(world.outbox, card_gone_fact(stopped, is_reported=True))
+    async with Channel(ScriptedSink(), outbox=world.outbox) as world:
+        assert world.emitted(CardGone) == []
 
 
 @virtual

@@ -103,19 +103,9 @@ class InvalidCandleFile(SignalpostError):
 
     code = "invalid-candle-file"
 
-    def __init__(
-        self,
-        problem: str,
-        *,
-        path: str,
-        line: int | None = None,
-        code: str | None = None,
-        field: str | None = None,
-        value: str | None = None,
-        limit: str | None = None,
-    ) -> None:
+    def __init__(self, problem: str, *, path: str, line: int | None = None, **facts: str | None) -> None:
         where = path if line is None else f"{path}, line {line}"
-        super().__init__(f"{where}: {problem}", code=code, field=field, value=value, limit=limit)
+        super().__init__(f"{where}: {problem}", **facts)
         self.path = path
         self.line = line
 

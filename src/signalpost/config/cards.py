@@ -4,20 +4,9 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from signalpost.config import settings
 from signalpost.config.destinations import tier_named
 from signalpost.config.parsers import ROLE_ID, advice, role
-from signalpost.config.settings import (
-    CARD_SETTINGS,
-    CARDS,
-    COLOURS,
-    COMPANIONS,
-    DELAY,
-    IF_ENDED,
-    ROLE_KEYS,
-    ROLES,
-    TIERS,
-    USUAL_ROLE,
-)
 from signalpost.config.sources import Sources, Table, text_of
 from signalpost.domain.tier import WHOLE_COPY, Hidden, TierCopy, UserTier
 from signalpost.errors import InvalidConfiguration
@@ -28,16 +17,19 @@ def find_look(
     sources: Sources, tiers: Collection[UserTier], copies: Mapping[UserTier, TierCopy]
 ) -> tuple[Look, Mapping[str, Any]]:
     """How messages look, and the value of each setting by its name. Only `tiers` can have roles."""
-    values = {setting.name: sources.value(setting) for setting in CARD_SETTINGS}
+    values = {setting.name: sources.value(setting) for setting in settings.CARD_SETTINGS}
     fields = {
-        table: {each.key: values[each.name] for each in CARD_SETTINGS if each.table == table} for table in _TABLES
+        table: {each.key: values[each.name] for each in settings.CARD_SETTINGS if each.table == table}
+        for table in _TABLES
     }
     usual = Look()
     look = Look(
-        **fields[CARDS],
-        colours=Colours(**fields[COLOURS]),
+        **fields[settings.CARDS],
+        colours=Colours(**fields[settings.COLOURS]),
         companions={
-            Event(key): each for key, each in fields[COMPANIONS].items() if each is not usual.sending(Event(key))
+            Event(key): each
+            for key, each in fields[settings.COMPANIONS].items()
+            if each is not usual.sending(Event(key))
         },
         roles=_roles(sources, tiers),
         copies=copies,
@@ -48,7 +40,7 @@ def find_look(
 def _roles(sources: Sources, known: Collection[UserTier]) -> Mapping[UserTier, Roles]:
     findings, roles = sources.findings, dict[UserTier, Roles]()
     for name, table in sources.file.roles.items():
-        place = sources.file.place(*ROLES.split("."), name)
+        place = sources.file.place(*settings.ROLES.split("."), name)
         for tier in findings.checked(place, tier_named, name):
             if tier not in known:
                 problem = f"{place}: this is not a tier: {advice(tier, known)}"
@@ -63,11 +55,11 @@ def _roles(sources: Sources, known: Collection[UserTier]) -> Mapping[UserTier, R
 
 def _roles_of(sources: Sources, name: str, table: Table) -> Roles:
     ids: dict[str, str | None] = {}
-    for key in (each for each in ROLE_KEYS if each in table):  # others were reported as unknown
-        place = sources.file.place(*ROLES.split("."), name, key)
+    for key in (each for each in settings.ROLE_KEYS if each in table):  # others were reported as unknown
+        place = sources.file.place(*settings.ROLES.split("."), name, key)
         for each in sources.findings.checked(place, _role, table[key]):
             ids[key] = each
-    usual = ids.pop(USUAL_ROLE, None)
+    usual = ids.pop(settings.USUAL_ROLE, None)
     return Roles(usual, {Event(key): each for key, each in ids.items()})
 
 
@@ -75,7 +67,7 @@ def _role(value: object) -> str | None:
     return None if value is False else role(text_of(value, str, ROLE_ID))
 
 
-_TABLES = (CARDS, COLOURS, COMPANIONS)
+_TABLES = (settings.CARDS, settings.COLOURS, settings.COMPANIONS)
 
 
 _HIDE, _MIN_CONFIDENCE = "hide", "min_confidence"
@@ -90,9 +82,9 @@ def find_copies(sources: Sources) -> Mapping[UserTier, TierCopy]:
         except InvalidConfiguration:
             continue  # it is reported with the tiers
         copy = TierCopy(
-            delay=sources.table_value(TIERS, name, DELAY) or DELAY.default,
+            delay=sources.table_value(settings.TIERS, name, settings.DELAY) or settings.DELAY.default,
             hidden=_hidden(sources, name),
-            if_ended=sources.table_value(TIERS, name, IF_ENDED) or IF_ENDED.default,
+            if_ended=sources.table_value(settings.TIERS, name, settings.IF_ENDED) or settings.IF_ENDED.default,
             min_confidence=_min_confidence(sources, name),
         )
         if copy != WHOLE_COPY:
@@ -101,18 +93,18 @@ def find_copies(sources: Sources) -> Mapping[UserTier, TierCopy]:
 
 
 def _hidden(sources: Sources, name: str) -> frozenset[Hidden]:
-    listed: Any = sources.table(TIERS, name).get(_HIDE, [])
+    listed: Any = sources.table(settings.TIERS, name).get(_HIDE, [])
     words = tuple(Hidden)
     if isinstance(listed, list) and all(each in words for each in listed):
         return frozenset(map(Hidden, listed))
-    place = sources.file.place(TIERS, name, _HIDE)
+    place = sources.file.place(settings.TIERS, name, _HIDE)
     known = ", ".join(words)
     sources.findings.add(f"{place}: use a list of {known}; [] hides nothing", "unknown-word", place.field, known)
     return frozenset()
 
 
 def _min_confidence(sources: Sources, name: str) -> Decimal | None:
-    given = sources.table(TIERS, name).get(_MIN_CONFIDENCE)
+    given = sources.table(settings.TIERS, name).get(_MIN_CONFIDENCE)
     if given is None:
         return None
     try:
@@ -121,6 +113,6 @@ def _min_confidence(sources: Sources, name: str) -> Decimal | None:
         least = Decimal(-1)
     if 0 <= least <= 1:
         return least
-    place = sources.file.place(TIERS, name, _MIN_CONFIDENCE)
+    place = sources.file.place(settings.TIERS, name, _MIN_CONFIDENCE)
     sources.findings.add(f"{place}: use a number from 0 to 1, such as 0.7", "out-of-range", place.field, "0 to 1")
     return None

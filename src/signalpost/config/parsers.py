@@ -27,17 +27,14 @@ _LONGEST_SHOWN = 24
 """Characters of an invalid value that may be shown: every token and key is longer."""
 _LONGEST_NAME = 40
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_RETENTION = re.compile(r"(?P<number>[0-9]{1,5}) ?(?P<unit>[hdw])")
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_LONGEST_RETENTION = timedelta(days=3660)
-_DELAY = re.compile(r"(?P<number>[0-9]{1,6}) ?(?P<unit>[smhd])")
-_DELAY_UNITS = {
+_LASTING = re.compile(r"(?P<number>[0-9]{1,6}) ?(?P<unit>[smhdw])")
+_UNITS = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
 }
-_LONGEST_DELAY = timedelta(days=7)
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/|([a-z0-9-]+\.)*discord(app)?\.com/", re.ASCII | re.IGNORECASE)
 """The start of a URL, also of one without a scheme, or with one slash because it was parsed as a path."""
@@ -119,31 +116,25 @@ def _switch(text: str) -> bool:
     raise _invalid(text, SWITCH.wanted, "unknown-word", "on, off")
 
 
-def _retention(text: str) -> timedelta:
-    found = _RETENTION.fullmatch(text.lower())
-    kept = int(found["number"]) * _UNITS[found["unit"]] if found else timedelta()
-    if timedelta() < kept <= _LONGEST_RETENTION:
-        return kept
-    raise _invalid(text, RETENTION.wanted, "invalid-time", "1h to 3660d")
+def _lasting(units: str, least: timedelta, most: timedelta, wanted: str, limit: str) -> Parser[timedelta]:
+    """A parser of durations in some of the units."""
+
+    def parse(text: str) -> timedelta:
+        found = _LASTING.fullmatch(text.lower())
+        if (
+            found
+            and found["unit"] in units
+            and least <= (lasts := int(found["number"]) * _UNITS[found["unit"]]) <= most
+        ):
+            return lasts
+        raise _invalid(text, wanted, "invalid-time", limit)
+
+    return Parser(parse, _lasting_text, wanted)
 
 
-def _retention_text(kept: timedelta) -> str:
-    hours = kept // _UNITS["h"]
-    return f"{hours}h" if hours % 24 else f"{hours // 24}d"
-
-
-def _delay(text: str) -> timedelta:
-    found = _DELAY.fullmatch(text.lower())
-    delay = int(found["number"]) * _DELAY_UNITS[found["unit"]] if found else timedelta(-1)
-    if timedelta() <= delay <= _LONGEST_DELAY:
-        return delay
-    raise _invalid(text, DELAY.wanted, "invalid-time", "0s to 7d")
-
-
-def _delay_text(delay: timedelta) -> str:
-    seconds = delay // _DELAY_UNITS["s"]
-    unit = next(name for name in ("d", "h", "m", "s") if not seconds % (_DELAY_UNITS[name] // _DELAY_UNITS["s"]))
-    return f"{delay // _DELAY_UNITS[unit]}{unit}"
+def _lasting_text(lasts: timedelta) -> str:
+    unit = next(name for name in ("d", "h", "m", "s") if not lasts % _UNITS[name])
+    return f"{lasts // _UNITS[unit]}{unit}"
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -244,8 +235,8 @@ def _folder(text: str) -> Path:
 
 
 SWITCH = Parser(_switch, bool, "on or off")
-RETENTION = Parser(_retention, _retention_text, "a time such as 12h, 30d or 8w")
-DELAY = Parser(_delay, _delay_text, "a time such as 10s, 15m or 2h")
+RETENTION = _lasting("hdw", _UNITS["h"], timedelta(days=3660), "a time such as 12h, 30d or 8w", "1h to 3660d")
+DELAY = _lasting("smhd", timedelta(), timedelta(days=7), "a time such as 10s, 15m or 2h", "0s to 7d")
 KINDS_OR_NONE = Parser(_kinds, _kinds_text, f"some of {', '.join(KINDS)}, separated by commas, or none")
 ADDRESS: Parser[HttpAddress | None] = Parser(
     _address, lambda address: "off" if address is None else str(address), "HOST:PORT or off"

@@ -7,19 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from signalpost import clock
-from signalpost.domain import spellings, validity
-from signalpost.domain.exact import (
-    Number,
-    decimal_of,
-    difference,
-    fixed,
-    non_negative,
-    percentage,
-    positive,
-    quotient,
-    share,
-    step,
-)
+from signalpost.domain import exact, spellings, validity
 from signalpost.domain.identity import NO_STRATEGY, derived_id, strategy_slug
 from signalpost.domain.instant import Instant, iso, utc
 from signalpost.domain.instrument import Instrument, read_pair
@@ -95,31 +83,31 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             pair: str,
             timeframe: Timeframe | str | int | timedelta | None = None,
             signal_type: SignalType | str | int,
-            entry_price: Number,
+            entry_price: exact.Number,
             timestamp: Instant,
-            stop_loss: Number | None = None,
-            take_profit: Number | None = None,
+            stop_loss: exact.Number | None = None,
+            take_profit: exact.Number | None = None,
             targets: Iterable[GivenTarget] = (),
-            initial_stop: Number | None = None,
+            initial_stop: exact.Number | None = None,
             order: OrderKind | str = OrderKind.MARKET,
-            entry_zone: EntryZone | Sequence[Number] | Mapping[str, Number] | None = None,
+            entry_zone: EntryZone | Sequence[exact.Number] | Mapping[str, exact.Number] | None = None,
             good_until: Instant | None = None,
-            leverage: Number | None = None,
-            risk_percent: Number | None = None,
+            leverage: exact.Number | None = None,
+            risk_percent: exact.Number | None = None,
             signal_id: str | None = None,
             strategy_name: str | None = None,
             crossover_type: CrossoverType | str | None = None,
             status: SignalStatus | str | None = None,
-            current_price: Number | None = None,
+            current_price: exact.Number | None = None,
             price_places: int | None = None,
-            fast_ma: Number | None = None,
-            slow_ma: Number | None = None,
-            atr_value: Number | None = None,
-            atr_multiplier_sl: Number | None = None,
-            atr_multiplier_tp: Number | None = None,
-            risk_reward_ratio: Number | None = None,
-            position_size: Number | None = None,
-            confidence_score: Number | None = None,
+            fast_ma: exact.Number | None = None,
+            slow_ma: exact.Number | None = None,
+            atr_value: exact.Number | None = None,
+            atr_multiplier_sl: exact.Number | None = None,
+            atr_multiplier_tp: exact.Number | None = None,
+            risk_reward_ratio: exact.Number | None = None,
+            position_size: exact.Number | None = None,
+            confidence_score: exact.Number | None = None,
             notes: str | None = None,
             created_at: Instant | None = None,
             updated_at: Instant | None = None,
@@ -164,7 +152,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
     @property
     def pip(self) -> Decimal:
         """The size of one pip, in price: the instrument's, or one tick if it has none."""
-        return self.pair.pip or step(self.price_places)
+        return self.pair.pip or exact.step(self.price_places)
 
     @property
     def stream(self) -> str:
@@ -217,13 +205,13 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         """True if `current_price` has reached the target."""
         return self.take_profit is not None and self._gain(self.current_price) >= self._gain(self.take_profit)
 
-    def r_multiple(self, price: Number) -> Decimal | None:
+    def r_multiple(self, price: exact.Number) -> Decimal | None:
         """The profit at `price` in units of the risk: -1 at the initial stop; None without a stop."""
-        return None if (risk := self.risk) is None else quotient(self._gain(self._price(price)), risk)
+        return None if (risk := self.risk) is None else exact.quotient(self._gain(self._price(price)), risk)
 
     def price_text(self, price: Decimal) -> str:
         """`price` as text with `price_places` decimals, or more if it would otherwise be shown as zero."""
-        return fixed(price, places_for(price, self.price_places))
+        return exact.fixed(price, places_for(price, self.price_places))
 
     def but(self, **changes: object) -> Self:
         """A copy with some fields changed, validated like a new signal.
@@ -244,7 +232,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             changes.setdefault("risk_reward_ratio", None)
         return super().but(**changes)
 
-    def at_price(self, price: Number) -> Self:
+    def at_price(self, price: exact.Number) -> Self:
         """A copy with `price` as `current_price`, updated now."""
         return self.but(current_price=self._price(price), updated_at=clock.now())
 
@@ -268,16 +256,16 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     def _gain(self, price: Decimal) -> Decimal:
         if self.signal_type is SignalType.BUY:
-            return difference(price, self.entry_price)
-        return difference(self.entry_price, price)
+            return exact.difference(price, self.entry_price)
+        return exact.difference(self.entry_price, price)
 
     def _in_pips(self, distance: Decimal | None) -> Decimal | None:
         """`distance` in pips; None without a pip, because a distance in ticks depends on how a price is written."""
         pip = self.pair.pip
-        return None if distance is None or pip is None else quotient(distance, pip)
+        return None if distance is None or pip is None else exact.quotient(distance, pip)
 
-    def _price(self, given: Number) -> Decimal:
-        price = decimal_of(given, "price")
+    def _price(self, given: exact.Number) -> Decimal:
+        price = exact.decimal_of(given, "price")
         self.pair.check_price(price, "price")
         return price
 
@@ -335,14 +323,14 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             prices, at_least = (self.entry_price, current), self.price_places
         self._set(price_places=finest_of(prices, at_least))
         if self.risk_reward_ratio is None and self.take_profit is not None and (risk := self.risk) is not None:
-            ratio = quotient(self._gain(self.take_profit), risk)
-            self._set(risk_reward_ratio=decimal_of(ratio, "risk_reward_ratio"))
+            ratio = exact.quotient(self._gain(self.take_profit), risk)
+            self._set(risk_reward_ratio=exact.decimal_of(ratio, "risk_reward_ratio"))
         if self.signal_id is None:
             self._set(signal_id=derived_id(self, strategy_slug(self.strategy_name or NO_STRATEGY), self.pair.symbol))
 
 
-def _none_if_zero(value: Number, name: str) -> Decimal | None:
-    return decimal_of(value, name) or None
+def _none_if_zero(value: exact.Number, name: str) -> Decimal | None:
+    return exact.decimal_of(value, name) or None
 
 
 _PRICES = ("entry_price", "current_price", "stop_loss", "initial_stop", "take_profit")
@@ -353,7 +341,7 @@ _CONVERSION_BY_FIELD: Conversions = {
     "pair": read_pair,
     "timeframe": lambda value, _: Timeframe(value),
     "signal_type": partial(member, SignalType),
-    "entry_price": decimal_of,
+    "entry_price": exact.decimal_of,
     "timestamp": utc,
     "order": partial(member, OrderKind),
     "entry_zone": zone_of,
@@ -362,21 +350,21 @@ _CONVERSION_BY_FIELD: Conversions = {
     "take_profit": _none_if_zero,
     "targets": targets_of,
     "leverage": leverage_of,
-    "risk_percent": percentage,
+    "risk_percent": exact.percentage,
     "signal_id": id_of,
     "strategy_name": required_text,
     "crossover_type": partial(member, CrossoverType),
     "status": partial(member, SignalStatus),
-    "current_price": decimal_of,
+    "current_price": exact.decimal_of,
     "price_places": signal_places,
-    "fast_ma": decimal_of,
-    "slow_ma": decimal_of,
-    "atr_value": non_negative,
-    "atr_multiplier_sl": non_negative,
-    "atr_multiplier_tp": non_negative,
-    "risk_reward_ratio": non_negative,
-    "position_size": positive,
-    "confidence_score": share,
+    "fast_ma": exact.decimal_of,
+    "slow_ma": exact.decimal_of,
+    "atr_value": exact.non_negative,
+    "atr_multiplier_sl": exact.non_negative,
+    "atr_multiplier_tp": exact.non_negative,
+    "risk_reward_ratio": exact.non_negative,
+    "position_size": exact.positive,
+    "confidence_score": exact.share,
     "notes": text_of,
     "created_at": utc,
     "updated_at": utc,

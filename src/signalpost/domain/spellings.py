@@ -7,20 +7,10 @@ in a name are ignored: `stopLoss`, `Stop Loss` and `stop_loss` are the same name
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from signalpost.domain import levels
 from signalpost.domain.exact import decimal_of
 from signalpost.domain.instant import utc
 from signalpost.domain.instrument import Instrument
-from signalpost.domain.levels import (
-    holds_target,
-    is_given,
-    is_price,
-    is_zero,
-    level_of,
-    plain_name,
-    share_of,
-    short_target,
-    single_level,
-)
 from signalpost.domain.order import OrderKind, zone_of
 from signalpost.domain.sent import as_sent, differs, unfilled
 from signalpost.domain.side import SignalType
@@ -136,7 +126,7 @@ class FieldNames:
         }
         """All names of each field, its own name first."""
         self._places = {
-            plain_name(name): _Place(field, rank, 1)
+            levels.plain_name(name): _Place(field, rank, 1)
             for field, groups in ranked.items()
             for rank, group in enumerate(groups)
             for name in group
@@ -144,13 +134,13 @@ class FieldNames:
 
     def place(self, name: str) -> _Place | None:
         """The field that `name` refers to; None if it is unknown."""
-        plain = plain_name(name)
+        plain = levels.plain_name(name)
         if (known := self._places.get(plain)) is not None:
             return known
         if plain in _ENDS and "entry_zone" in self.spellings:
             return _Place("entry_zone", 0, _ENDS[plain])
-        level = level_of(plain)
-        if level is None or (known := self._places.get(plain_name(level.field))) is None:
+        level = levels.level_of(plain)
+        if level is None or (known := self._places.get(levels.plain_name(level.field))) is None:
             return None
         return known._replace(number=level.number)
 
@@ -204,8 +194,8 @@ def read_fields(
             continue
         elif place.field in _TARGETS:
             targets.add(name, place.number, value)
-        elif plain_name(name) in _ENDS:
-            if is_given(value) and not is_zero(value):
+        elif levels.plain_name(name) in _ENDS:
+            if levels.is_given(value) and not levels.is_zero(value):
                 ends[place.number] = _Given(0, as_sent(name), value)
         elif (single := _single(name, value, place, further)) is not None:
             given.setdefault(place.field, []).append(single)
@@ -233,12 +223,12 @@ def _merge(
 
 def _is_target(name: str, value: Any, targets: TargetFields) -> bool:
     """Whether an unknown name has a target, which is added to `targets`."""
-    plain = plain_name(name)
-    if (number := share_of(plain)) is not None:
+    plain = levels.plain_name(name)
+    if (number := levels.share_of(plain)) is not None:
         targets.add_share(name, number, value)
-    elif (number := short_target(plain)) is not None and is_price(value):
+    elif (number := levels.short_target(plain)) is not None and levels.is_price(value):
         targets.add(name, number, value)
-    elif plain != "context" and holds_target(name, value):
+    elif plain != "context" and levels.holds_target(name, value):
         targets.reject(name, value)
     else:
         return False
@@ -247,8 +237,8 @@ def _is_target(name: str, value: Any, targets: TargetFields) -> bool:
 
 def _single(name: str, value: Any, place: _Place, further: list[Fault]) -> _Given | None:
     """The value of a field that has only one; None if missing. A further stop or entry is added to `further`."""
-    single, others = single_level(value) if level_of(plain_name(name)) else (value, False)
-    if not is_given(single) or (place.field in _NONE_IF_ZERO and is_zero(single)):
+    single, others = levels.single_level(value) if levels.level_of(levels.plain_name(name)) else (value, False)
+    if not levels.is_given(single) or (place.field in _NONE_IF_ZERO and levels.is_zero(single)):
         return None
     if others or place.number != 1:
         further.append(_too_many(as_sent(name), value, place.field))

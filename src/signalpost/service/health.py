@@ -7,19 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from signalpost import clock
 from signalpost.delivery.pacing.breaker import BreakerState
-from signalpost.domain.events import (
-    BreakerMoved,
-    DestinationEnabled,
-    DestinationGone,
-    DestinationSeen,
-    Event,
-    HostBanned,
-    RowDamaged,
-    SendEnded,
-    StoreMoved,
-    WorkerFailed,
-    WorkerRecovered,
-)
+from signalpost.domain import events
 from signalpost.domain.instant import iso
 from signalpost.domain.reason import Reason
 from signalpost.domain.words import Word
@@ -77,47 +65,47 @@ class HealthState:
             problems.clear()
         self._damaged = 0
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: events.Event) -> None:
         """Note a problem, or that one is over."""
         match event:
-            case StoreMoved() | RowDamaged():
+            case events.StoreMoved() | events.RowDamaged():
                 self._note_store(event)
-            case HostBanned(host, reason, until):
+            case events.HostBanned(host, reason, until):
                 second = iso(until.replace(microsecond=0))
                 self._bans[host] = (
                     until,
                     Reason(f"{host} has banned this IP address until {second}: {reason}", "banned"),
                 )
-            case WorkerFailed(name, reason):
+            case events.WorkerFailed(name, reason):
                 self._workers[name] = Reason(f"{name} failed with {reason} and was restarted", "worker-failed")
-            case WorkerRecovered(name):
+            case events.WorkerRecovered(name):
                 self._workers.pop(name, None)
             case _:
                 self._note_destination(event)
 
-    def _note_destination(self, event: Event) -> None:
+    def _note_destination(self, event: events.Event) -> None:
         match event:
-            case DestinationGone(name, reason):
+            case events.DestinationGone(name, reason):
                 text = f"{name} is disabled: its webhook is gone for good: {reason}"
                 self._reasons[name] = Reason(text, "webhook-gone")
-            case DestinationEnabled(name):
+            case events.DestinationEnabled(name):
                 self._reasons.pop(name, None)
-            case DestinationSeen(name, trouble=str() as trouble):
+            case events.DestinationSeen(name, trouble=str() as trouble):
                 self._seen[name] = Reason(f"{name}: {trouble}", "destination-unusable")
-            case DestinationSeen(name) | SendEnded(name, "delivered"):
+            case events.DestinationSeen(name) | events.SendEnded(name, "delivered"):
                 self._seen.pop(name, None)  # it accepts messages after all
-            case BreakerMoved(name, "closed"):
+            case events.BreakerMoved(name, "closed"):
                 self._breakers.pop(name, None)
-            case BreakerMoved(name, state):
+            case events.BreakerMoved(name, state):
                 self._breakers[name] = state
             case _:
                 pass
 
-    def _note_store(self, event: StoreMoved | RowDamaged) -> None:
+    def _note_store(self, event: events.StoreMoved | events.RowDamaged) -> None:
         match event:
-            case StoreMoved(True):
+            case events.StoreMoved(True):
                 self._reasons.pop(STORE, None)
-            case StoreMoved(False, reason):
+            case events.StoreMoved(False, reason):
                 self._reasons[STORE] = Reason(f"the store is unavailable: {reason}", "store-failed")
             case _:
                 self._damaged += 1

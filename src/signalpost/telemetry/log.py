@@ -2,28 +2,8 @@
 
 import logging
 
+from signalpost.domain import events
 from signalpost.domain.delivery import DeliveryState
-from signalpost.domain.events import (
-    BreakerMoved,
-    CardGone,
-    ChangeRefused,
-    ClockStepped,
-    DestinationEnabled,
-    DestinationGone,
-    DestinationSeen,
-    Event,
-    HostBanned,
-    OwnershipLost,
-    PassedOn,
-    RowDamaged,
-    SendBegan,
-    SendEnded,
-    Settled,
-    Taken,
-    TookOver,
-    WorkerFailed,
-    WorkerRecovered,
-)
 from signalpost.domain.instant import iso
 from signalpost.domain.ticket import Outcome
 from signalpost.telemetry.log_queue import logger
@@ -35,54 +15,60 @@ _LEVEL_BY_STATE = {
 }
 
 
-def log(event: Event) -> None:
+def log(event: events.Event) -> None:
     """A listener that logs one line per event, as a warning or an error if a person should act."""
     match event:
-        case Settled(delivery):
+        case events.Settled(delivery):
             level = _LEVEL_BY_STATE.get(delivery.state, logging.INFO)
             logger.log(level, "delivery %s is %s%s", delivery.id, delivery.state, _because(delivery.reason))
-        case Taken(ticket, notification):
+        case events.Taken(ticket, notification):
             is_odd = ticket.outcome in {Outcome.REFUSED, Outcome.HELD} or ticket.warnings
             level = logging.WARNING if is_odd else logging.INFO
             doubts = "".join(f"; {warning}" for warning in ticket.warnings)
             logger.log(level, "%s %s%s%s", notification.key, ticket.outcome, _because(ticket.reason), doubts)
-        case SendBegan(destination, deliveries):
+        case events.SendBegan(destination, deliveries):
             logger.debug("sending %d to %s", len(deliveries), destination)
-        case SendEnded(destination, outcome, detail, seconds):
+        case events.SendEnded(destination, outcome, detail, seconds):
             logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
-        case BreakerMoved() | DestinationGone() | DestinationEnabled() | DestinationSeen() | HostBanned():
+        case (
+            events.BreakerMoved()
+            | events.DestinationGone()
+            | events.DestinationEnabled()
+            | events.DestinationSeen()
+            | events.HostBanned()
+        ):
             _log_destination(event)
-        case ChangeRefused() | CardGone() | PassedOn():
+        case events.ChangeRefused() | events.CardGone() | events.PassedOn():
             _log_signal(event)
-        case RowDamaged(delivery):
+        case events.RowDamaged(delivery):
             logger.error("delivery %s is dead: %s", delivery.id, delivery.reason)
-        case ClockStepped(seconds):
+        case events.ClockStepped(seconds):
             logger.warning("the system clock jumped by %+.1f s; all waiting times are checked again", seconds)
-        case WorkerFailed() | WorkerRecovered() | TookOver() | OwnershipLost():
+        case events.WorkerFailed() | events.WorkerRecovered() | events.TookOver() | events.OwnershipLost():
             _log_worker(event)
         case _:
             level, state = (logging.WARNING, "available again") if event.is_well else (logging.ERROR, "unavailable")
             logger.log(level, "the store is %s%s", state, _because(event.reason))
 
 
-def _log_signal(event: ChangeRefused | CardGone | PassedOn) -> None:
+def _log_signal(event: events.ChangeRefused | events.CardGone | events.PassedOn) -> None:
     match event:
-        case PassedOn(delivery, origin):
+        case events.PassedOn(delivery, origin):
             logger.warning("delivery %s replaces the one to %s, which cannot be reached", delivery.id, origin)
-        case ChangeRefused(signal, reason):
+        case events.ChangeRefused(signal, reason):
             logger.error("a change of %s that was held is refused: %s", signal, reason)
-        case CardGone(destination, signal_id, how, is_stopped):
+        case events.CardGone(destination, signal_id, how, is_stopped):
             then = "it is left alone now" if is_stopped else "it is posted again"
             logger.warning("the card of %s in %s is lost (%s): %s", signal_id, destination, how, then)
 
 
-def _log_worker(event: WorkerFailed | WorkerRecovered | TookOver | OwnershipLost) -> None:
+def _log_worker(event: events.WorkerFailed | events.WorkerRecovered | events.TookOver | events.OwnershipLost) -> None:
     match event:
-        case WorkerFailed(name, reason, detail):
+        case events.WorkerFailed(name, reason, detail):
             logger.error("%s failed and was restarted: %s", name, detail or reason)
-        case WorkerRecovered(name):
+        case events.WorkerRecovered(name):
             logger.warning("%s is running again", name)
-        case TookOver(destinations):
+        case events.TookOver(destinations):
             names = ", ".join(destinations)
             logger.warning(
                 "the process that delivered has ended or does not respond; this process now delivers to %s", names
@@ -95,15 +81,21 @@ def _log_worker(event: WorkerFailed | WorkerRecovered | TookOver | OwnershipLost
             )
 
 
-def _log_destination(event: BreakerMoved | DestinationGone | DestinationEnabled | DestinationSeen | HostBanned) -> None:
+def _log_destination(
+    event: events.BreakerMoved
+    | events.DestinationGone
+    | events.DestinationEnabled
+    | events.DestinationSeen
+    | events.HostBanned,
+) -> None:
     match event:
-        case BreakerMoved(destination, state):
+        case events.BreakerMoved(destination, state):
             logger.warning("the breaker of %s is %s", destination, state)
-        case DestinationGone(destination, reason):
+        case events.DestinationGone(destination, reason):
             logger.error("%s is disabled, because its webhook is gone for good: %s", destination, reason)
-        case DestinationEnabled(destination):
+        case events.DestinationEnabled(destination):
             logger.warning("%s is enabled again; its queued messages are being sent", destination)
-        case DestinationSeen(destination, channel, guild, others, trouble):
+        case events.DestinationSeen(destination, channel, guild, others, trouble):
             of = "" if guild is None else f" of guild {guild}"
             logger.info("%s posts to channel %s%s", destination, channel, of)
             if others:

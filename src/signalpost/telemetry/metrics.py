@@ -3,22 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from signalpost.domain import events
 from signalpost.domain.delivery import DeliveryState
-from signalpost.domain.events import (
-    BreakerMoved,
-    ClockStepped,
-    DestinationEnabled,
-    DestinationGone,
-    Event,
-    OwnershipLost,
-    PassedOn,
-    RowDamaged,
-    SendEnded,
-    Settled,
-    Taken,
-    TookOver,
-    WorkerFailed,
-)
 from signalpost.domain.ticket import Outcome
 from signalpost.telemetry.log_queue import logger
 
@@ -39,38 +25,45 @@ class Metrics:
         self._breaker_trips = 0
         self._breakers_open: set[str] = set()
         self._disabled: set[str] = set()
-        self._happened: Counter[type[Event]] = Counter()
+        self._happened: Counter[type[events.Event]] = Counter()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: events.Event) -> None:
         """Count one event."""
         match event:
-            case Taken(ticket, _, destinations):
+            case events.Taken(ticket, _, destinations):
                 self._tickets[ticket.outcome] += 1
                 if ticket.outcome is Outcome.ACCEPTED:
                     self._open += len(destinations)
-            case Settled(delivery) if delivery.state.is_terminal:
+            case events.Settled(delivery) if delivery.state.is_terminal:
                 self._settled[delivery.state] += 1
                 self._open -= 1
-            case SendEnded(_, outcome):
+            case events.SendEnded(_, outcome):
                 self._attempts[outcome] += 1
-            case BreakerMoved(destination, "closed"):
+            case events.BreakerMoved(destination, "closed"):
                 self._breakers_open.discard(destination)
-            case BreakerMoved(destination, state, was):
+            case events.BreakerMoved(destination, state, was):
                 self._breakers_open.add(destination)
                 self._breaker_trips += (state, was) == ("open", "closed")
-            case DestinationGone(destination):
+            case events.DestinationGone(destination):
                 self._disabled.add(destination)
-            case DestinationEnabled(destination):
+            case events.DestinationEnabled(destination):
                 self._disabled.discard(destination)
-            case PassedOn() | ClockStepped() | TookOver() | OwnershipLost() | WorkerFailed() | RowDamaged():
+            case (
+                events.PassedOn()
+                | events.ClockStepped()
+                | events.TookOver()
+                | events.OwnershipLost()
+                | events.WorkerFailed()
+                | events.RowDamaged()
+            ):
                 self._note(event)
             case _:
                 pass
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: events.Event) -> None:
         self._happened[type(event)] += 1
-        self._open += isinstance(event, PassedOn)
-        if isinstance(event, RowDamaged):
+        self._open += isinstance(event, events.PassedOn)
+        if isinstance(event, events.RowDamaged):
             self._settled[event.delivery.state] += 1
             self._open -= event.was_open
 
@@ -97,11 +90,11 @@ class Metrics:
             "circuit_breaker_trips": self._breaker_trips,
             "circuit_breakers_open": len(self._breakers_open),
             "destinations_disabled": len(self._disabled),
-            "clock_steps": self._happened[ClockStepped],
-            "takeovers": self._happened[TookOver],
-            "ownership_lost": self._happened[OwnershipLost],
-            "workers_restarted": self._happened[WorkerFailed],
-            "rows_damaged": self._happened[RowDamaged],
+            "clock_steps": self._happened[events.ClockStepped],
+            "takeovers": self._happened[events.TookOver],
+            "ownership_lost": self._happened[events.OwnershipLost],
+            "workers_restarted": self._happened[events.WorkerFailed],
+            "rows_damaged": self._happened[events.RowDamaged],
             "attempts_ambiguous": sum(self._attempts[outcome] for outcome in _AMBIGUOUS),
             **{f"tickets_{outcome}": self._tickets[outcome] for outcome in Outcome},
             **{f"deliveries_{state}": self._settled[state] for state in DeliveryState if state.is_terminal},

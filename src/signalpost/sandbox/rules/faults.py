@@ -3,20 +3,11 @@
 from collections import deque
 from typing import NamedTuple
 
-from signalpost.sandbox.rules.exchange import (
-    REFUSALS,
-    TOO_MANY_REQUESTS,
-    UNKNOWN_WEBHOOK,
-    WRONG_TOKEN,
-    HttpAnswer,
-    HttpRequest,
-    json_answer,
-    limited_answer,
-)
+from signalpost.sandbox.rules import exchange
 
 EVERY = "*"
 """Matches every webhook."""
-_CODES = {401: WRONG_TOKEN, 404: UNKNOWN_WEBHOOK}
+_CODES = {401: exchange.WRONG_TOKEN, 404: exchange.UNKNOWN_WEBHOOK}
 
 
 class Fault(NamedTuple):
@@ -29,7 +20,7 @@ class Fault(NamedTuple):
     """Delay before the request is processed."""
     seconds_after: float = 0.0
     """Delay before the answer is sent."""
-    answer: HttpAnswer | None = None
+    answer: exchange.HttpAnswer | None = None
     """Replaces the answer of the rules."""
     is_cut: bool = False
     """Reset the connection instead of answering."""
@@ -61,7 +52,7 @@ class FaultPlan:
         """The faults not used up yet."""
         return list(self._planned)
 
-    def take(self, webhook: str, request: HttpRequest) -> Fault | None:
+    def take(self, webhook: str, request: exchange.HttpRequest) -> Fault | None:
         """Find the first fault that applies to `request` and count one use of it."""
         for index, fault in enumerate(self._planned):
             if fault.applies_to(webhook, request.method):
@@ -73,16 +64,16 @@ class FaultPlan:
         return None
 
 
-def usual_answer(status: int, retry_after: float = 1.0, code: int | None = None) -> HttpAnswer:
+def usual_answer(status: int, retry_after: float = 1.0, code: int | None = None) -> exchange.HttpAnswer:
     """The usual answer for `status` and Discord's `code`.
 
     Without a code: 429 without one, 401 and 404 with that of a wrong token and an unknown webhook, 5xx as the edge's
     HTML.
     """
-    if status == TOO_MANY_REQUESTS:
-        return limited_answer(retry_after, code)
+    if status == exchange.TOO_MANY_REQUESTS:
+        return exchange.limited_answer(retry_after, code)
     if status >= 500 and code is None:
-        return HttpAnswer(status, {"Content-Type": "text/html"}, f"<html><h1>{status}</h1></html>".encode())
+        return exchange.HttpAnswer(status, {"Content-Type": "text/html"}, f"<html><h1>{status}</h1></html>".encode())
     code = _CODES.get(status, 0) if code is None else code
-    _, message = REFUSALS.get(code, (status, f"{status}: injected by the sandbox"))
-    return json_answer(status, {"message": message, "code": code})
+    _, message = exchange.REFUSALS.get(code, (status, f"{status}: injected by the sandbox"))
+    return exchange.json_answer(status, {"message": message, "code": code})

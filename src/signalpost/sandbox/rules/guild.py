@@ -5,38 +5,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from signalpost.sandbox.rules.exchange import (
-    JSON,
-    THREAD_ARCHIVED,
-    UNKNOWN_CHANNEL,
-    UNKNOWN_MESSAGE,
-    UNKNOWN_WEBHOOK,
-    WRONG_TOKEN,
-    Address,
-    HttpAnswer,
-    HttpRequest,
-    Moment,
-    Problem,
-    Refusal,
-    invalid_form,
-    json_answer,
-    refusal_of,
-)
+from signalpost.sandbox.rules import exchange, message_form
 from signalpost.sandbox.rules.form import MOST_FILES, Form, form_of, too_many_files
 from signalpost.sandbox.rules.mentions import Pings
 from signalpost.sandbox.rules.message import Shown, edited_message, headline_of, new_message, notification_of, timestamp
-from signalpost.sandbox.rules.message_form import (
-    check_components_v2,
-    check_edit,
-    check_new_message,
-    check_webhook_name,
-)
 from signalpost.sandbox.rules.slack_form import slack_form_of
 from signalpost.sandbox.rules.snowflake import snowflake, snowflake_of
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_OK = HttpAnswer(200, {**JSON, "Content-Type": "text/html; charset=utf-8"}, b"ok")
-_NO_CONTENT = HttpAnswer(204, {"Via": JSON["Via"]})
+_OK = exchange.HttpAnswer(200, {**exchange.JSON, "Content-Type": "text/html; charset=utf-8"}, b"ok")
+_NO_CONTENT = exchange.HttpAnswer(204, {"Via": exchange.JSON["Via"]})
 GUILD_ID = snowflake_of("signalpost sandbox")
 
 
@@ -119,7 +97,7 @@ class Guild:
         Raises Refusal for an unknown webhook.
         """
         if id not in self._webhooks:
-            raise refusal_of(UNKNOWN_WEBHOOK)
+            raise exchange.refusal_of(exchange.UNKNOWN_WEBHOOK)
         self._webhooks[id] = self._webhooks[id]._replace(channel=channel)
         self._messages.setdefault(channel, {})
 
@@ -150,7 +128,7 @@ class Guild:
         for channel, messages in self._messages.items():
             if message_id in messages:
                 return channel
-        raise refusal_of(UNKNOWN_MESSAGE)
+        raise exchange.refusal_of(exchange.UNKNOWN_MESSAGE)
 
     def channels(self) -> list[str]:
         """The names of all channels, oldest first."""
@@ -192,21 +170,23 @@ class Guild:
         message = self._messages[webhook.channel].get(id)
         place = thread or channel_id_of(webhook.channel)
         if message is None or message["webhook_id"] != snowflake_of(webhook.id) or message["channel_id"] != place:
-            raise refusal_of(UNKNOWN_MESSAGE)
+            raise exchange.refusal_of(exchange.UNKNOWN_MESSAGE)
         return message
 
-    def webhook(self, address: Address) -> Webhook:
+    def webhook(self, address: exchange.Address) -> Webhook:
         """Find the webhook at `address`. Raises Refusal for an unknown webhook or a wrong token."""
         webhook = self._webhooks.get(address.webhook)
         if webhook is None and self._open and address.webhook not in self._deleted_webhooks:
             webhook = self.register(address.webhook, address.token)
         if webhook is None:
-            raise refusal_of(UNKNOWN_WEBHOOK)
+            raise exchange.refusal_of(exchange.UNKNOWN_WEBHOOK)
         if webhook.token != address.token and not self._open:
-            raise refusal_of(WRONG_TOKEN)
+            raise exchange.refusal_of(exchange.WRONG_TOKEN)
         return webhook
 
-    def do(self, webhook: Webhook, address: Address, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
+    def do(
+        self, webhook: Webhook, address: exchange.Address, request: exchange.HttpRequest, now: exchange.Moment
+    ) -> tuple[Effect, exchange.HttpAnswer]:
         """Execute `request` on `webhook`. Raises Refusal."""
         if address.message is not None:
             message = self.message(webhook, address.message, request.query.get("thread_id"))
@@ -221,30 +201,34 @@ class Guild:
                 self.delete(webhook.id)
                 return Effect(recorded=True), _NO_CONTENT
             case "PATCH":
-                return Effect(recorded=True), json_answer(200, _webhook_json(self._rename(webhook, form_of(request))))
+                return Effect(recorded=True), exchange.json_answer(
+                    200, _webhook_json(self._rename(webhook, form_of(request)))
+                )
             case _:
-                return Effect(), json_answer(200, _webhook_json(webhook))
+                return Effect(), exchange.json_answer(200, _webhook_json(webhook))
 
     def _require_thread(self, id: str | None, webhook: Webhook) -> None:
         thread = self._threads.get(id) if id else None
         if id and (thread is None or thread.channel not in (None, webhook.channel)):
-            raise refusal_of(UNKNOWN_CHANNEL)
+            raise exchange.refusal_of(exchange.UNKNOWN_CHANNEL)
 
     def _rename(self, webhook: Webhook, form: Form) -> Webhook:
         name = form.fields.get("name")
-        if problems := check_webhook_name(name):
-            raise invalid_form(*problems)
+        if problems := message_form.check_webhook_name(name):
+            raise exchange.invalid_form(*problems)
         changed = webhook if name is None else webhook._replace(name=name.strip())
         self._webhooks[webhook.id] = changed
         return changed
 
-    def _post(self, webhook: Webhook, request: HttpRequest, form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
+    def _post(
+        self, webhook: Webhook, request: exchange.HttpRequest, form: Form, now: exchange.Moment
+    ) -> tuple[Effect, exchange.HttpAnswer]:
         wait, thread = _boolean(request.query, "wait"), request.query.get("thread_id")
         self._require_thread(thread, webhook)
-        if problems := check_new_message(form.fields):
-            raise invalid_form(*problems)
+        if problems := message_form.check_new_message(form.fields):
+            raise exchange.invalid_form(*problems)
         if form.fields.get("thread_name"):
-            raise Refusal(400, 220003, "Webhooks can only create threads in forum channels")
+            raise exchange.Refusal(400, 220003, "Webhooks can only create threads in forum channels")
         form = _with_components(form, request)
         shown = new_message(
             form,
@@ -260,7 +244,7 @@ class Guild:
             self._threads[thread] = before._replace(archived=before.archived and before.locked, channel=webhook.channel)
         effect = self._notify(shown)
         if wait or form.files:  # Discord answers with the message when it has files to process
-            return effect, json_answer(200, shown.message)
+            return effect, exchange.json_answer(200, shown.message)
         return effect, _NO_CONTENT
 
     def _notify(self, shown: Shown) -> Effect:
@@ -273,35 +257,37 @@ class Guild:
         )
 
     def _handle_message(
-        self, webhook: Webhook, message: dict[str, Any], request: HttpRequest, now: Moment
-    ) -> tuple[Effect, HttpAnswer]:
+        self, webhook: Webhook, message: dict[str, Any], request: exchange.HttpRequest, now: exchange.Moment
+    ) -> tuple[Effect, exchange.HttpAnswer]:
         match request.method:
             case "GET":
-                return Effect(message["id"]), json_answer(200, message)
+                return Effect(message["id"]), exchange.json_answer(200, message)
             case "DELETE":
                 self._remove(webhook.channel, message, timestamp(now.at), by_moderator=False)
                 return Effect(message["id"], recorded=True), _NO_CONTENT
             case _:
                 return self._edit(webhook, message, _with_components(form_of(request), request), now)
 
-    def _edit(self, webhook: Webhook, message: dict[str, Any], form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
-        if problems := check_edit(form.fields):
-            raise invalid_form(*problems)
+    def _edit(
+        self, webhook: Webhook, message: dict[str, Any], form: Form, now: exchange.Moment
+    ) -> tuple[Effect, exchange.HttpAnswer]:
+        if problems := message_form.check_edit(form.fields):
+            raise exchange.invalid_form(*problems)
         thread = self._threads.get(message["channel_id"])
         if thread and (thread.archived or thread.locked):
-            raise refusal_of(THREAD_ARCHIVED)
+            raise exchange.refusal_of(exchange.THREAD_ARCHIVED)
         shown = edited_message(message, form, now)
-        if problems := list(check_components_v2(shown.message)):
-            raise invalid_form(*problems)
+        if problems := list(message_form.check_components_v2(shown.message)):
+            raise exchange.invalid_form(*problems)
         if len(shown.message["attachments"]) > MOST_FILES:
             raise too_many_files()
         self._keep_message(webhook, shown)
         effect = Effect(message["id"], recorded=True, shown=shown, silent=shown.is_silent, edited=True)
-        return effect, json_answer(200, shown.message)
+        return effect, exchange.json_answer(200, shown.message)
 
     def _keep_message(self, webhook: Webhook, shown: Shown) -> None:
         if shown.is_empty:
-            raise Refusal(400, 50006, "Cannot send an empty message")
+            raise exchange.Refusal(400, 50006, "Cannot send an empty message")
         messages = self._messages[webhook.channel]
         messages[shown.message["id"]] = shown.message
         self._count += 1
@@ -337,7 +323,7 @@ def _webhook_json(webhook: Webhook) -> dict[str, Any]:
     }
 
 
-def _with_components(form: Form, request: HttpRequest) -> Form:
+def _with_components(form: Form, request: exchange.HttpRequest) -> Form:
     """Without `with_components`, Discord ignores the components that a webhook of no application sends."""
     if _boolean(request.query, "with_components"):
         return form
@@ -347,5 +333,5 @@ def _with_components(form: Form, request: HttpRequest) -> Form:
 def _boolean(query: Mapping[str, str], name: str) -> bool:
     value = _BOOLEANS.get(query.get(name, "false").lower())
     if value is None:
-        raise invalid_form(Problem((name,), "BOOLEAN_TYPE_CONVERT", "Must be either true or false."))
+        raise exchange.invalid_form(exchange.Problem((name,), "BOOLEAN_TYPE_CONVERT", "Must be either true or false."))
     return value

@@ -24,18 +24,10 @@ from signalpost.domain.instant import iso
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidCandleFile, InvalidValue
-from signalpost.ingest.candle_columns import (
-    COLUMNS,
-    SEPARATORS,
-    SEPARATORS_IN_WORDS,
-    columns_of,
-    declared_separator,
-    opening_time,
-    separator_of,
-)
+from signalpost.ingest import candle_columns
 from signalpost.trading.feeds.price_grid import PriceGrid, grid_of
 
-_PRICES = COLUMNS[1:]
+_PRICES = candle_columns.COLUMNS[1:]
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -95,10 +87,10 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
     try:
         with _opened(path) as text:
             header = text.readline()
-            if (separator := declared_separator(header)) is not None:
+            if (separator := candle_columns.declared_separator(header)) is not None:
                 header, skipped = text.readline(), 1
-            if separator not in SEPARATORS:
-                separator = separator_of(header)
+            if separator not in candle_columns.SEPARATORS:
+                separator = candle_columns.separator_of(header)
             if "\0" in header:  # UTF-16 without a byte order mark
                 raise _not_utf8(name, 1)
             reader = csv.reader(chain([header], text), delimiter=separator, strict=True)
@@ -148,19 +140,14 @@ def _first_undecodable_line(path: Path) -> int | None:
 
 def _columns(header: Sequence[str], text: str, name: str, line: int) -> dict[str, int]:
     try:
-        return columns_of(header, text)
+        return candle_columns.columns_of(header, text)
     except InvalidValue as error:
         faults = ", ".join(fault.text for fault in error.errors)
-        raise InvalidCandleFile(
-            f"the header has {faults}; it must have the columns {','.join(COLUMNS)}[,volume], separated by "
-            f"{SEPARATORS_IN_WORDS}",
-            path=name,
-            line=line,
-            code=error.code,
-            field=error.field,
-            value=error.errors[0].value,
-            limit=error.errors[0].limit,
-        ) from None
+        text = (
+            f"the header has {faults}; it must have the columns {','.join(candle_columns.COLUMNS)}[,volume], "
+            f"separated by {candle_columns.SEPARATORS_IN_WORDS}"
+        )
+        raise InvalidCandleFile(text, path=name, line=line, **error.errors[0].facts()) from None
 
 
 def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:
@@ -170,7 +157,7 @@ def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:
     volume = cells[columns["volume"]].strip() if "volume" in columns else ""
     return _Row(
         line,
-        opening_time(cells, columns),
+        candle_columns.opening_time(cells, columns),
         tuple(decimal_of(cells[columns[price]], price) for price in _PRICES),
         non_negative(volume, "volume") if volume else None,
     )

@@ -28,6 +28,7 @@ _version_option = click.option(
 )
 MOST_TRADES = 10_000_000
 """More than a store has."""
+_ENDED = frozenset(state for state in TradeState if not state.is_live)
 _OPTION_BY_FIELD = {
     "stop_loss": "stop",
     "close_part": "close",
@@ -167,7 +168,8 @@ def _change(name: str, change: Change, if_version: int | None, options: dict[str
 
     async def submission(runtime: Runtime) -> list[Ticket]:
         found = await runtime.started.engine.intake.find(FindTrades(name=name))
-        return [await _amended(runtime, only(name, found), change, if_version)]
+        entry = only(name, found or await _ended_by(runtime, name, change))
+        return [await _amended(runtime, entry, change, if_version)]
 
     _submit(submission, options)
 
@@ -180,13 +182,27 @@ def _close_all(pair: str | None, change: Change, options: dict[str, Any]) -> Non
     async def submission(runtime: Runtime) -> list[Ticket]:
         found = await runtime.started.engine.intake.find(FindTrades(only_live=True, limit=MOST_TRADES))
         live.extend(entry for entry in found if symbol in {None, entry.trade.signal.pair.symbol})
-        return [await _amended(runtime, entry, change) for entry in live[::-1] if entry.trade.state is TradeState.OPEN]
+        meant = [entry for entry in live[::-1] if entry.trade.state is TradeState.OPEN]
+        if not live and pair is not None:
+            meant = repeated = await _ended_by(runtime, pair, change)
+            live.extend(repeated)
+        return [await _amended(runtime, entry, change) for entry in meant]
 
     _submit(submission, options)
     if pending := [f"#{trade.number}" for trade, *_ in live if trade.state is TradeState.PENDING]:
         say(f"not closed, because not filled: {', '.join(pending)}. `signalpost signals cancel` cancels one", err=True)
     elif not live:
         say("No signal is open.", err=True)
+
+
+async def _ended_by(runtime: Runtime, pair: str, change: Change) -> list[BookEntry]:
+    """The last signal of a pair that ended, if this change ended it: a repeat is a duplicate."""
+    try:
+        wanted = FindTrades(pair=Instrument(pair), states=_ENDED, limit=MOST_TRADES)
+    except InvalidValue:  # not a pair
+        return []
+    ended = sorted(await runtime.started.engine.intake.find(wanted), key=lambda entry: entry.trade.changed_at)
+    return [entry for entry in ended[-1:] if entry.trade.last_change == change]
 
 
 async def _amended(runtime: Runtime, entry: BookEntry, change: Change, if_version: int | None = None) -> Ticket:

@@ -133,10 +133,14 @@ class Update(_Happening, frozen=True, kw_only=True, tag="update"):
 
 
 class Close(_Happening, frozen=True, kw_only=True, tag="close"):
-    """The trade was closed. Without a price, STOP takes the stop and TARGET the last target; TIME has none."""
+    """The trade was closed. Without a price, STOP takes the stop and TARGET the last target; TIME has none.
+
+    `note` says more about it, such as the words of another program.
+    """
 
     price: Decimal | None = None
     reason: CloseReason = CloseReason.MANUAL
+    note: str | None = None
 
     if TYPE_CHECKING:
 
@@ -145,14 +149,15 @@ class Close(_Happening, frozen=True, kw_only=True, tag="close"):
             *,
             price: Number | None = None,
             reason: CloseReason | str = CloseReason.MANUAL,
+            note: str | None = None,
             at: Instant | None = None,
             from_feed: bool = False,
             flags: tuple[Flag, ...] = (),
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        conversions: Conversions = {"price": decimal_of, "reason": partial(member, CloseReason), "at": utc}
-        _read(self, conversions, ("reason",))
+        reason = partial(member, CloseReason)
+        _read(self, {"price": decimal_of, "reason": reason, "note": required_text, "at": utc}, ("reason",))
         if self.reason is CloseReason.TIME and self.price is not None:
             raise _missing("reason", "a trade that ends because of the time has no price: use another reason")
 

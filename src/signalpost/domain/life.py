@@ -219,6 +219,7 @@ def _close(trade: Trade, change: Close, at: datetime) -> Trade:
         if is_same and change.at in (None, trade.end.at):
             return trade
     _need(trade, "close", TradeState.OPEN)
+    trade = trade if change.note is None else trade.but(note=change.note)
     if change.reason is CloseReason.TIME:
         return _flagged(_ended(trade, End(at, CloseReason.TIME)), Flag.NOT_FOLLOWED)
     price = change.price

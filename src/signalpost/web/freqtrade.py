@@ -59,6 +59,8 @@ _REASON_BY_EXIT = {
     **dict.fromkeys(("stop_loss", "trailing_stop_loss", "stoploss_on_exchange", "liquidation"), CloseReason.STOP),
 }
 """Any other reason, such as `exit_signal` or `force_exit`, is the strategy's or a person's."""
+_SAID_BY_REASON = frozenset(("roi", "stop_loss", "exit"))
+"""Exit reasons that add nothing to the reason that the card shows. All others are shown as a note."""
 _SEVERITY_BY_EVENT = {
     "warning": AlertSeverity.MEDIUM,
     "exception": AlertSeverity.HIGH,
@@ -173,10 +175,11 @@ def _exited(data: Template, token: Token) -> Parsed:
     word = faults.read(required_text, data.value("exit_reason", "exit"), "exit_reason")
     faults.raise_any()
     assert pair is not None and price is not None and word is not None  # noqa: S101, PT018  # nothing was raised
+    note = None if word in _SAID_BY_REASON else word
     final = _word(data.value("is_final_exit", ""))
     # A freqtrade without `is_final_exit` still says with `sub_trade` that a part was sold.
     if final != "false" and (final == "true" or _word(data.value("sub_trade", "")) != "true"):
-        close = Close(price=price, reason=_REASON_BY_EXIT.get(word, CloseReason.MANUAL))
+        close = Close(price=price, reason=_REASON_BY_EXIT.get(word, CloseReason.MANUAL), note=note)
         return Parsed(_change(data, token, pair, close))
     sold, stake, entry, leverage = (_number(data.value(name)) for name in (*_OF_PART, "leverage"))
     if not (sold and stake and entry):
@@ -184,13 +187,13 @@ def _exited(data: Template, token: Token) -> Parsed:
         return Parsed(reason=f"a part of the trade was closed, but the request does not say how much. {advice}")
     left = Fraction(stake) * Fraction(leverage or 1) / Fraction(entry)
     share = Fraction(sold) / (Fraction(sold) + left)
-    change = _change(data, token, pair, Update(close_part=rounded(share * WHOLE), price=price))
-    return Parsed(change._replace(change_of=lambda trade: _part(trade, share, price)))
+    change = _change(data, token, pair, Update(close_part=rounded(share * WHOLE), price=price, note=note))
+    return Parsed(change._replace(change_of=lambda trade: _part(trade, share, price, note)))
 
 
-def _part(trade: Trade, share: Fraction, price: Decimal) -> Change:
+def _part(trade: Trade, share: Fraction, price: Decimal, note: str | None) -> Change:
     """A part of what is open, as a share of the initial size."""
-    return Update(close_part=rounded((trade.open_share or WHOLE) * share), price=price)
+    return Update(close_part=rounded((trade.open_share or WHOLE) * share), price=price, note=note)
 
 
 _PARSERS = {"entry": _ordered, "entry_fill": _filled, "entry_cancel": _cancelled, "exit_fill": _exited}

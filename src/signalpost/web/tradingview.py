@@ -174,12 +174,18 @@ def change_of(parsed: Exit, trade: Trade) -> Change:
         is_stopped = trade.stop is not None and trade.gain(price) <= trade.gain(trade.stop)
         is_last = is_hit and len(ahead) == 1
         reason = CloseReason.STOP if is_stopped else CloseReason.TARGET if is_last else CloseReason.MANUAL
-        return Close(price=price, reason=reason)
+        return Close(price=price, reason=reason, note=_comment(parsed.alert))
     news = {} if parsed.levels is None else _news(parsed.levels, trade)
     if parsed.left < 1:
         part = rounded((trade.open_share or WHOLE) * (1 - parsed.left))
-        news |= {"close_part": part, "price": price, "target_hit": trade.hits + 1 if is_hit else None}
+        hit = trade.hits + 1 if is_hit else None
+        news |= {"close_part": part, "price": price, "target_hit": hit, "note": _comment(parsed.alert)}
     return Update(**news or {"target_hit": trade.hits})
+
+
+def _comment(alert: Signal) -> str | None:
+    """The comment of an exit; None if it has none."""
+    return alert.notes.strip() or None if alert.notes else None
 
 
 def _news(levels: Update, trade: Trade) -> dict[str, Any]:

@@ -251,3 +251,16 @@ def test_a_store_that_fails_at_a_change_is_exit_code_3(book: Folder, monkeypatch
     monkeypatch.setattr(SqliteCore, "apply", fail_at_a_change)
     result = run(book, "signals", "close", "mine", "--price", "1.1")
     assert (result.exit_code, json.loads(result.stdout)["code"]) == (3, "store")
+
+
+@pytest.mark.parametrize("by_pair", [("EURUSD",), ("--pair", "EUR/USD")])
+def test_the_repeat_of_a_close_by_pair_is_a_duplicate(book: Folder, by_pair: tuple[str, ...]) -> None:
+    close = ("signals", "close", *by_pair, "--price", "1.1020")
+    assert change(book, *close)["outcome"] == "accepted"
+    again = change(book, *close)
+    assert (again["outcome"], again["signal_id"], again["version"]) == ("duplicate", "mine", 2)
+    assert run(book, "signals", "close", "EURUSD", "--price", "1.1030").exit_code == 2
+    assert run(book, "signals", "close", "--pair", "EURUSD", "--price", "1.1030").stdout == ""
+    assert run(book, "signals", "close", "nobody-called-this", "--price", "1.1020").exit_code == 2
+    publish(book, *EURO, "--id", "newer", "--time", "2026-01-05T00:00:00Z")
+    assert change(book, *close)["signal_id"] == "newer"

@@ -17,6 +17,7 @@ from signalpost.domain.making import make
 from signalpost.domain.spellings import FoundFields
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.trade import TradeState
+from signalpost.errors import InvalidValue
 from signalpost.service.runtime import Runtime
 
 _id_argument = click.argument("name", type=Utf8Text(), metavar="ID")

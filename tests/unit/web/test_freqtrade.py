@@ -112,18 +112,18 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "meant"),
+    ("reason", "meant", "note"),
     [
-        ("roi", "target"),
-        ("stop_loss", "stop"),
-        ("trailing_stop_loss", "stop"),
-        ("stoploss_on_exchange", "stop"),
-        ("exit_signal", "manual"),
-        ("my own tag", "manual"),
+        ("roi", "target", None),
+        ("stop_loss", "stop", None),
+        ("trailing_stop_loss", "stop", "trailing_stop_loss"),
+        ("stoploss_on_exchange", "stop", "stoploss_on_exchange"),
+        ("exit_signal", "manual", "exit_signal"),
+        ("my own tag", "manual", "my own tag"),
     ],
 )
-def test_a_filled_exit_closes_the_signal_of_the_trade(reason: str, meant: str) -> None:
-    assert change({**EXIT, "exit_reason": reason}) == Close(price="62000", reason=meant)
+def test_a_filled_exit_closes_the_signal_of_the_trade(reason: str, meant: str, note: str | None) -> None:
+    assert change({**EXIT, "exit_reason": reason}) == Close(price="62000", reason=meant, note=note)
 
 
 def test_an_exit_needs_nothing_but_the_trade_and_the_price() -> None:

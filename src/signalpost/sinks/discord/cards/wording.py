@@ -126,6 +126,8 @@ def _plain_name(pair: Instrument) -> str:
     name = _PERPETUAL.sub("", str.__str__(pair))
     if "_" in name:
         return name.replace("_", "/", 1)
+    if not name.isalnum():  # a spread or ratio of several symbols
+        return name
     quote = next((each for each in _QUOTES if name.endswith(each) and len(name) - len(each) > 1), "")
     return f"{name.removesuffix(quote)}/{quote}" if quote else name
 

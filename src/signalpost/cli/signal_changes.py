@@ -1,4 +1,4 @@
-"""The commands of `signalpost signals` that change a signal, alone or beside a running service."""
+"""The commands of `signalpost signals` that change a signal, with or without a running service."""
 
 from collections.abc import Callable
 from typing import Any
@@ -57,7 +57,7 @@ def update(name: str, if_version: int | None, **options: Any) -> None:
     """Move the stop, report a target that was hit, close a part, or add a note; several at once if you like.
 
     The messages that show the signal are edited, and a short message reports the change. The same command again changes
-    nothing.
+    nothing, unless the signal has changed since.
     """
     facts = _popped(options, "target_hit", "stop_loss:stop", "take_profit", "close_part:close", "price", "note")
     if not facts:
@@ -72,7 +72,7 @@ def update(name: str, if_version: int | None, **options: Any) -> None:
 @_version_option
 @delivery_options
 def fill(name: str, if_version: int | None, **options: Any) -> None:
-    """Report that the entry was filled, and at which price. The result counts from that price."""
+    """Report that the entry was filled, and at which price. The result is computed from that price."""
     _change(name, _made(Fill, _popped(options, "price")), if_version, options)
 
 
@@ -85,12 +85,12 @@ def fill(name: str, if_version: int | None, **options: Any) -> None:
 @click.argument("name", type=Utf8Text(), metavar="[ID]", required=False)
 @click.option("--all", "every", is_flag=True, help="Close all open signals, with --reason stop or target.")
 @fact_option("--pair", help="Close all open signals of this pair.")
-@fact_option("--price", help="The price. `stop` and `target` have one of their own.")
+@fact_option("--price", help="The price. Optional with --reason stop or target.")
 @fact_option("--reason", help="target, stop, manual or reversed.  [default: manual]")
 @_version_option
 @delivery_options
 def close(name: str | None, every: bool, pair: str | None, if_version: int | None, **options: Any) -> None:
-    """Close what is open of a signal, and show its result.
+    """Close the open part of a signal, and show its result.
 
     `manual` and `reversed` need the price. Without one, `stop` takes the stop in force, and `target` the last target.
     Orders that are not filled cannot be closed: cancel them.
@@ -132,7 +132,7 @@ def cancel(name: str, if_version: int | None, **options: Any) -> None:
 @_version_option
 @delivery_options
 def correct(name: str, if_version: int | None, **options: Any) -> None:
-    """Correct a typo in a signal, before anything else of it changed. The message says that it was corrected."""
+    """Correct a typo in a signal, as long as nothing else in it has changed. The message shows the correction."""
     facts = _popped(options, "entry_price:entry", "stop_loss:stop", "targets:target")
     if not facts:
         raise click.UsageError("Give at least one of --entry, --stop and --target.")
@@ -145,7 +145,7 @@ def correct(name: str, if_version: int | None, **options: Any) -> None:
 @_version_option
 @delivery_options
 def reopen(name: str, if_version: int | None, **options: Any) -> None:
-    """Withdraw an end that was a mistake. The message says so, and the record keeps what was withdrawn."""
+    """Reopen a signal that was ended by mistake. The message says so, and the record keeps the withdrawn end."""
     _change(name, Reopen(), if_version, options)
 
 

@@ -30,7 +30,7 @@ from signalpost.errors import InvalidValue
 )
 @click.group()
 def signals() -> None:
-    """Look at the signals that were published, and change them on the messages that show them.
+    """Show published signals, and change them. The messages that show them are edited.
 
     ID is a signal's id, the short id at the bottom of its message, its number (1042 or '#1042'), or its pair if exactly
     one signal of that pair is live.
@@ -114,8 +114,8 @@ def show(name: str, flags: Flags, as_json: bool) -> None:
 def export(as_csv: bool, output: Path | None, flags: Flags, as_json: bool) -> None:
     """Write the record of all signals, oldest first: levels, fills, results, and links to the messages that show them.
 
-    Losses, cancelled and expired orders and live signals are all included. A link needs the server and
-    channel of a message, which are known for messages of this version.
+    Losses, cancelled and expired orders and live signals are all included. A message has no link
+    if its server and channel are unknown, as for messages that an older version sent.
     """
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")

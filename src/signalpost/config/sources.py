@@ -1,6 +1,6 @@
 """The sources of settings, in their order: flags, environment, `.env`, settings file, default.
 
-All sources are read, and everything that is wrong in any of them is collected, so that it is reported together.
+All sources are read, and the faults in all of them are reported together.
 See docs/why/0021-settings-have-sources.md.
 """
 
@@ -39,7 +39,7 @@ FLAG, ENVIRONMENT, DOT_ENV, FILE, DEFAULT = "flag", "environment", ".env", "file
 _PROXIES = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 _TOP_KEYS = (*(setting.key for setting in SETTINGS), SIGNALS, CARDS, DESTINATIONS, TIERS)
-_WORDS_BY_KIND = {bool: "a switch", int: "a number", float: "a number with a point", str: "text", list: "a list"}
+_WORDS_BY_KIND = {bool: "true or false", int: "a number", float: "a decimal number", str: "text", list: "a list"}
 _LARGEST = 10**9
 _LONGEST_FILE = 1 << 20
 _POSITION = re.compile(r"line \d+, column \d+")
@@ -56,7 +56,7 @@ class Place(NamedTuple):
 
 
 class Findings:
-    """What is wrong in any source, and what else is worth a warning, in the order in which it was found."""
+    """The faults in all sources, and the warnings, in the order in which they were found."""
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
@@ -67,7 +67,7 @@ class Findings:
         self.faults.append(Fault(code, text, field, limit=limit))
 
     def checked(self, place: Place, parse: Callable[..., Parsed], *arguments: object) -> tuple[Parsed, ...]:
-        """What `parse` returns, alone in a tuple; nothing if it raises InvalidConfiguration, which is added."""
+        """The result of `parse` in a tuple. If it raises InvalidConfiguration, adds the faults and returns ()."""
         try:
             return (parse(*arguments),)
         except InvalidConfiguration as error:
@@ -103,7 +103,7 @@ class SettingsFile(NamedTuple):
     destinations: Mapping[str, Table]
     tiers: Mapping[str, Table]
     fixed: Mapping[str, Table] = {}
-    """The tables with fixed names, by these."""
+    """The tables with fixed names, by name."""
     roles: Mapping[str, Table] = {}
     """The roles of each tier."""
 
@@ -206,14 +206,14 @@ def read_dot_env(path: Path, environment: Collection[str], findings: Findings) -
                 text = file.read().decode("utf-8-sig")
                 distrust = reason_to_distrust(path.lstat(), os.fstat(file.fileno()))
             texts, lines = _parse_dot_env(path, text, environment, findings)
-        elif os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():  # virtual environments have the name, too
+        elif os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():  # a virtual environment may be named .env
             findings.add(f"{path}: this is not a readable file: remove it, or put a file in its place", "not-readable")
-    except OSError as fault:  # also for a folder that may not be entered: a file in it could name the data folder
+    except OSError as fault:  # also if the folder may not be entered: its `.env` could set the data folder
         advice = "let this process read it, or run it in another folder"
         findings.add(f"{path}: the file cannot be read ({fault.strerror}): {advice}", "not-readable")
     except UnicodeDecodeError:
         findings.add(f"{path}: the file is not UTF-8: save it as UTF-8", "not-readable")
-    if distrust is not None and texts:  # what other programs read from it does not matter here
+    if distrust is not None and texts:  # without our variables, its rights do not matter here
         findings.add(f"{path}: {distrust}, or set its variables in the environment", "not-trusted")
     return Variables(DOT_ENV, texts, path, lines)
 
@@ -221,7 +221,7 @@ def read_dot_env(path: Path, environment: Collection[str], findings: Findings) -
 def _parse_dot_env(
     path: Path, text: str, environment: Collection[str], findings: Findings
 ) -> tuple[dict[str, str], dict[str, int]]:
-    # Loaded only if there is such a file. Its own `dotenv_values` skips what it cannot read.
+    # Loaded only if there is such a file. `dotenv_values` alone would silently skip lines that it cannot read.
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
 

@@ -104,7 +104,7 @@ def percentage(value: Number, name: str) -> Decimal:
     """`value`, in per cent, as a `Decimal` above 0 and at most 100; text may end with `%`. Raises InvalidValue."""
     number = decimal_of(value.strip().removesuffix("%") if isinstance(value, str) else value, name)
     if not 0 < number <= 100:
-        raise _out_of_range(name, number, "use a number of per cent above 0 and at most 100", "above 0, at most 100")
+        raise _out_of_range(name, number, "use a percentage above 0, at most 100", "above 0, at most 100")
     return number
 
 

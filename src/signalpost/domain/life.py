@@ -1,6 +1,6 @@
 """The rules by which a trade changes. Pure: the same changes give the same trade, whatever the clock says.
 
-A change is compared with the present state: one that changes nothing gives the same trade, and is a duplicate.
+A change without effect returns the same trade, and is a duplicate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ from signalpost.domain.trade import Before, End, Filled, News, Part, Trade, Trad
 from signalpost.errors import NotPossible
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
-"""How far from now a person's change may lie, because clocks differ."""
+"""How far a change may lie from now, because clocks differ. A feed's change may also lie in the past."""
 
 _POSSIBLE = {
     TradeState.PENDING: "fill, update, cancel, expire, correct",
@@ -89,10 +89,11 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
 
 
 def _check_time(trade: Trade, at: datetime, now: datetime, *, from_feed: bool) -> None:
-    """Only a feed knows of the past."""
+    """Refuse a time too far in the future; or in the past, unless a feed reports it after the last fill or part."""
     first = trade.last_at if from_feed else max(trade.last_at, now - _CLOCKS_DIFFER)
     if not first <= at <= now + _CLOCKS_DIFFER:
-        _refuse(trade, f"{iso(at)} is not its time", "at", iso(at), f"{iso(first)} to {iso(now)}")
+        valid = f"{iso(first)} to {iso(now)}"
+        _refuse(trade, f"its time is {iso(at)}, which is not from {valid}", "at", iso(at), valid)
 
 
 def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
@@ -103,7 +104,7 @@ def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
             return trade
         _refuse(trade, f"it was filled at {trade.fill.price} already", "price", str(change.price))
     if trade.parts:
-        _refuse(trade, "parts of it were closed, so its R cannot be counted anew", "price", str(change.price))
+        _refuse(trade, "parts of it are closed, so its R cannot be computed again", "price", str(change.price))
     is_pending = trade.state is TradeState.PENDING
     filled = trade.but(
         fill=Filled(change.price, at),
@@ -112,7 +113,8 @@ def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
         news=News.FILLED if is_pending else trade.news,
     )
     if filled.first_stop is not None and filled.gain(filled.first_stop) >= 0:
-        _refuse(trade, f"its stop is {filled.first_stop}", "price", str(change.price), str(filled.first_stop))
+        why = f"{change.price} is not on the winning side of its stop, {filled.first_stop}"
+        _refuse(trade, why, "price", str(change.price), str(filled.first_stop))
     is_typed = not change.from_feed and change.price != trade.signal.entry_price
     return _flagged(filled, Flag.REPORTED) if is_typed else filled
 
@@ -133,9 +135,9 @@ def _update(trade: Trade, change: Update, at: datetime) -> Trade:
     for is_wanted, rule in (
         (change.target_hit is not None, _target_hit),
         (change.close_part is not None and change.target_hit is None, _part_closed),
-        (change.stop_loss is not None or change.stop_at_entry, _stop_moved),  # where a target that was hit allows it
+        (change.stop_loss is not None or change.stop_at_entry, _stop_moved),  # last: a hit target may allow it
     ):
-        if is_wanted and changed.state.is_live:  # a stop of what has ended says nothing
+        if is_wanted and changed.state.is_live:  # a trade that has ended has no stop to move
             step = rule(changed, change, at)
             news = news or (step.news if step is not changed else None)
             changed = step
@@ -182,7 +184,7 @@ def _part_closed(trade: Trade, change: Update, at: datetime) -> Trade:
     _need_open(trade, "close_part")
     share, price = Fraction(change.close_part or 0), change.price or Decimal(0)
     trade.signal.pair.check_price(price, "price")
-    for part in trade.parts:  # a second one of the same size and price needs a time of its own
+    for part in trade.parts:  # to report an equal part, give it another time
         if part.target is None and (part.share, part.price) == (share, price) and change.at in (None, part.at):
             return trade
     part = Part(_open_part(trade, share), price, at, is_reported=not change.from_feed)
@@ -255,8 +257,9 @@ def _is_moved_by_hand(trade: Trade) -> bool:
 def _cancel(trade: Trade, change: CancelOrder, at: datetime) -> Trade:
     if trade.state is TradeState.CANCELLED and trade.end is not None and change.reason in (None, trade.end.text):
         return trade
+    # If the market opened beyond its levels, a market order was never filled either.
     has_gapped = change.from_feed and Flag.GAPPED in change.flags and trade.fill is None and not trade.parts
-    _need(trade, "cancel", TradeState.PENDING, *((TradeState.OPEN,) if has_gapped else ()))  # a market entry too
+    _need(trade, "cancel", TradeState.PENDING, *((TradeState.OPEN,) if has_gapped else ()))
     return _ended(trade, End(at, text=change.reason), TradeState.CANCELLED)
 
 
@@ -319,13 +322,15 @@ def _flagged(trade: Trade, flag: Flag) -> Trade:
 
 
 def _check_stop(trade: Trade, stop: Decimal) -> None:
-    """A stop may lie anywhere before the next target; before the fill only on the losing side of the entry."""
+    """A stop must lie before the next target; while the order is pending, also on the losing side of the entry."""
     trade.signal.pair.check_price(stop, "stop_loss")
     ahead = trade.targets[trade.hits :]
     if ahead and trade.gain(stop) >= trade.gain(ahead[0].price):
-        _refuse(trade, f"its next target is {ahead[0].price}", "stop_loss", str(stop), str(ahead[0].price))
+        why = f"the stop would not be before its next target, {ahead[0].price}"
+        _refuse(trade, why, "stop_loss", str(stop), str(ahead[0].price))
     if trade.state is TradeState.PENDING and trade.gain(stop) >= 0:
-        _refuse(trade, f"its entry is {trade.entry}", "stop_loss", str(stop), str(trade.entry))
+        why = f"the stop would not be on the losing side of its entry, {trade.entry}"
+        _refuse(trade, why, "stop_loss", str(stop), str(trade.entry))
 
 
 def _check_targets(trade: Trade, targets: Sequence[Target]) -> None:

@@ -113,10 +113,8 @@ def _target(value: Any) -> Target:
 def _wrong_shares(targets: Sequence[Target], name: str) -> Iterable[Fault]:
     shares = [each.share for each in targets if each.share is not None]
     if len(shares) < len(targets):
-        text = (
-            f"{name} has {len(targets)} targets, but only {len(shares)} with a share: give all of them a share, or none"
-        )
+        text = f"{name} gives a share to only {len(shares)} of {len(targets)} targets: give one to all, or to none"
         yield Fault("missing", text, name, str(len(shares)), str(len(targets)))
     elif (whole := total(shares)) > _WHOLE:
-        text = f"{name} closes {whole} per cent of the trade: the shares can be at most {_WHOLE} together"
+        text = f"{name} has shares of {whole} per cent in total: use at most {_WHOLE}"
         yield Fault("out-of-range", text, name, str(whole), str(_WHOLE))

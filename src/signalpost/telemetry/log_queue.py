@@ -27,8 +27,9 @@ Work = Callable[[], object]
 class LogQueue:
     """Writes lines to a logger of the standard library in a daemon thread, in order.
 
-    Callable from any thread and from signal handlers. Only `flush` waits for the thread, and only Ctrl-C is raised. The
-    thread starts with the first line. A child made by `fork` starts with an empty queue and its own thread.
+    Callable from any thread and from signal handlers. Only `flush` waits for the thread. No exception but
+    KeyboardInterrupt is raised. The thread starts with the first line. A child made by `fork` starts with an empty
+    queue and its own thread.
     """
 
     def __init__(self, name: str = "signalpost", *, most: int = MOST_WAITING) -> None:
@@ -39,7 +40,7 @@ class LogQueue:
 
     @property
     def dropped(self) -> int:
-        """Number of lines lost because the queue was full or a handler raised."""
+        """Number of lines lost because the queue was full or logging them failed."""
         return self._dropped
 
     @property

@@ -46,7 +46,7 @@ from signalpost.web.tokens import Scope, Token
 HEALTH = "/health"
 _API = "/api/v1/"
 _IS_NO_NEWS = frozenset({Refusal.CONFLICT, Refusal.UNKNOWN_SIGNAL, Refusal.NOT_POSSIBLE})
-"""Why the book does not take a request of freqtrade that has been shown already, or is not to be shown."""
+"""Refusals by the signal book after which a request of freqtrade is ignored: it has nothing new to show."""
 
 Read = TypeVar("Read")
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
@@ -64,7 +64,7 @@ class Router:
         self._read_within = read_within
         self._host = host
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="signalpost reading")
-        """One thread, so that the event loop competes for the processor with one body at a time."""
+        """One thread, so that at most one body at a time competes with the event loop for the processor."""
         self._first_times = FirstTimes(service)
         self._signals_of_hooks = HookSignals(service)
 
@@ -117,7 +117,7 @@ class Router:
         return of_health(*self._service.health())
 
     async def _read(self, work: Callable[[], Read]) -> Read:
-        """Run `work`, which may take some tenths of a second, outside the event loop."""
+        """Run `work`, which may take a few tenths of a second, outside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     async def _ticket(self, request: web.BaseRequest, id: str) -> web.Response:
@@ -224,7 +224,7 @@ KEYS_PER_STATE = 32
 
 
 class FirstTimes:
-    """Times by id, which outlive a restart. The last ids of each token are kept, in a bounded number of states."""
+    """When each id was first sent, also across restarts. A bounded number of ids is kept for each token."""
 
     def __init__(self, service: ServiceApi) -> None:
         self._service = service

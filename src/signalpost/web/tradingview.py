@@ -136,7 +136,7 @@ def read(raw: bytes, token: Token) -> tuple[Parsed, SendOptions]:
     levels = None if action.left == 0 else _levels(action, sent, found, faults)
     made = _made(found, action.side or SignalType.BUY, faults)
     if action.left == 1 and levels is None:
-        return Ignored(f"{action.without_levels}, which is not sent"), options
+        return Ignored(f"not sent: {action.without_levels}"), options
     return _exit(made, action, levels, data, given_id), options
 
 
@@ -153,7 +153,7 @@ def is_own(token: Token, alert: Signal, side: SignalType | None = None) -> IsOwn
 
 
 def hook_change(token: Token, parsed: Exit) -> HookChange:
-    """The change of the signal that an exit means."""
+    """The change that an exit makes to its signal."""
     alert, side = parsed.alert, parsed.side
     return HookChange(
         f"{id_prefix(token.name)}{parsed.identity} hook",
@@ -167,7 +167,10 @@ def hook_change(token: Token, parsed: Exit) -> HookChange:
 
 
 def change_of(parsed: Exit, trade: Trade) -> Change:
-    """The change of `trade` as it stands. A price that reaches the stop or a target counts as its hit."""
+    """The change of `trade` that an exit makes. A price at the stop, or at the last target, closes it by that.
+
+    If a part is closed at the price of the next target, that target was hit.
+    """
     ahead, price = trade.targets[trade.hits :], parsed.alert.entry_price
     is_hit = bool(ahead) and trade.gain(price) >= trade.gain(ahead[0].price)
     if parsed.left == 0:
@@ -189,7 +192,7 @@ def _comment(alert: Signal) -> str | None:
 
 
 def _news(levels: Update, trade: Trade) -> dict[str, Any]:
-    """The levels to set: an alert may repeat the targets that were hit."""
+    """The levels to set, without the targets that were hit: an alert may repeat them."""
     hit = [target.price for target in trade.targets[: trade.hits]]
     is_repeated = [target.price for target in levels.targets[: trade.hits]] == hit
     news = {
@@ -201,7 +204,7 @@ def _news(levels: Update, trade: Trade) -> dict[str, Any]:
 
 
 def _levels(action: _Change, sent: Mapping[str, Any], found: FoundFields, faults: list[Fault]) -> Update | None:
-    """The levels that an alert sets; None if it sets none. A note counts only if the action says that it changes."""
+    """The levels that an alert sets; None if it sets none. A note counts only if the action is an update."""
     fields = {field: sent[field] for field in ("stop_loss", "take_profit", "targets") if field in sent}
     if action.is_update and "notes" in found.fields:
         fields["note"] = found.fields["notes"]

@@ -81,7 +81,9 @@ class Gates:
     async def restore(self, outbox: RetryingOutbox, lapsed: Mapping[str, int]) -> None:
         """Restore the state of earlier processes, once: first the breakers, then all the rest or nothing.
 
-        `lapsed` counts the messages that the last process may have sent just now. Raises StoreFailed.
+        `lapsed` has the number of messages by destination that the last process may have sent just now.
+
+        Raises StoreFailed.
         """
         if self._has_restored:
             return
@@ -101,14 +103,14 @@ class Gates:
         self._has_restored = True
 
     def hold(self, bans: Mapping[Subject, Facts], now: float) -> None:
-        """Pause the hosts that ban this address, from the facts stored about them."""
+        """Pause each host that has banned this address, according to its stored facts."""
         for name, host in self._hosts.items():
             if (ban := read_ban(bans.get(of_host(name), {}), clock.now())) is not None:
                 host.hold(ban, now)
                 host.is_kept, host.is_news = True, not ban.is_reported
 
     def announce_bans(self) -> None:
-        """Report again the end of each reported ban, by the current clock."""
+        """Report each known ban again, with its end by the current clock."""
         now = _now()
         for name, host in self._hosts.items():
             if not host.is_news and (ban := host.ban(now)) is not None and ban.is_reported:
@@ -116,7 +118,7 @@ class Gates:
                 self._emit(HostBanned(name, ban.reason, until, is_news=False))
 
     async def enable(self, outbox: RetryingOutbox, name: str) -> None:
-        """Enable a destination that was gone, for a person. Raises StoreFailed, and KeyError for an unknown one."""
+        """Enable a destination whose webhook was gone, as a person asked. Raises StoreFailed, or KeyError."""
         webhook = self._gates[name].webhook
         was_gone = webhook.gone is not None
         await outbox.do(SaveFacts(webhook.subject, gone_fact(None)))
@@ -141,7 +143,7 @@ class Gates:
     async def _load(self, outbox: RetryingOutbox, gate: Gate, own: Facts) -> tuple[PaceMemory, Gone | None]:
         """The saved pace of this destination, and whether its webhook is gone.
 
-        If the webhook was used under a name that no longer exists, the pace of that name counts too.
+        If the webhook was used by a destination that no longer exists, the pace of that one counts too.
         """
         webhook = gate.webhook
         known = await outbox.do(LoadFacts(webhook.subject))

@@ -52,8 +52,8 @@ def amend(tx: Transaction, command: Amend) -> Amendment:
     if command.if_version is not None and command.if_version != trade.version:
         if is_repeat and command.if_version == trade.version - 1:
             return Amendment(Outcome.DUPLICATE, trade)
-        why = f"{trade.signal.signal_id} has version {trade.version}, and the change is for {command.if_version}"
-        return Amendment(Outcome.REFUSED, trade, Refusal.STALE_VERSION, f"{why}: look at it again")
+        why = f"{trade.signal.signal_id} has version {trade.version}, not {command.if_version} as the change expects"
+        return Amendment(Outcome.REFUSED, trade, Refusal.STALE_VERSION, f"{why}: check the signal before you change it")
     try:
         changed = after(trade, command.change, command.now)
     except NotPossible as why:

@@ -1,8 +1,8 @@
-"""Opens the files beside a store, checks that they are still in place, and finds their file system.
+"""Opens the files of a store, checks that they are still in place, and finds their file system.
 
 A file that was deleted or replaced still works for a process that has it open: its writes are reported as durable, and
-are lost when the process ends. Checking a name takes 2 to 5 microseconds, so every batch does it. Files are compared by
-device and inode, which stay unique while the old file is open.
+are lost when the process ends. Checking a path takes 2 to 5 microseconds, so every batch checks its files. Files are
+compared by device and inode, which stay unique while the old file is open.
 """
 
 import os
@@ -17,13 +17,13 @@ Identity = tuple[int, int]
 """A file's device and inode."""
 
 LOGS = ("-wal", "-shm")
-"""The endings of the files that SQLite keeps beside an open one: its write-ahead log, and the index of that log."""
+"""The suffixes of the files that SQLite adds to an open one: its write-ahead log, and the index of that log."""
 
 MOUNTS = Path("/proc/mounts")
 """Linux lists its mounts here. Other systems do not have this file."""
 
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"})
-"""File systems whose disk is another machine's."""
+"""File systems whose disk is on another machine."""
 
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
@@ -59,14 +59,14 @@ def identity(file: str | bytes | int) -> Identity | None:
 
 
 def opened_files(path: Path, opened: Identity) -> dict[str, Identity | None]:
-    """The open files by path, after SQLite has opened `path`, whose identity is `opened`."""
+    """The identity of each open file by path. SQLite has opened `path`, whose identity is `opened`."""
     real = os.path.realpath(path)  # SQLite keeps its log beside the real file, even if `path` is a link
     here = str(path.absolute())  # the program may change its working directory
     return {here: opened} | {f"{real}{end}": identity(f"{real}{end}") for end in LOGS}
 
 
 def gone(files: Mapping[str, Identity | None]) -> str | None:
-    """The first path whose file is missing or another one; None if all are in place."""
+    """The first path whose file is missing or was replaced; None if all are in place."""
     for path, opened in files.items():
         if identity(path) != opened:
             return path

@@ -1,10 +1,10 @@
-"""Discord's rate limits, the sliding windows that count requests, and the answers to those beyond.
+"""Discord's rate limits, the sliding windows that count requests, and the answers to requests over a limit.
 
 Only the bucket shows in the headers. 5 per 2 s for a webhook and 30 per 60 s for a channel are not documented but
 confirmed by staff in 2017 (discord-api-docs issue 367); 50 per second for an address and 10,000 invalid requests per
-10 minutes are documented. Discord does not document which requests count against the channel; here every POST that its
-bucket lets through counts, even if it fails. Nor does it document how many edits of messages older than an hour it
-takes; a bot's author reports about 3 per 20 s in a channel (starboard-4 issue 118).
+10 minutes are documented. Discord does not document which requests count against the channel; here every POST that
+passes its bucket and names an existing webhook counts, even if it fails. Nor does Discord document how many edits of
+messages older than an hour it accepts; a bot's author reports about 3 per 20 s in a channel (starboard-4 issue 118).
 """
 
 import math

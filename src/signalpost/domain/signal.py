@@ -285,7 +285,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             closed = validity.later(closed, self.timeframe.duration, name)
         known = min(clock.now(), closed) if self.known_at is None else self.known_at
         created = clock.now() if self.created_at is None else self.created_at
-        lasts_for = validity.of_signal(self.timeframe)
+        lasts_for = validity.of_signal(self.pair, self.timeframe, known)
         if self.order.is_pending:
             good_until = validity.end(self.good_until, known, validity.of_order(self.timeframe), "good_until")
             self._set(good_until=good_until)

@@ -4,6 +4,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from signalpost.domain.instant import LATEST, Instant, iso, utc
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.sessions import until_traded
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidValue
 
@@ -23,14 +25,28 @@ OPEN_FOR = timedelta(days=90)
 _COMPANION_AT_LEAST, _COMPANION_AT_MOST = timedelta(seconds=60), timedelta(hours=1)
 
 
-def of_signal(timeframe: Timeframe | None) -> timedelta:
+def of_signal(pair: Instrument, timeframe: Timeframe | None, known_at: datetime) -> timedelta:
     """How long a signal is valid after it is known: one candle, at least 10 minutes; an hour without a timeframe."""
-    return SIGNAL_WITHOUT_TIMEFRAME if timeframe is None else max(timeframe.duration, SIGNAL_AT_LEAST)
+    lasts_for = SIGNAL_WITHOUT_TIMEFRAME if timeframe is None else max(timeframe.duration, SIGNAL_AT_LEAST)
+    return _in_market_time(pair, known_at, lasts_for)
 
 
 def of_order(timeframe: Timeframe | None) -> timedelta:
     """How long a limit or stop order is good after its signal is known: 24 hours or 6 candles, whichever is longer."""
     return ORDER_AT_LEAST if timeframe is None else max(_ORDER_CANDLES * timeframe.duration, ORDER_AT_LEAST)
+
+
+def _in_market_time(pair: Instrument, start: datetime, lasts_for: timedelta) -> timedelta:
+    """The time from `start` until `pair` has traded for `lasts_for`: weekends of currencies and metals do not count.
+
+    So the last signal of Friday is still valid when the market opens on Sunday evening in New York.
+    """
+    kind = pair.asset_class
+    if kind is None or not kind.has_sessions:
+        return lasts_for
+    with suppress(OverflowError):
+        return until_traded(start, lasts_for)
+    return lasts_for
 
 
 def of_companion(timeframe: Timeframe | None) -> timedelta:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalpost.domain.sessions import TRADING_SESSIONS, is_market_open, open_sessions
+from signalpost.domain.sessions import TRADING_SESSIONS, is_market_open, open_sessions, until_traded
 
 
 def utc(text: str) -> datetime:
@@ -88,3 +88,32 @@ def test_each_centre_is_open_nine_hours_of_every_day_of_a_midweek() -> None:
     hours = [utc("2025-08-19T00:00") + timedelta(hours=hour) for hour in range(24)]
     counts = [sum(session.is_open(hour) for hour in hours) for session in TRADING_SESSIONS]
     assert counts == [9, 9, 9, 9]
+
+
+@pytest.mark.parametrize(
+    ("start", "hours", "end"),
+    [
+        ("2025-08-20T12:00", 4, "2025-08-20T16:00"),
+        ("2025-08-22T20:00", 1, "2025-08-22T21:00"),  # until the market closes
+        ("2025-08-22T20:00", 2, "2025-08-24T22:00"),
+        ("2025-08-22T21:00", 4, "2025-08-25T01:00"),  # Friday's last H4 candle, known at its close
+        ("2025-08-23T10:00", 1, "2025-08-24T22:00"),
+        ("2025-03-07T22:00", 4, "2025-03-10T01:00"),  # summer time begins on that Sunday in New York
+        ("2025-08-22T20:00", 144, "2025-09-01T20:00"),  # over two weekends
+        ("2025-08-22T20:00", 168, "2025-08-29T20:00"),  # a week contains its weekend
+    ],
+)
+def test_a_weekend_does_not_count(start: str, hours: int, end: str) -> None:
+    assert utc(start) + until_traded(utc(start), timedelta(hours=hours)) == utc(end)
+
+
+@given(
+    st.integers(0, 24 * 365 * 10),
+    st.integers(1, 167),
+)
+def test_the_market_is_open_for_that_long(since: int, hours: int) -> None:
+    start = utc("2020-01-01T00:00") + timedelta(hours=since)
+    took = until_traded(start, timedelta(hours=hours))
+    begun = [start + timedelta(hours=hour) for hour in range(took // timedelta(hours=1))]
+    assert sum(map(is_market_open, begun)) == hours
+    assert is_market_open(begun[-1])

@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signalpost import Alert, Announcement, InvalidValue, MarketAnalysis, Signal, SystemStatus, Timeframe
+from signalpost import Alert, Announcement, Instrument, InvalidValue, MarketAnalysis, Signal, SystemStatus, Timeframe
 from signalpost.domain import validity
+from signalpost.domain.instant import iso
 from tests.surface.errors import Facts, facts_of
 
 OPEN = "2025-08-20T01:00:00Z"
@@ -16,9 +17,36 @@ SIGNAL = {"pair": "EUR_USD", "signal_type": "BUY", "entry_price": 1, "timestamp"
     [("M1", 10), ("M5", 10), ("M10", 10), ("M15", 15), ("H4", 240), ("D", 1440)],
 )
 def test_a_signal_is_valid_for_one_candle_but_at_least_10_minutes(timeframe: str, expected: int) -> None:
-    assert validity.of_signal(Timeframe(timeframe)) == timedelta(minutes=expected)
+    assert validity.of_signal(Instrument("EUR_USD"), Timeframe(timeframe), FIVE) == timedelta(minutes=expected)
     signal = Signal(timeframe=timeframe, known_at=FIVE, **SIGNAL)  # type: ignore[arg-type]
     assert signal.valid_until == FIVE + timedelta(minutes=expected)
+
+
+@pytest.mark.parametrize(
+    ("pair", "timeframe", "end"),
+    [
+        ("EUR_USD", "H4", "2025-08-25T01:00:00Z"),
+        ("XAU_USD", "H4", "2025-08-25T01:00:00Z"),
+        ("BTC_USDT", "H4", "2025-08-23T01:00:00Z"),
+        ("NAS100", "H4", "2025-08-23T01:00:00Z"),
+        ("EUR_USD", None, "2025-08-22T21:00:00Z"),
+        ("EUR_USD", "W", "2025-08-29T21:00:00Z"),
+    ],
+)
+def test_a_signal_of_friday_evening_is_valid_into_monday_if_its_market_closes(
+    pair: str, timeframe: str | None, end: str
+) -> None:
+    friday = datetime(2025, 8, 22, 17, tzinfo=UTC)
+    known = friday + timedelta(hours=4 if timeframe else 3)
+    signal = Signal(
+        pair=pair,
+        signal_type="BUY",
+        entry_price=1,
+        timestamp=friday if timeframe == "H4" else known - timedelta(days=7 if timeframe else 0),
+        timeframe=timeframe,
+        known_at=known,
+    )
+    assert iso(signal.valid_until) == end
 
 
 @pytest.mark.parametrize(

@@ -116,17 +116,17 @@ class _Purchase:
             return self.no_trade(Event("cancelled", number))
         first, high, low, _ = bar.ask
         if plan.order == "MARKET":
-            self.buy(number, first)
+            self.buy(number, first, is_open=True)
             return ["open", "low", "high"]
         if plan.order == "LIMIT":
             if low <= plan.entry:
-                self.buy(number, plan.entry)
+                self.buy(number, plan.entry, is_open=first <= plan.entry)
             return ["low"]
         if first > plan.entry:
             self.flags.add("gapped")
-            self.buy(number, first)
+            self.buy(number, first, is_open=True)
         elif high >= plan.entry:
-            self.buy(number, plan.entry)
+            self.buy(number, plan.entry, is_open=first == plan.entry)
         return ["low", "high"]
 
     def is_beyond(self, price: Price) -> bool:
@@ -139,12 +139,10 @@ class _Purchase:
         self.over = True
         return []
 
-    def buy(self, number: int, price: Price) -> None:
+    def buy(self, number: int, price: Price, *, is_open: bool) -> None:
         self.events.append(Event("filled", number, price))
         self.paid = price
-        stop = self.stop
-        if self.plan.order != "MARKET":  # the reader saw the moved stop before the fill
-            stop = self.moves.get(number, stop)
+        stop = self.stop if is_open else self.moves.get(number, self.stop)  # a stop is moved after the open
         self.risk = None if stop is None else price - stop
 
     def walk(self, number: int, bar: Bar, path: list[str]) -> None:

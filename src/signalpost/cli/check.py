@@ -17,6 +17,7 @@ from signalpost.config.files import DataFolder, check_data_folder
 from signalpost.config.settings import (
     CARD_SETTINGS,
     DELAY,
+    FALL_BACK_AFTER,
     ROLES,
     SETTINGS,
     SIGNAL_SETTINGS,
@@ -199,7 +200,13 @@ def _destination(destination: DestinationConfig, reading: Reading, config: Confi
         "channel": _rate(limits.channel),
         "reserve": limits.reserve,
         "ticket": config.look_of(destination.name).ticket.value,
+        **(_falling_back(destination) if destination.fallbacks else {}),
     }
+
+
+def _falling_back(destination: DestinationConfig) -> dict[str, Any]:
+    after = FALL_BACK_AFTER.parser.show(destination.fall_back_after)
+    return {"fallbacks": list(destination.fallbacks), "fall_back_after": after}
 
 
 def _rate(rate: Rate | None) -> str | None:

@@ -85,6 +85,14 @@ def test_a_destination_is_shown_with_its_limits_and_the_host_and_id_of_its_webho
     ]
 
 
+def test_the_fallbacks_of_a_destination_are_shown() -> None:
+    Path("s.toml").write_text('[destinations.signals-free]\nfallbacks = ["community"]', encoding="utf-8")
+    webhooks = {"DISCORD_WEBHOOK_SIGNALS_FREE": url(1), "DISCORD_WEBHOOK_COMMUNITY": url(2)}
+    free, community = plain("--config", "s.toml", **webhooks)["destinations"]
+    assert (free["fallbacks"], free["fall_back_after"]) == (["community"], "5m")
+    assert "fallbacks" not in community
+
+
 def test_the_routes_are_those_of_the_service_with_tiers_by_rank() -> None:
     Path("s.toml").write_text(
         f'[destinations.gold]\nwebhook = "{url()}"\n[tiers.gold]\nrank = 15\nsignals_to = ["gold", "community"]',

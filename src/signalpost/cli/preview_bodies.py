@@ -58,7 +58,7 @@ class Scene(NamedTuple):
     signal: Signal | None = None
     """None for the sample."""
     is_trial: bool = False
-    """Whether it is posted as a message of its own: then nothing is edited, and no card can be linked to."""
+    """Whether each state is posted as a separate message: then nothing is edited, and there is no card to link to."""
 
     def view(self, *, is_edit: bool = False, closed_by: CardLink | None = None) -> View:
         """What readers see of it."""

@@ -80,7 +80,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How long a signal stays live without a change."""
     copies: Mapping[UserTier, TierCopy] = {}
     """The tiers that get their signals later, or less of them."""
-    """Tiers beside FREE, PREMIUM and ADMIN, and where their signals go."""
+    """Tiers other than FREE, PREMIUM and ADMIN, and the destinations of their signals."""
     workers: int = WORKERS.default
     """Senders per destination: with n, n - 1 send everything in order and one URGENT and HIGH; a single one sends all
     in order."""

@@ -175,7 +175,7 @@ _MESSAGE_SETTINGS: tuple[Setting[Any], ...] = (
         "producer",
         "SIGNALPOST_PRODUCER",
         "a name and its conflicts of interest",
-        "Who makes the signals, and their conflicts of interest, such as `Ann Miller, who may hold what she names`. "
+        "Who makes the signals, and their conflicts of interest, such as `Ann Miller, who may trade these pairs`. "
         "Shown on each signal and analysis. Many countries require it, so `signalpost check` warns if it is not set.",
     ),
     _of_look(
@@ -256,7 +256,7 @@ def has_our_prefix(variable: str) -> bool:
 
 
 def known_variables(destinations: tuple[str, ...] = ()) -> list[str]:
-    """Every variable that is read, with those of these destinations beside the usual ones."""
+    """Every variable that is read, including those of these destinations."""
     webhooks = [*_VARIABLE_BY_NAME.values(), *map(variable_of, destinations)]
     others = [setting.variable for setting in ALL_SETTINGS if setting.variable]
     return [*dict.fromkeys([*others, CONFIG_FILE, *webhooks, *(f"{each}{FILE_SUFFIX}" for each in webhooks)])]
@@ -317,7 +317,7 @@ _EXAMPLE_WEBHOOKS = {
 _EXAMPLE_TEXTS = {
     "username": "Ann's signals",
     "avatar_url": "https://example.com/picture.png",
-    "producer": "Ann Miller, who may hold what she names",
+    "producer": "Ann Miller, who may trade these pairs",
     "footer": "ann.example",
 }
 _EXAMPLE_CARDS = """\
@@ -333,8 +333,8 @@ _EXAMPLE_COMPANIONS = """\
 # companion: with a notification (on), without one (silent), or not at all (off).
 [cards.companions]"""
 _EXAMPLE_ROLES = f"""\
-# The role that messages to a tier ping, by its id, which Discord copies in developer mode. Each tier has a table of its
-# own. `{USUAL_ROLE}` is pinged by a new signal, a critical alert, and a change on which readers have to act. Each of
+# The id of the role that messages to a tier ping. To copy it in Discord, turn on Developer Mode. Each tier has its own
+# table. `{USUAL_ROLE}` is pinged by a new signal, a critical alert, and a change on which readers have to act. Each of
 # these can have another role, or none (false): {", ".join(ROLE_KEYS[1:])}.
 #[cards.roles.premium]
 #{USUAL_ROLE} = "1100000000000000005"

@@ -33,7 +33,7 @@ class CloseReason(Word):
     REVERSED = "reversed"
     """An opposite signal of the same strategy, pair and timeframe."""
     TIME = "time"
-    """Nothing was heard of it for too long: it has no price and no result."""
+    """It did not change for too long: it has no price and no result."""
 
 
 class Flag(Word):

@@ -91,7 +91,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     trade: Trade | None = None
     """The trade after a change that this reports."""
     before: Trade | None = None
-    """In a companion: the trade when readers last heard of it. A companion posts a message beside the card."""
+    """In a companion: the trade when readers were last notified. A companion posts a message, not the card."""
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:

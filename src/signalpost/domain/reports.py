@@ -1,4 +1,4 @@
-"""What is sent beside signals: alerts, announcements, analyses and system statuses."""
+"""Notifications other than signals: alerts, announcements, analyses and system statuses."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta

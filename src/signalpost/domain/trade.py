@@ -188,7 +188,7 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
 
 
 def is_news(before: Trade, after: Trade) -> bool:
-    """Whether readers must hear of a change beside the card: of anything but a note and a market order's fill."""
+    """Whether a change needs a companion: any change except a note and a market order's fill."""
     return any(getattr(before, name) != getattr(after, name) for name in _NEWS_FIELDS) or (
         Flag.REVISED in after.flags and Flag.REVISED not in before.flags
     )

@@ -189,7 +189,7 @@ class SavedFacts:
     """Reads the facts that services have saved about `subjects` in the store at `path`. Belongs to one event loop.
 
     It creates no store. If the store is missing, locked, damaged, of another version or on a disk that hangs, there are
-    no facts. They are read anew each time, because services write them meanwhile.
+    no facts. They are read each time, because services change them.
     """
 
     def __init__(self, path: Path, subjects: Iterable[Subject]) -> None:

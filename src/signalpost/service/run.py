@@ -381,9 +381,9 @@ class Run:
             await self._close_owned(dispatcher)
 
     async def follow(self, holder: str) -> None:
-        """Route as the owner does, once it has saved how; until then, by the own configuration.
+        """Use the owner's routing, once the owner has saved it; until then, this process's configuration.
 
-        A producer of its own choice has a configuration that counts if no owner is alive.
+        A process that chose to be a producer uses its own configuration if no owner is alive.
         """
         if holder == self._followed or (self._is_producer and not self._watch.owner.is_alive):
             return

@@ -242,7 +242,7 @@ def _needed(data: Template, name: str, convert: Callable[[Any, str], Read], faul
 
 
 def _prefix(data: Template, token: Token) -> str:
-    """The beginning of the ids of a trade's signals. Its end is a time, because dry runs count trades anew."""
+    """The beginning of the ids of a trade's signals. A time follows, because each dry run counts its trades from 1."""
     return f"{id_prefix(token.name)}{str(data.value('exchange', '')).lower()}:{data.value('trade_id')}:"
 
 

@@ -19,7 +19,7 @@ from signalpost.web.service_api import ServiceApi
 _MOST_LIVE = 1000
 """Signals of one pair that are looked through."""
 _TRIES = 5
-"""How often a change is made anew because another one came first."""
+"""How often a change is tried if other changes come first."""
 
 IsOwn = Callable[[Trade], bool]
 """Whether a trade is one of those that a request can mean."""
@@ -109,7 +109,7 @@ class HookSignals:
     async def _changed(
         self, trade: Trade, change_of: Callable[[Trade], Change], key: str | None, tiers: frozenset[UserTier]
     ) -> Ticket:
-        """Change a trade as it stands. Only a position is closed, so an order of which a part is closed was filled."""
+        """Change the trade. An order of which a part is closed was filled, because only a position can be closed."""
         name = trade.signal.signal_id
         for _ in range(_TRIES):
             try:

@@ -214,7 +214,7 @@ def test_there_and_back_again_is_two_changes() -> None:
     assert (back.version, back.stop) == (4, D("1.1000"))
 
 
-def test_a_part_of_the_same_size_and_price_needs_a_time_of_its_own() -> None:
+def test_a_second_equal_part_needs_another_time() -> None:
     closed = trade(part("25"), Update(note="between"))
     assert unchanged(closed, part("25"))
     assert unchanged(closed, Update(close_part=25, price="1.1020", at=START + MINUTE))
@@ -222,18 +222,18 @@ def test_a_part_of_the_same_size_and_price_needs_a_time_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("at", [START - MINUTE, SECOND - 2 * MINUTE, SECOND + 2 * MINUTE])
-def test_a_person_dates_nothing_back_or_ahead(at: Any) -> None:
+def test_a_person_cannot_date_a_change_back_or_ahead(at: Any) -> None:
     assert refused(trade(), Update(note="x", at=at)).field == "at"
 
 
-def test_a_feed_tells_of_the_past_but_not_of_before_the_last_fill_or_part() -> None:
+def test_a_feed_may_report_the_past_but_only_after_the_last_fill_or_part() -> None:
     early = Update(target_hit=1, at=START + 2 * MINUTE, from_feed=True)
     hit = after(trade(), early, SECOND)
     assert hit.parts[0].at == START + 2 * MINUTE
     assert refused(hit, Update(target_hit=2, at=START, from_feed=True)).field == "at"
 
 
-def test_a_time_that_is_given_counts_and_a_late_clock_does_not() -> None:
+def test_a_given_time_is_kept_and_a_clock_set_back_moves_no_time_back() -> None:
     near = SECOND - MINUTE / 2
     closed = after(trade(), Close(price="1.1", at=near), SECOND)
     assert closed.end is not None
@@ -263,7 +263,7 @@ def test_a_trade_survives_json() -> None:
         (Fill, {"price": "no"}, "price"),
     ],
 )
-def test_a_change_without_sense_is_invalid(kind: Any, fields: dict[str, Any], field: str) -> None:
+def test_a_meaningless_change_is_invalid(kind: Any, fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         kind(**fields)
     assert caught.value.field == field

@@ -51,7 +51,7 @@ def faults(body: dict[str, Any] | str) -> dict[str, str]:
     return {fault.field or "": fault.code for fault in caught.value.faults}
 
 
-def test_an_alert_is_a_signal_whose_id_is_of_token_strategy_pair_timeframe_side_and_bar() -> None:
+def test_the_id_of_an_alert_has_token_strategy_pair_timeframe_side_and_bar() -> None:
     signal = opened(ALERT)
     assert (signal.pair, signal.timeframe, signal.signal_type) == ("EUR_USD", "H4", SignalType.BUY)
     assert (signal.entry_price, signal.strategy_name) == (Decimal("1.1634"), "TradingView")
@@ -243,9 +243,7 @@ LONG = {"market_position": "long", "prev_market_position": "long", "action": "se
     ],
     ids=str,
 )
-def test_what_is_left_of_a_position_is_compared_with_its_size_before(
-    sizes: dict[str, Any], left: Fraction | None
-) -> None:
+def test_a_reduced_position_is_compared_with_its_earlier_size(sizes: dict[str, Any], left: Fraction | None) -> None:
     found = parsed({**ALERT, **LONG, **sizes})
     assert isinstance(found, Ignored) if left is None else isinstance(found, Exit)
     if isinstance(found, Exit):
@@ -254,7 +252,7 @@ def test_what_is_left_of_a_position_is_compared_with_its_size_before(
         assert again.identity != found.identity
 
 
-def test_new_levels_are_read_of_an_update_and_of_an_order_that_keeps_the_position() -> None:
+def test_new_levels_are_read_from_an_update_and_from_an_order_that_keeps_the_position() -> None:
     for body in ({"action": "Update"}, {**LONG, "action": "buy"}):
         found = leaving({**ALERT, **body, "sl": "be", "tp1": "1.2", "tp1_size": "50%", "tp2": "1.3", "tp2_size": 50})
         assert (found.left, found.levels is not None and found.levels.stop_at_entry) == (1, True)
@@ -278,7 +276,9 @@ def trade(**changes: Any) -> Trade:
     st.lists(st.fractions(min_value="1/1000", max_value="999/1000"), max_size=3),
     st.sampled_from(["1.15", "1.1634", "1.165", "1.17", "1.19"]),
 )
-def test_parts_are_of_what_is_open_and_never_close_more(left: Fraction, earlier: list[Fraction], price: str) -> None:
+def test_a_part_is_a_share_of_the_open_position_and_never_more(
+    left: Fraction, earlier: list[Fraction], price: str
+) -> None:
     now = trade()
     for each in [*earlier, left]:
         body = {**ALERT, **LONG, "price": price, "market_position_size": "1", "prev_market_position_size": "2"}

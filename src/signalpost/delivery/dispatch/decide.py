@@ -13,7 +13,7 @@
     interrupted by a stop           pending; not counted; may have been shown
     unsent                          pending, as if it had never been leased
     Rejected, the webhook is gone   pending if a fallback can take it, which is passed on then
-    CardLost                        pending, to be posted anew; dead if it was deleted again
+    CardLost                        pending, to be posted again; dead if it was deleted twice
     Unwanted                        suppressed: there is nothing to show
     Unchanged                       superseded: the message shows it already
     an edit without an answer       as Unavailable: repeating it is harmless
@@ -161,7 +161,7 @@ def _after_refusal_of_all(delivery: Delivery, outcome: Rejected, now: datetime) 
 
 
 def _after_loss(delivery: Delivery, lost: CardLost, now: datetime, *, was_deleted: bool) -> Settlement:
-    """Post the card anew, unless people deleted it twice."""
+    """Post the card again, unless people deleted it twice."""
     is_stopped = was_deleted and lost.how is Loss.DELETED
     if is_stopped:
         verdict = _settlement(delivery, DeliveryState.DEAD, lost.reason)

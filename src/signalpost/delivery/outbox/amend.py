@@ -64,7 +64,7 @@ def amend(tx: Transaction, command: Amend) -> Amendment:
 
 
 def _known(tx: Transaction, command: Amend) -> Amendment | None:
-    """The answer to a change whose key is known: that of before, or a refusal of another request."""
+    """The answer to a change whose key is known: the first answer again, or a refusal if the request differs."""
     known = None if command.key is None else tx.first(f"{sql.KEYS} = ?", (command.key,))
     if known is None:
         return None
@@ -78,7 +78,7 @@ def _known(tx: Transaction, command: Amend) -> Amendment | None:
 
 
 def end_trades(tx: Transaction, command: EndTrades) -> tuple[Amendment, ...]:
-    """End trades of which nothing was heard."""
+    """End trades that have not changed for too long."""
     book = Book(tx)
     ended = []
     found = [(row, trade) for row in list(book.unheard_of(command.before)) if (trade := book.trade(row)) is not None]
@@ -163,7 +163,7 @@ class _Change:
         )
 
     def _add_companions(self, notification: Notification, cards: Sequence[CardRow]) -> None:
-        """Post beside the cards that are shown. News that wait are joined: it tells all since readers last heard."""
+        """Post a companion for each card that is shown. It includes the changes of companions that still wait."""
         lasts = validity.of_companion(self._trade.signal.timeframe)
         by_version: dict[int, tuple[Trade, list[tuple[CardRow, datetime | None]]]] = {}
         now = self._command.now

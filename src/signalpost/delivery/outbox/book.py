@@ -46,7 +46,7 @@ class Amendment(NamedTuple):
     outcome: Outcome
     """Accepted, duplicate or refused."""
     trade: Trade | None
-    """After the change; as it stands if nothing changed; None if there is no such trade."""
+    """After the change; the unchanged trade if it had no effect; None if there is no such trade."""
     refusal: Refusal | None = None
     reason: str | None = None
     """Why it was refused, and what is possible."""

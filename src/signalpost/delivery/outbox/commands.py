@@ -46,7 +46,7 @@ class NewNotification(NamedTuple):
     notification: Notification
     deliveries: tuple[NewDelivery, ...]
     key_until: datetime
-    """Until when the same key stands for the same notification."""
+    """Until when the key identifies this notification."""
     supersedes: bool = False
     """Whether it replaces waiting updates of its sequence, which are then superseded in the same transaction."""
     former_keys: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ class Damaged(NamedTuple):
     """A delivery whose damaged row was set aside."""
 
     delivery: Delivery
-    """Its readable part, as it stands now: dead, or in its final state."""
+    """The readable part, with its state now: dead, or the final state that it had."""
     was_open: bool
     """Whether it was pending or leased."""
 

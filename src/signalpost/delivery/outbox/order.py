@@ -20,7 +20,7 @@ REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliverySt
 """The states from which a delivery may be revived."""
 
 WAIT = "wait"
-"""The fact about a delivery whose wait was counted anew."""
+"""The fact about a delivery whose wait was restarted."""
 
 EXPIRED = "its validity ended before it could be sent"
 """The reason of a delivery that expired while it waited."""

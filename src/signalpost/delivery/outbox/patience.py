@@ -70,7 +70,7 @@ class RetryingOutbox:
     async def insist(self, command: Command[Answer]) -> Answer:
         """Execute a command, and repeat it until the store works. Raises StoreClosed.
 
-        Raises CommandFailed at once: a command that fails for a reason of its own would always fail.
+        Raises CommandFailed at once: a command that itself is the cause would always fail.
         """
         failures = 0
         while True:

@@ -17,7 +17,7 @@ class Core(Protocol):
         """Execute the commands as if one after the other, in one transaction, and return their answers in order.
 
         Raises StoreFailed if the store cannot (disk full, damaged, locked), and CommandFailed or any other exception if
-        one of the commands cannot be carried out for a reason of its own. Nothing of the batch has happened then.
+        one of the commands cannot be executed. Nothing of the batch has happened then.
         """
         ...
 

@@ -1,40 +1,40 @@
 """An outbox in one SQLite file, durable at each commit.
 
-What SQLite does. In WAL mode a commit appends the changed pages to `outbox.db-wal`, each frame with a checksum that
-continues the one before it, and the last one marked as a commit. With synchronous=FULL that file is synced before
-COMMIT returns (https://sqlite.org/pragma.html#pragma_synchronous); with NORMAL, WAL's usual companion, it is not, and
-a power cut takes the last commits away. After about 4,000 pages a commit also copies the log into `outbox.db` (a
-checkpoint): it syncs the log, writes the pages, syncs the database, and only then starts the log anew. After a crash
-the next open reads the log up to its last whole commit (https://sqlite.org/wal.html).
+What SQLite does. In WAL mode a commit appends the changed pages to `outbox.db-wal`. Each frame has a checksum that
+continues the previous one, and the last frame is marked as a commit. With synchronous=FULL, SQLite syncs that file
+before COMMIT returns (https://sqlite.org/pragma.html#pragma_synchronous). With NORMAL, the usual choice for WAL, it
+does not, and a power cut loses the last commits. After about 4,000 pages a commit also copies the log into `outbox.db`
+(a checkpoint): it syncs the log, writes the pages, syncs the database, and only then restarts the log. After a crash,
+the next open reads the log up to its last complete commit (https://sqlite.org/wal.html).
 
 What we rely on.
-- A commit that was answered is read again after kill -9 and after a power cut: one sync a batch, of a file that grows.
-- A batch that was cut off is not there at all: its frames have no commit mark, or a checksum that does not fit. So a
-  page torn within the log is harmless; one torn within `outbox.db` is, because the log still holds it whole.
-- A sync that fails fails the COMMIT, and the batch is rolled back. The next one writes the same frames anew, so it does
-  not matter that Linux forgets dirty pages after a failed sync. A checkpoint that fails is tried again by a later
-  commit, from the log, and does not fail the commit that set it off.
-- Several processes may write: SQLite lets one at a time, and the others wait, for 2 seconds at most. One of them is the
-  owner: the one whose epoch is in the table `owner`. Only the owner may lease and settle, and the epoch is checked
-  in the same transaction. `outbox.db.lock` is the fast path: the owner holds it while it has the file open, and the
-  kernel frees it however the owner ends. An owner that is frozen holds it on; it loses the epoch (`ownership`).
-  A batch that changes nothing waits for nobody, as the sqlite3 tool.
+- A commit that returned survives kill -9 and a power cut. It costs one sync for each batch, of a file that grows.
+- A batch that was cut off leaves nothing: its frames have no commit mark, or a wrong checksum. So a page torn within
+  the log does no harm. A page torn within `outbox.db` does none either, because the log still has all of it.
+- A failed sync fails the COMMIT, and the batch is rolled back. The next batch writes the same frames again, so it does
+  not matter that Linux forgets dirty pages after a failed sync. A failed checkpoint does not fail the commit that
+  started it: a later commit tries again, from the log.
+- Several processes may write. SQLite lets one write at a time; the others wait for at most 2 seconds. One of them is
+  the owner: its epoch is in the table `owner`. Only the owner may lease and settle, and each transaction checks the
+  epoch. `outbox.db.lock` is the fast path: the owner holds it while it has the file open, and the kernel frees it
+  however the owner ends. A frozen owner keeps the lock, but loses the epoch (`ownership`). A batch that only reads
+  waits for nobody, like a read with the sqlite3 tool.
 - `PRAGMA data_version` changes when another connection has committed, and only then
-  (https://sqlite.org/pragma.html#pragma_data_version). Each transaction reads it first, at the moment that the rest of
-  the transaction sees. If it has changed, the cache beside the file is dropped.
-- A file that was removed or replaced still works for a process that has it open, but its writes are lost in the end.
-  So the names are checked before each COMMIT (`files.gone`), and a batch fails if one leads elsewhere.
+  (https://sqlite.org/pragma.html#pragma_data_version). Each transaction reads it first, in the same snapshot as the
+  rest. If it has changed, the values cached in memory are dropped.
+- A file that was removed or replaced still works for a process that has it open, but its writes are lost in the end. So
+  the paths are checked before each COMMIT (`files.gone`), and a batch fails if one leads to another file.
 
 What is unknown.
-- Whether a COMMIT that failed in its sync is on the disk all the same. It was answered as failed, and a crash at that
-  very moment may bring it back; asking again finds the key known, under the same id.
+- Whether a COMMIT whose sync failed is on the disk nevertheless. It was reported as failed, but a crash at that very
+  moment may restore it. Then a retry finds its key, and gets the same id.
 - Whether the disk really syncs. Some do not. Network file systems often do not, so we warn about those.
-- Damage by the disk itself: the database's pages carry no checksum. A small file is read through when it is opened; in
-  a large one damage is met when it is read.
+- Damage by the disk itself: the database's pages have no checksum. A small file is checked completely when it is
+  opened. In a large one, damage is found when it is read.
 
-So what. Everything of a batch is one transaction, answered after COMMIT; a failed one is rolled back, and nothing that
-was remembered beside the file survives it. A long read holds back checkpoints and makes the log grow, so reads end
-within their command. A dead lock file need not be cleaned up, and is never deleted: that would let two hold it.
+What follows. A batch is one transaction, answered after COMMIT. A failed batch is rolled back, and all cached values
+are dropped. A long read delays checkpoints and makes the log grow, so reads end within their command. A lock file that
+nobody holds needs no cleaning up. It is never deleted, because then two processes could hold it.
 """
 
 import os
@@ -84,12 +84,11 @@ _EVERYBODYS = (*READING, Put, Amend, Cancel, Revive)
 
 
 class SqliteCore:
-    """A core in the file at `path`, which is made if there is none, for its user alone to read.
+    """A core in the file at `path`. A new file is readable for its user only.
 
-    With `owns` it is the owner's: it raises StoreUnusable where another process is that. Without, it goes beside an
-    owner, or without one. None is to own the file where nobody else does. Raises StoreUnusable where the file cannot be
-    used. All that stands beside the file (log, lock, heartbeat, wake-up socket) is beside its real place, where
-    `path` is a link.
+    `owns=True` makes this core the owner, False leaves that to other processes, and None makes it the owner if there is
+    no other. Raises StoreUnusable if the file cannot be used, or if another process is the owner and `owns` is True. If
+    `path` is a link, the other files (log, lock, heartbeat, wake-up socket) are next to its target.
     """
 
     def __init__(self, path: str | Path, *, owns: bool | None = True) -> None:
@@ -133,14 +132,14 @@ class SqliteCore:
 
     @property
     def has_live_owner(self) -> bool:
-        """True if the process whose epoch stands in the store is alive, this one included; it may be frozen."""
+        """True if the process whose epoch is in the store is alive, this one included; it may be frozen."""
         return is_held(self.lock_path, self.owner.epoch)
 
     def own(self, *, over_a_live_one: bool = False) -> str | None:
         """Become the owner if there is none, and return `holder`.
 
-        With `over_a_live_one` also where the owner is alive, because it does not respond. Raises StoreUnusable where a
-        lock cannot be made, and StoreFailed where the files are not there any more, or cannot be written.
+        With `over_a_live_one` also if the owner is alive, because it does not respond. Raises StoreUnusable if a lock
+        cannot be created, and StoreFailed if the files are gone or cannot be written.
         """
         if self._lock is None:
             self.see_that_it_is_there()
@@ -165,7 +164,7 @@ class SqliteCore:
         return answers
 
     def _set_aside(self) -> None:
-        """In a transaction of its own, because what is damaged must not fail what is not; the owner does it."""
+        """If this is the owner, set damaged rows aside, in a separate transaction: they must fail no other command."""
         try:
             if self._lock is not None:
                 (found,) = self._apply([SetAside()])
@@ -177,10 +176,10 @@ class SqliteCore:
     def _apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Execute the commands, and sync them to the disk.
 
-        Raises StoreFailed where the disk is full, the file is locked by another program, damaged, removed or replaced:
-        nothing of the batch has happened then, and a later one may succeed. Raises CommandFailed if one of the commands
-        holds a value that SQLite refuses, OwnershipLost for a command of the owner after another process took over, and
-        TypeError where this core never was the owner.
+        Raises StoreFailed if the disk is full, or if the file is locked by another program, damaged, removed or
+        replaced: nothing of the batch has happened then, and a later one may succeed. Raises CommandFailed if a command
+        has a value that SQLite refuses. For an owner's command, raises OwnershipLost if another process has taken over,
+        and TypeError if this core never was the owner.
         """
         with self._turn:
             self._check(batch)
@@ -190,7 +189,7 @@ class SqliteCore:
                 self._check_epoch(batch)
                 answers = execute(self._tx, batch)
                 last = self._tx.last_number
-                self.see_that_it_is_there()  # as late as can be: what is committed elsewhere would be lost
+                self.see_that_it_is_there()  # as late as possible: a commit to a replaced file would be lost
                 self._db.execute("COMMIT")
             except OF_A_COMMAND as fault:
                 self._roll_back()
@@ -209,7 +208,7 @@ class SqliteCore:
             return answers
 
     def look(self) -> None:
-        """Find out whether others have written. Raises StoreFailed."""
+        """Read what other processes have written, if anything. Raises StoreFailed."""
         try:
             with self._turn:
                 is_news = not self._is_abandoned and self._data_version() != self._version
@@ -220,7 +219,7 @@ class SqliteCore:
             self.apply([])
 
     def try_to_write(self) -> None:
-        """Find out whether this process could write now, and change nothing. Raises StoreFailed."""
+        """Check that this process can write now, without writing. Raises StoreFailed."""
         try:
             with self._turn:
                 begin(self._db, writes=True)
@@ -229,7 +228,7 @@ class SqliteCore:
             raise self._failure(fault) from fault
 
     def see_that_it_is_there(self) -> None:
-        """Raises StoreFailed where a file that is open was removed or replaced since, or the owner's lock was."""
+        """Raise StoreFailed if an open file, or the owner's lock file, was removed or replaced."""
         if (path := gone(self._files)) is not None:
             raise StoreFailed(
                 f"{path}: the file was removed or replaced while it was open: move it back; or stop this process, put "
@@ -263,11 +262,11 @@ class SqliteCore:
         self._let_go()
 
     def pause(self) -> None:
-        """Wait until no batch is under way, and let none begin, because this process forks."""
+        """Wait for the current batch, and start no other until `resume`, because this process forks."""
         self._turn.acquire()
 
     def resume(self) -> None:
-        """Go on."""
+        """Allow batches again, after `pause`."""
         self._turn.release()
 
     def abandon(self) -> None:
@@ -277,7 +276,7 @@ class SqliteCore:
 
     def _check(self, batch: Sequence[Command[Any]]) -> None:
         if self._is_abandoned:
-            text = f"{self._path}: it was opened before this process was forked: open it anew"
+            text = f"{self._path}: it was opened before this process was forked: open it again"
             raise StoreFailed(text, code="opened-before-fork", field="path", value=str(self._path))
         if self._lock is None:
             for command in batch:
@@ -285,18 +284,18 @@ class SqliteCore:
                     raise TypeError(f"only the owner of the outbox may run {type(command).__name__}")
 
     def _meet_others(self) -> None:
-        """Drop what is remembered beside the file where others have written, and learn what they put."""
+        """If others have written, drop all cached values, and note the deliveries that they added."""
         if (version := self._data_version()) != self._version:
             self._tx.forget()
             last = self._tx.last_number
-            since = self._seen if last >= self._seen else 0  # where the last ones were deleted, numbers begin anew
+            since = self._seen if last >= self._seen else 0  # numbers restart if the last rows were deleted
             arrived = arrived_since(self._tx, since)
             self._arrivals = (self._arrivals or ()) + arrived
             self._version, self._seen = version, last
             self.owner = owner_in(self._tx)
 
     def _check_epoch(self, batch: Sequence[Command[Any]]) -> None:
-        """In each transaction, where `owner` is what stands in the store: it is read anew if others have written."""
+        """Check the epoch within a transaction: `owner` is then as in the store, because `_meet_others` has read it."""
         if self._lock is None or self.owner.epoch == self._lock.epoch:
             return
         self.is_deposed = True
@@ -308,7 +307,7 @@ class SqliteCore:
             )
 
     def _has_begun_epoch(self, lock: FileLock) -> bool:
-        """Write this core's epoch into the store; False where another process was first."""
+        """Write this core's epoch into the store; False if another process was first."""
         try:
             with self._turn:
                 begin(self._db, writes=True)
@@ -341,7 +340,7 @@ class SqliteCore:
             )
 
     def _failure(self, fault: sqlite3.Error) -> StoreFailed:
-        """What a person reads, with the process that keeps all others from writing, if that is the fault."""
+        """The error for `fault`. If another process blocks all writing, it names that process."""
         text = f"{self._path}: it could not be written ({fault}): {advice(fault)}"
         if getattr(fault, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
             return StoreFailed(text, code=code_of(fault), field="path", value=str(self._path))
@@ -357,7 +356,7 @@ class SqliteCore:
 
     def _roll_back(self) -> None:
         self._tx.forget()
-        with suppress(sqlite3.Error):  # after some errors SQLite has rolled back already, and this fails
+        with suppress(sqlite3.Error):  # after some errors SQLite has already rolled back, and this fails
             self._db.execute("ROLLBACK")
 
     def _let_go(self) -> None:

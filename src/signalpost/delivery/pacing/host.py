@@ -40,7 +40,7 @@ class Host:
     """The limits that all destinations of one API host share. With `rate` None the host has no assumed limit.
 
     A ban, or any other wait that the host demands, pauses them all. After a long one, a single request is tried first:
-    many at once could renew a ban. `is_kept` is True if the store knows of the pause, or of its end. `is_news` is True
+    many at once could renew a ban. `is_kept` is True if the pause, or its end, is saved. `is_news` is True
     if the pause was not reported yet.
     """
 
@@ -78,7 +78,7 @@ class Host:
             self._is_reported = ban.is_reported
 
     def keep(self, held_until: float) -> None:
-        """The store knows of a pause until then."""
+        """A pause until then is saved in the store."""
         self.is_kept = self.held_until == held_until
 
     def ready_at(self) -> float:

@@ -78,7 +78,7 @@ def new_message(form: Form, *, id: str, channel_id: str, webhook_id: str, name: 
 def edited_message(message: dict[str, Any], form: Form, now: Moment) -> Shown:
     """Apply the edit in `form`, already checked, to `message`.
 
-    Fields that the edit omits stay; its mentions are found anew. An edit pings nobody.
+    Fields that the edit omits stay; its mentions are found again. An edit pings nobody.
     """
     fields = form.fields
     changed = {**message, "edited_timestamp": timestamp(now.at), "attachments": _remaining(message, form, now)}

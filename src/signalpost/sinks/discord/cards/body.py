@@ -49,7 +49,7 @@ def edit(
 
 
 def digest_of(body: dict[str, Any], before: str | None = None) -> str:
-    """Stands for what a message shows once it is posted with `body`, or edited with it from what `before` stands for.
+    """A digest of what a message shows after it is posted with `body`; or edited with it, if `before` was its digest.
 
     An edit that omits the content leaves it. It begins with + if there may be a content, which edits can only remove.
     """

@@ -35,7 +35,7 @@ _LOUDEST = (Sending.ON, Sending.SILENT, Sending.OFF)
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What became of a trade since readers last heard of it: one change, or several that belong together."""
+    """The news of a trade since readers were last notified: one change, or several that belong together."""
 
     before: Trade
     after: Trade

@@ -29,7 +29,7 @@ class Event(Word):
     STOP = "stop"
     PART = "part"
     CLOSED = "closed"
-    """Closed by the last target, or because nothing was heard of it."""
+    """Closed by the last target, or because it did not change for too long."""
     CLOSED_BY_HAND = "closed-by-hand"
     STOPPED = "stopped"
     REVERSED = "reversed"

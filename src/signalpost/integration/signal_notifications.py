@@ -1,6 +1,7 @@
 """The life of a signal, reported under the names of its events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from functools import wraps
 from typing import Concatenate, Generic, ParamSpec
 
@@ -40,9 +41,12 @@ class SignalNotificationService(Generic[Answer]):
         priority: NotificationPriority | int | str | None = None,
         user_tier: UserTier | str | None = None,
         additional_context: Mapping[str, object] | None = None,
+        *,
+        tiers: Iterable[UserTier | str] = (),
+        good_for: timedelta | str | None = None,
     ) -> Answer:
         """Queue a new signal."""
-        return self._service._open(signal, priority, user_tier, additional_context)
+        return self._service._open(signal, priority, user_tier, additional_context, tiers=tiers, good_for=good_for)
 
     signal_updated = _passed_on(SignalVerbs.update_signal)
     signal_filled = _passed_on(SignalVerbs.fill_signal)

@@ -131,9 +131,14 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
         priority: NotificationPriority | int | str | None = None,
         user_tier: UserTier | str | None = None,
         additional_context: Mapping[str, object] | None = None,
+        *,
+        tiers: Iterable[UserTier | str] = (),
+        good_for: timedelta | str | None = None,
     ) -> Ticket:
         """Queue a signal: `queue_notification` by another name."""
-        return await self.queue_notification(signal, priority, user_tier, additional_context)
+        return await self.queue_notification(
+            signal, priority, user_tier, additional_context, tiers=tiers, good_for=good_for
+        )
 
     _open = send_signal_async
 

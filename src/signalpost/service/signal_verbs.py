@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Generic, NamedTuple, TypeVar
 
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, Correct, Fill, Reopen, Update
@@ -41,6 +42,9 @@ class SignalVerbs(ABC, Generic[Answer]):
         priority: NotificationPriority | int | str | None = None,
         user_tier: UserTier | str | None = None,
         additional_context: Mapping[str, object] | None = None,
+        *,
+        tiers: Iterable[UserTier | str] = (),
+        good_for: timedelta | str | None = None,
     ) -> Answer:
         """Submit a new signal."""
 

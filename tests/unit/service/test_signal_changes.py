@@ -1,5 +1,6 @@
 """A service changes the signals of its book, and refuses in the ticket what is not possible."""
 
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
@@ -89,11 +90,14 @@ async def test_the_life_of_a_signal_by_its_events(config_for: ConfigFor) -> None
     async with AsyncNotificationService(config_for()) as service:
         notifications = SignalNotificationService(service)
         one = signal(order="limit", **STOP)
-        assert (await notifications.signal_generated(one, user_tier="premium")).outcome is Outcome.ACCEPTED
+        opened = await notifications.signal_generated(one, tiers=["premium", "free"], good_for="36h")
+        assert opened.outcome is Outcome.ACCEPTED
         assert (await notifications.signal_filled(one, price="1.1634")).version == 2
         assert (await notifications.signal_updated(one, note="n")).version == 3
         assert (await notifications.signal_closed(one, price="1.1700", if_version=3)).version == 4
-        assert (await trade(service, one)).tiers == ("premium",)
+        found = await trade(service, one)
+        assert found.tiers == ("premium", "free")
+        assert found.signal.good_until == one.timestamp + timedelta(hours=4 + 36)
 
 
 async def test_a_reported_event_changes_a_signal_of_the_book(config_for: ConfigFor) -> None:

@@ -66,6 +66,13 @@ async def test_an_order_is_good_for_a_time_after_its_candles_close(front: Front)
     assert entry.trade.signal.good_until == utc("2099-01-02T04:00:00Z", "x")
 
 
+async def test_a_hook_may_name_several_tiers_up_to_its_own_too(front: Front) -> None:
+    alert = {"ticker": "EURUSD", "interval": "240", "action": "buy", "price": "1.16", "time": "2099-01-01T00:00:00Z"}
+    assert (await front.hook("tradingview", alert | {"tiers": ["free", "premium"]})).status == 403
+    assert (await front.hook("tradingview", alert | {"tiers": ["free", "premium"]}, "premium")).status == 202
+    assert len(await front.shown("signals-free")) == len(await front.shown("signals-premium")) == 1
+
+
 async def test_only_signals_have_an_order(front: Front) -> None:
     answer = await front.post("alerts", ALERT | {"good_for": "24h"})
     assert (answer.status, answer.fields) == (422, ["good_for"])

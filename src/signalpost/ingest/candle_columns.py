@@ -108,8 +108,8 @@ def opening_time(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
         if error.code != "no-time-zone":
             raise
         advice = (
-            "convert the times to UTC and add 'Z' to each. Without a zone they could be those of MetaTrader's server, "
-            "or of another computer"
+            "it has no time zone. Convert the times to UTC and add 'Z' to each; as they are, they could be those of "
+            "MetaTrader's server, or of another computer"
         )
         raise InvalidValue.of("time", text, advice, code=error.code) from None
 

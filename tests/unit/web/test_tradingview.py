@@ -276,9 +276,7 @@ def trade(**changes: Any) -> Trade:
     st.lists(st.fractions(min_value="1/1000", max_value="999/1000"), max_size=3),
     st.sampled_from(["1.15", "1.1634", "1.165", "1.17", "1.19"]),
 )
-def test_a_part_is_a_share_of_the_open_position_and_never_more(
-    left: Fraction, earlier: list[Fraction], price: str
-) -> None:
+def test_a_part_never_exceeds_the_open_position(left: Fraction, earlier: list[Fraction], price: str) -> None:
     now = trade()
     for each in [*earlier, left]:
         body = {**ALERT, **LONG, "price": price, "market_position_size": "1", "prev_market_position_size": "2"}

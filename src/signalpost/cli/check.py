@@ -72,7 +72,7 @@ def _show(plain: dict[str, Any]) -> None:
     screen.print(_settings_table("Settings", plain["settings"]))
     changed = {name: each for name, each in plain["cards"].items() if each["from"] != "default"}
     if changed:
-        screen.print(_settings_table("Messages, as far as changed", changed))
+        screen.print(_settings_table("Messages (only changed settings)", changed))
     if plain["destinations"]:
         limits = ("per minute", "burst", "channel")
         made = table("Destinations", "destination", "host", "webhook", *limits, "from", right=limits, wraps="from")

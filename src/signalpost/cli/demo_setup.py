@@ -29,7 +29,7 @@ _PREMIUM_PAIRS = frozenset({"EUR_GBP", "EUR_USD", "GBP_USD"})
 _MESSAGES_A_MINUTE = 600
 """Twenty times the usual limit of a channel: a signal posts two messages in its life, and edits the first one twice."""
 _LIMITS = RAISED._replace(bucket=Rate(100, 2), channel=Rate(_MESSAGES_A_MINUTE, 60))
-"""Of the sandbox: twenty times Discord's per webhook and channel, and Discord's own per IP address."""
+"""The sandbox's limits: per webhook and channel twenty times Discord's, per IP address Discord's own."""
 
 
 class BundledMarket:

@@ -130,7 +130,7 @@ class Stopwatch:
 
 
 _GOOD_ENDS = frozenset({DeliveryState.DELIVERED, DeliveryState.SUPERSEDED, DeliveryState.SUPPRESSED})
-"""Of an edit or a companion: it was sent, it showed nothing new, or it is turned off."""
+"""Good ends of an edit or a companion: it was sent, it showed nothing new, or it is turned off."""
 
 
 class LiveReplay:

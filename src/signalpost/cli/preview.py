@@ -58,7 +58,7 @@ def preview(
 ) -> None:
     """Show messages as Discord would, with your settings ([cards] in the settings file). Only --send sends anything.
 
-    KIND is signal (the default), companion, alert, analysis, status or announcement. STATE is what has become of it:
+    KIND is signal (the default), companion, alert, analysis, status or announcement. STATE is its state:
     for a signal new, filled, tp1 (tp2 ...), stop-moved, part-closed, closed, closed-by-hand, stopped, reversed,
     cancelled, expired, revised or reopened; for a companion one of these except new, or resolved; for an alert its
     severity, escalated or resolved; for a status operational, degraded or down. Without STATE, all of them are shown.

@@ -40,7 +40,7 @@ _HANGS_SINCE = "The store has not answered since. Check the disk. The next run d
 
 
 class Answer(NamedTuple):
-    """What became of one submission."""
+    """The result of one submission."""
 
     ticket: Ticket
     deliveries: Sequence[Delivery]

@@ -40,7 +40,7 @@ _PAUSE = 0.02
     """,
 )
 @click.option(
-    "--before", required=True, metavar="WHEN", help="Delete what was accepted before: 30d or 12h ago, 2026-01-31 ..."
+    "--before", required=True, metavar="WHEN", help="Delete what was accepted before WHEN: 30d, 12h ago, 2026-01-31 ..."
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--dry-run", is_flag=True, help="Only count, and delete nothing.")

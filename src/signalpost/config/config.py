@@ -48,7 +48,7 @@ SET_A_WEBHOOK = f"set {ONLY_WEBHOOK}, or {', '.join(usual.variable for usual in 
 NO_WEBHOOK_SET = f"no webhook is set, so every notification will be refused: {SET_A_WEBHOOK}"
 DOT_ENV_FILE = Path(".env")
 DRY_RUN_FOLDER = "dry-run"
-"""The data folder of dry runs, in the usual one: the sandbox must not use up what is queued for Discord."""
+"""The data folder of dry runs, in the usual one: the sandbox must not receive messages that are queued for Discord."""
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}", re.ASCII)
 
@@ -159,7 +159,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know at startup, the most serious first."""
+        """The warnings at startup, the most serious first."""
         return (*_warnings(self, os.environ), *self.notes)
 
     @classmethod

@@ -11,7 +11,7 @@ from signalpost.errors import Fault
 
 
 def fallback_faults(destinations: Sequence[DestinationConfig], routing: Routing) -> Iterator[Fault]:
-    """What is wrong with the fallbacks of these destinations."""
+    """The faults in the fallbacks of these destinations."""
     webhooks = {each.name: each.address.identity for each in destinations}
     fallbacks = {each.name: each.fallbacks for each in destinations}
     for each in destinations:

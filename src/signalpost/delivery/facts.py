@@ -136,7 +136,7 @@ def read_gone(facts: Facts) -> Gone | None:
 
 
 def card_gone_fact(gone: CardGone, *, is_reported: bool = False) -> SaveFacts:
-    """That a card is lost and an operator is to be alerted, or that one was."""
+    """The fact that a card is lost: with an alert to be sent or, if `is_reported`, without."""
     value = b"" if is_reported else msgspec.json.encode(_CardGone(gone.how, gone.is_stopped, gone.at))
     return SaveFacts(Subject(gone.destination), {f"{CARD_GONE}{gone.signal_id}": value})
 

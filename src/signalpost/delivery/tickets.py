@@ -11,7 +11,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 
 _BY_WEIGHT = (Outcome.DUPLICATE, Outcome.SUPPRESSED, Outcome.ACCEPTED, Outcome.HELD, Outcome.DIRECT, Outcome.REFUSED)
-"""Of several outcomes, the last one here is that of all."""
+"""The outcomes by weight: of several, the one that comes last here counts."""
 _MOST_AHEAD = timedelta(minutes=1)
 """How far in the future a signal's candle may open before the ticket carries a warning."""
 

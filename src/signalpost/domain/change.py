@@ -56,7 +56,7 @@ class Flag(Word):
 
 
 class _Happening(Value, frozen=True, kw_only=True):
-    """What all changes have: when it happened, and whether a feed knows it."""
+    """The fields of all changes: when it happened, and whether a feed reported it."""
 
     at: datetime | None = None
     from_feed: bool = False

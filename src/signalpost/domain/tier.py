@@ -56,7 +56,7 @@ class Hidden(Word):
 
 
 class IfEnded(Word):
-    """What becomes of a delayed signal that ends before its release."""
+    """Whether a delayed signal that ends before its release is still shown."""
 
     SHOW = "show"
     DROP = "drop"

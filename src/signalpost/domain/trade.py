@@ -41,7 +41,7 @@ class TradeState(Word):
 
 
 class News(Word):
-    """What the latest change that a card names was."""
+    """The latest change that a card names."""
 
     OPENED = "opened"
     FILLED = "filled"
@@ -131,7 +131,7 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     context: Context = NO_CONTEXT
     """The callers' facts, shown on the card in every state."""
     corrections: tuple[Correct, ...] = ()
-    """What stood there before, for each correction."""
+    """The earlier values, for each correction."""
     withdrawn: tuple[End, ...] = ()
     """The ends that were a mistake. They were shown, so they stay in the record."""
     news: News = News.OPENED

@@ -137,7 +137,7 @@ class LostNotifications:
         self._taken: deque[str] = deque(maxlen=_REMEMBERED)
 
     def __call__(self, event: Event) -> None:
-        """Note what is gone, and look at a notification when one of its deliveries ends there."""
+        """Note destinations that are gone, and check a notification when one of its deliveries ends at such a one."""
         match event:
             case DestinationGone(name):
                 self._gone.add(name)

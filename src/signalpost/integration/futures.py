@@ -20,7 +20,7 @@ _of_thread = local()
 
 
 def this_thread_must_not_wait() -> None:
-    """Mark this thread: it runs one of our loops, so whatever it waited for could never come."""
+    """Mark this thread: it runs one of our loops, so a wait in it would never end."""
     _of_thread.must_not_wait = True
 
 

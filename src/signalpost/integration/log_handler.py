@@ -84,7 +84,7 @@ class AlertLogHandler(logging.Handler):
         self._send_repeats(everything=True)
 
     def forget_parent(self) -> None:
-        """After a fork: the parent sends what was counted."""
+        """After a fork: the parent sends the counted records."""
         self._groups = OrderedDict()
         self._timer = None
 

@@ -179,7 +179,7 @@ async def check_verdicts(outbox: Outbox) -> None:
 
 
 async def check_fallback(outbox: Outbox) -> None:
-    """What waits is passed on to a fallback, and only once: it may repeat if it may have been shown."""
+    """A waiting delivery is passed on to a fallback only once; marked as a repeat if it may have been shown."""
     await outbox.do(Put((new(notification("01", priority=_HIGH), 5), new(notification("02"), 6, LANE, "other"))))
     (leased,) = (await outbox.do(Lease(LANE, START))).entries
     await outbox.do(Settle((verdict(leased.delivery, _S.PENDING, may_repeat=True),)))

@@ -92,7 +92,7 @@ def change_key(token: Token, key: str | None) -> str | None:
 
 
 def request_of(name: str, verb: str, read: changes.ReadChange) -> bytes:
-    """What stands for a request to change a signal: equal for the same one, in whatever order its fields are."""
+    """Identifies a request to change a signal, whatever the order of its fields."""
     return hashlib.blake2s(msgspec.json.encode((name, verb, read.change, read.if_version))).digest()
 
 

@@ -110,7 +110,7 @@ class Dispatcher:
         return MappingProxyType(self._lanes)
 
     async def start(self) -> None:
-        """Settle what an earlier process was sending when it ended, restore what it learned, and start sending.
+        """Settle the deliveries that an earlier process left unfinished, restore its state, and start sending.
 
         The caller makes sure that no other process is sending. A second start does nothing. Raises StoreFailed.
         """

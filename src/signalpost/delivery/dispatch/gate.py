@@ -235,7 +235,7 @@ class Gate:
         return Pass(self.pacer.begin(now, is_edit=is_edit), self.breaker.begin())
 
     def is_an_edit(self, held: Pass) -> None:
-        """What was leased turned out to be an edit."""
+        """The leased delivery turned out to be an edit."""
         self.pacer.is_an_edit(held.slot)
 
     def still_allows(self, held: Pass, now: float) -> bool:

@@ -17,7 +17,7 @@ from signalpost.domain.priority import NotificationPriority
 
 
 class Lane:
-    """Sends what waits for one destination, `workers` at a time: one of several takes only URGENT and HIGH.
+    """Sends the deliveries waiting for one destination, `workers` at a time: one of several takes only URGENT and HIGH.
 
     A failing sink, store or listener does not end its workers.
     """

@@ -85,7 +85,7 @@ class Amend(Command[Amendment], frozen=True):
     key: str | None = None
     """The caller's idempotency key: for 7 days, another change with it is a duplicate, of whatever signal."""
     request: bytes | None = None
-    """What the key stands for: another request with the key is refused. None if each is a duplicate."""
+    """Identifies the key's request: another one with the key is refused. None: any request with it is a duplicate."""
     open_for: timedelta = OPEN_FOR
     """How long a trade may be live without a change. Edits last until then, and a day."""
 

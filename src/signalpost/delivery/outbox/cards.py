@@ -1,4 +1,4 @@
-"""What each destination shows of a trade, and what becomes of a delivery because of it."""
+"""Keeps what each destination shows of a trade, and decides from it what a delivery sends."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -180,7 +180,7 @@ def _may_be_joined(entry: OutboxEntry, now: datetime) -> bool:
 
 
 def _readers(entry: OutboxEntry) -> tuple[UserTier | None, str | None]:
-    """What a companion looks like depends on this, too: its tier and its replay."""
+    """The look of a companion also depends on these: its tier and its replay."""
     return entry.tier, entry.notification.run
 
 

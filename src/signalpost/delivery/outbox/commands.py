@@ -114,7 +114,7 @@ class Message(NamedTuple):
     guild: str | None = None
     webhook: str | None = None
     digest: str | None = None
-    """Of what it shows, from the receipt."""
+    """The digest of what it shows, from the receipt."""
 
 
 class CardResult(NamedTuple):

@@ -1,4 +1,4 @@
-"""Passes what waits for a destination that cannot be reached on to its fallbacks, and its cards with it."""
+"""Moves the deliveries that wait for an unreachable destination to its fallbacks, together with their cards."""
 
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.cards import FOR_ITS_CARD, leased_entry

@@ -94,7 +94,7 @@ class _Intake:
         return PutResult(Outcome.ACCEPTED, notification.id, number=notification.number)
 
     def _open(self, item: NewNotification, sequence: str) -> Notification:
-        """Open the signal's trade, or add a tier to it. Returns the notification of what is to be shown."""
+        """Open the signal's trade, or add a tier to it. Returns the notification that shows it."""
         notification = item.notification
         waiting = [each for each in item.deliveries if each.state is _PENDING]
         self._cards += [(sequence, each, notification.user_tier, notification.valid_until) for each in waiting]

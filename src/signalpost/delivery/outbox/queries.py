@@ -71,7 +71,7 @@ def _open(tx: Transaction, command: Open) -> tuple[Delivery, ...]:
 
 
 def attempts(tx: Transaction, command: History) -> tuple[Attempt, ...]:
-    """A delivery's history, without what is damaged of it."""
+    """A delivery's history, without damaged attempts."""
     return tuple(
         Attempt(instant(began), instant(ended), outcome, detail)
         for began, ended, outcome, detail in tx.select(sql.ATTEMPTS, command.id)

@@ -250,7 +250,7 @@ _WORD_BY_EVENT = {
     Event.CLOSED_BY_HAND: "CLOSED",
     Event.REVISED: "INFO",
 }
-"""Of the other events, the name is the word."""
+"""The other events are shown by their name."""
 _EVENT_BY_NEWS = {
     News.FILLED: Event.FILLED,
     News.TARGET: Event.TARGET,

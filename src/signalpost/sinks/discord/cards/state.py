@@ -179,7 +179,7 @@ def _corrections(trade: Trade, view: View) -> list[str]:
 
 
 def _typos(trade: Trade, was: Correct) -> Iterator[str]:
-    """What stood there before a correction, and stands there no more."""
+    """The values before a correction that were changed by it."""
     if was.entry_price is not None:
         yield f"entry {price_text(trade, was.entry_price)}"
     if was.stop_loss is not None:

@@ -164,7 +164,9 @@ async def test_discords_rate_limits_are_kept_without_a_single_429(
     assert sum(len(message["embeds"]) for message in discord.discord.guild.messages("all")) == 12
 
 
-async def test_what_discord_refuses_ends_as_dead_with_its_reason_and_the_rest_goes_on(discord: Sandbox) -> None:
+async def test_messages_that_discord_refuses_end_as_dead_with_its_reason_and_the_rest_are_sent(
+    discord: Sandbox,
+) -> None:
     discord.discord.faults.plan(Fault(webhook="signals-free", answer=usual_answer(400), is_processed=False))
     async with AsyncNotificationService() as service:
         refused = await service.queue_notification(signal("EUR/USD"))
@@ -177,7 +179,7 @@ async def test_what_discord_refuses_ends_as_dead_with_its_reason_and_the_rest_go
     assert shown(discord, "signals-free") == ["BUY GBPUSD"]
 
 
-async def test_what_the_service_cannot_take_goes_to_the_old_sender(
+async def test_signals_without_a_webhook_go_to_the_old_sender(
     discord: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DISCORD_WEBHOOK_SIGNALS_PREMIUM")

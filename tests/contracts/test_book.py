@@ -220,7 +220,7 @@ async def test_a_change_with_a_key_that_was_used_is_a_duplicate_of_the_first_one
     assert (await book.change(Close(price="1.1"), "s2", key="call 3")).trade == nobody_saw.trade
 
 
-async def test_what_is_not_possible_is_refused_and_writes_nothing(book: Driver) -> None:
+async def test_an_impossible_change_is_refused_and_writes_nothing(book: Driver) -> None:
     await book.shown()
     answer = await book.change(CancelOrder())
     assert (answer.outcome, answer.refusal) == (Outcome.REFUSED, Refusal.NOT_POSSIBLE)

@@ -229,7 +229,7 @@ async def test_a_damaged_row_of_a_trade_is_as_if_it_were_not_there(book: Driver,
     assert (await book.change(Close(price="1.1"))).refusal in {Refusal.UNKNOWN_SIGNAL, Refusal.UNSTORABLE}
 
 
-async def test_what_waits_for_a_card_that_is_left_alone_is_suppressed(book: Driver) -> None:
+async def test_a_change_waiting_for_a_card_that_is_no_longer_edited_is_suppressed(book: Driver) -> None:
     await book.shown()
     await book.change(Update(note="one"))
     damage(book, "UPDATE card SET is_stopped = 1")

@@ -81,7 +81,7 @@ async def test_a_faster_tier_is_served_first(book: Driver) -> None:
     assert await serve(book, A) == ["new"]
 
 
-async def test_what_ended_before_its_release_is_shown_as_ended_or_dropped(book: Driver) -> None:
+async def test_a_signal_that_ended_before_its_release_is_shown_as_ended_or_dropped(book: Driver) -> None:
     for shows, expected in ((True, ["v2"]), (False, [])):
         await opened_as(book, str(shows), shows_ended=shows)
         await book.change(Close(price="1.1010"), str(shows))

@@ -130,7 +130,7 @@ def test_the_user_is_a_fixed_one_who_is_not_root_and_owns_the_data_folder() -> N
     assert f"install --directory --owner={user} --group={group} --mode=700 {_only('VOLUME')}" in made
 
 
-def test_what_runs_is_the_installed_command_itself_with_no_shell_between() -> None:
+def test_the_installed_command_runs_itself_without_a_shell() -> None:
     (command,), words = json.loads(_only("ENTRYPOINT")), json.loads(_only("CMD"))
     assert command in PROJECT["scripts"]
     assert main.get_command(None, words[0]) is not None  # type: ignore[arg-type]  # it asks nothing of the context

@@ -189,7 +189,7 @@ def test_an_entry_zone_is_two_prices(text: str, low: str, high: str) -> None:
     assert (zone.low, zone.high) == (Decimal(low), Decimal(high))
 
 
-def test_what_is_only_shown_is_read_from_its_option() -> None:
+def test_leverage_and_risk_are_read_from_their_options() -> None:
     signal = published(leverage="5x", risk_percent="2")
     assert (signal.leverage, signal.risk_percent) == (5, 2)
 

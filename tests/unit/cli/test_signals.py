@@ -137,7 +137,7 @@ def test_a_change_for_another_version_is_refused(book: Folder) -> None:
     assert (result.exit_code, plain["outcome"], plain["code"]) == (1, "refused", "stale-version")
 
 
-def test_what_is_not_possible_is_refused_with_what_is(book: Folder) -> None:
+def test_an_impossible_change_is_refused_with_the_possible_ones(book: Folder) -> None:
     result = run(book, "signals", "close", "mine")
     plain = json.loads(result.stdout)
     assert (result.exit_code, plain["outcome"], plain["code"]) == (1, "refused", "not-possible")

@@ -185,7 +185,7 @@ def test_invalid_variables_are_reported_too() -> None:
 
 
 @given(st.sampled_from(CARD_SETTINGS))
-def test_what_is_shown_of_a_setting_is_read_again(setting: Any) -> None:
+def test_the_shown_value_of_a_setting_can_be_read_again(setting: Any) -> None:
     shown = setting.parser.show(setting.default)
     text = {True: "on", False: "off"}[shown] if isinstance(shown, bool) else shown
     assert shown == "" or setting.parser.parse(text) == setting.default

@@ -77,7 +77,7 @@ def test_a_program_cannot_add_a_real_webhook_to_a_dry_run() -> None:
         assert "community" in str(error)
 
 
-async def test_what_is_sent_in_one_is_on_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dry_run_sends_to_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real sandbox, on a free port in place of its usual one, which another may have on this machine."""
     async with Sandbox(open=True) as sandbox:
         monkeypatch.setattr(destinations, "SANDBOX", sandbox.url)

@@ -41,7 +41,7 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "hide = []", 'delay = "0s"', "rank = 0", 'if_ended = "show"'])
-def test_what_is_usual_needs_no_copy(tmp_path: Path, text: str) -> None:
+def test_a_default_makes_no_copy(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, f"[tiers.free]\n{text}").copies == {}
 
 

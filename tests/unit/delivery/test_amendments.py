@@ -136,7 +136,7 @@ async def test_nothing_is_taken_after_the_end(opened: IntakeHarness) -> None:
         await opened.intake.amend("a", Close(price="1"))
 
 
-async def test_what_a_change_replaces_is_reported_so_that_the_queue_is_counted_right(opened: IntakeHarness) -> None:
+async def test_a_change_reports_the_deliveries_that_it_supersedes(opened: IntakeHarness) -> None:
     name = await opening(opened)
     await opened.intake.amend(name, Update(stop_loss="1.095"))
     await opened.intake.amend(name, Update(stop_loss="1.096"))

@@ -116,7 +116,7 @@ class TestUpdate:
             "ended",
         )
 
-    def test_what_the_shares_leave_runs_on(self) -> None:
+    def test_shares_below_100_leave_a_runner(self) -> None:
         hit = trade(Update(target_hit=2), targets=[("1.1050", 50), ("1.1100", 30)])
         assert (hit.state, hit.open_share) == ("open", 20)
 
@@ -194,7 +194,7 @@ class TestUpdate:
         assert (noted.note, noted.news, noted.version) == ("patience", News.TARGET, 3)
 
     @pytest.mark.parametrize("change", [Update(target_hit=1), Update(close_part=10, price="1.1")])
-    def test_what_is_not_filled_has_no_parts(self, change: Update) -> None:
+    def test_an_unfilled_order_has_no_parts(self, change: Update) -> None:
         assert refused(trade(**LIMIT), change).value == "pending"
 
 

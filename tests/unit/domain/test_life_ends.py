@@ -30,7 +30,7 @@ class TestClose:
         assert (closed.end.price, closed.flags) == (D("1.1000"), ())
         assert trade(Close(reason="stop")).flags == ()
 
-    def test_a_stop_that_a_person_moved_makes_the_price_their_word(self) -> None:
+    def test_the_price_of_a_stop_moved_by_hand_is_marked_as_reported(self) -> None:
         assert trade(Update(stop_loss="1.5"), Close(reason="stop"), targets=()).flags == (Flag.REPORTED,)
 
     def test_a_feed_knows_the_price(self) -> None:
@@ -91,7 +91,7 @@ class TestClose:
         )
         assert not is_news(closed, noted)
 
-    def test_what_was_never_filled_is_cancelled_and_not_closed(self) -> None:
+    def test_an_unfilled_order_is_cancelled_and_not_closed(self) -> None:
         assert refused(trade(**LIMIT), Close(price="1.1")).value == "pending"
 
 
@@ -114,7 +114,7 @@ class TestEndsBeforeTheFill:
         assert refused(cancelled, CancelOrder(reason="other")).value == "cancelled"
 
     @pytest.mark.parametrize("change", [CancelOrder(), ExpireOrder(), CancelOrder(flags=(Flag.GAPPED,))])
-    def test_what_is_open_can_only_be_closed(self, change: Any) -> None:
+    def test_an_open_trade_can_only_be_closed(self, change: Any) -> None:
         assert refused(trade(), change).value == "open"
 
     def test_a_market_entry_that_gapped_is_cancelled_by_its_feed(self) -> None:
@@ -141,7 +141,7 @@ class TestCorrections:
         )
         assert refused(after(twice, Update(stop_loss="be"), SECOND), Correct(stop_loss="1.0980")).field == "correct"
 
-    def test_what_is_right_already_changes_nothing(self) -> None:
+    def test_a_correction_to_the_same_values_changes_nothing(self) -> None:
         assert unchanged(trade(), Correct(stop_loss="1.0950"))
 
     @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ class TestCorrections:
             trade(Fill(price="1.1"), **LIMIT),
         ],
     )
-    def test_what_was_touched_is_not_corrected(self, made: Trade) -> None:
+    def test_a_changed_trade_is_not_corrected(self, made: Trade) -> None:
         assert refused(made, Correct(stop_loss="1.0960")).field == "correct"
 
     def test_a_market_order_that_was_only_filled_can_still_be_corrected(self) -> None:
@@ -191,5 +191,5 @@ class TestReopen:
             after(expired, Reopen(), START + timedelta(days=2))
         assert caught.value.field == "reopen"
 
-    def test_what_is_live_is_not_reopened(self) -> None:
+    def test_a_live_trade_is_not_reopened(self) -> None:
         assert refused(trade(), Reopen()).value == "open"

@@ -87,7 +87,7 @@ def test_without_uvloop_the_loop_is_asyncios(monkeypatch: pytest.MonkeyPatch) ->
     loop.close()
 
 
-def test_where_a_standard_stream_is_closed_the_loop_is_asyncios(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_is_asyncios_if_a_standard_stream_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """uvloop aborts the process when it closes a socket that got the number of one of them."""
     monkeypatch.setattr("os.fstat", lambda number: os.stat_result(range(10)) if number != 1 else os.close(-1))
     loop = new_loop()

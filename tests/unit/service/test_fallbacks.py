@@ -49,7 +49,7 @@ async def test_a_signal_goes_on_in_the_fallback_over_a_restart(sandbox: Sandbox,
         assert len(texts(sandbox, BACKUP)) == 3
 
 
-async def test_what_a_tier_may_not_see_stays_hidden_in_a_fallback_of_a_higher_tier(
+async def test_fields_hidden_from_a_tier_stay_hidden_in_a_fallback_of_a_higher_tier(
     sandbox: Sandbox, config_for: ConfigFor
 ) -> None:
     copies = {UserTier.FREE: TierCopy(hidden=frozenset({Hidden.STOP, Hidden.TARGETS}))}

@@ -99,7 +99,7 @@ async def test_an_alert_that_cannot_be_accepted_does_not_delay_a_stop(is_closed:
         (ChangeRefused("s1", "it is closed"), "change_refused", "(signal book)"),
     ],
 )
-async def test_what_happens_to_a_signal_behind_its_callers_back_is_alerted(
+async def test_changes_that_the_caller_cannot_see_are_alerted(
     event: CardGone | ChangeRefused, kind: str, about: str
 ) -> None:
     intake = FakeIntake()

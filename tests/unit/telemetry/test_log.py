@@ -154,7 +154,7 @@ def test_failures_of_workers_and_of_ownership_are_logged(
         (CardGone("signals-free", "s1", "moved", is_stopped=True, at=AT), "WARNING", ("s1", "signals-free", "moved")),
     ],
 )
-def test_what_happens_to_a_signal_behind_its_callers_back_is_logged(
+def test_changes_that_the_caller_cannot_see_are_logged(
     caplog: pytest.LogCaptureFixture, event: Event, level: str, facts: tuple[str, ...]
 ) -> None:
     logged, text = logged_line(caplog, event)

@@ -87,7 +87,7 @@ async def test_a_stale_version_is_409(front: Front) -> None:
     assert (stale.status, stale.body["cause"]) == (409, "stale-version")
 
 
-async def test_what_is_not_possible_is_409(front: Front) -> None:
+async def test_an_impossible_change_is_409(front: Front) -> None:
     await front.post("signals", LONG)
     for verb, body in (("close", {}), ("cancel", {}), ("update", {"target_hit": 3}), ("update", {"stop": 1.2})):
         answer = await change(front, verb, **body)

@@ -64,7 +64,7 @@ async def test_the_message_that_finds_the_webhook_gone_is_passed_on() -> None:
 
 
 @virtual
-async def test_what_comes_later_goes_to_the_next_fallback_that_is_there() -> None:
+async def test_later_messages_go_to_the_next_fallback_that_is_not_gone() -> None:
     here, one, two = ScriptedSink([GONE]), ScriptedSink([GONE]), ScriptedSink()
     async with Falling(here, one, two) as world:
         await world.put("a")
@@ -162,7 +162,7 @@ async def test_an_opening_that_was_never_shown_is_a_plain_opening_at_the_fallbac
 
 
 @virtual
-async def test_what_finds_its_card_at_a_fallback_is_not_shown_twice() -> None:
+async def test_a_card_that_moved_to_a_fallback_is_not_shown_twice() -> None:
     """The first channel is enabled again: what it shows is left as it is."""
     here, one = ScriptedSink([lambda: None, GONE]), ScriptedSink()
     async with Falling(here, one) as world:
@@ -193,7 +193,7 @@ async def test_a_delivery_whose_time_has_come_is_not_passed_on() -> None:
 
 
 @virtual
-async def test_what_would_not_be_shown_anyway_ends_as_in_a_lease() -> None:
+async def test_a_delivery_that_shows_nothing_new_ends_as_in_a_lease() -> None:
     """The opening is in flight for 15 s, so the companion has no card, and the newer state replaces the opening."""
     latencies = iter([15.0])
     here, one = ScriptedSink([GONE, GONE], latency=lambda: next(latencies, 0.0)), ScriptedSink()

@@ -37,7 +37,7 @@ def test_an_edit_takes_no_slot_of_the_messages_per_minute() -> None:
     assert (pacer.ready_at(0.0, NORMAL), pacer.edits_ready_at(0.0)) == (60.0, 0.0)
 
 
-def test_what_turns_out_to_be_an_edit_gives_its_slot_back() -> None:
+def test_a_delivery_that_turns_out_to_be_an_edit_gives_its_slot_back() -> None:
     pacer = Pacer(FREE._replace(messages_a_minute=1), Host())
     slot = pacer.begin(0.0)
     assert pacer.ready_at(0.0, NORMAL) == inf

@@ -162,7 +162,7 @@ def event_of(change: Change) -> Event:
 
 @settings(deadline=None)
 @given(cases(), st.booleans())
-def test_what_happens_is_what_an_independent_computation_says(given_case: Case, is_sale: bool) -> None:
+def test_the_changes_equal_those_of_an_independent_computation(given_case: Case, is_sale: bool) -> None:
     case = given_case.turned() if is_sale else given_case
     life, moves = lived(case)
     expected = told(case, moves)

@@ -73,7 +73,7 @@ def test_a_candle_that_touches_both_counts_as_the_stop_for_all_that_is_open() ->
     assert [part.target for part in life.trade.parts] == [1, None]
 
 
-def test_what_the_targets_leave_runs_to_the_stop() -> None:
+def test_the_rest_after_the_targets_runs_to_the_stop() -> None:
     life = bought(Target("1.1100", 50)).take(mid(1, *["1.1100"] * 4))
     assert life.trade.state is TradeState.OPEN
     assert new_changes(life, mid(2, *["1.1200"] * 4), mid(3, "1.1", "1.1", "1.0950", "1.1")) == (stopped("1.0950", 4),)
@@ -199,7 +199,7 @@ def test_a_reversal_within_a_candle_has_the_time_of_its_fill() -> None:
     assert new_changes(bought("1.1100"), quotes, reversal=reversal) == (turned("1.1010", 1.5),)
 
 
-def test_what_a_candle_does_is_not_earlier_than_a_part_that_a_person_closed_meanwhile() -> None:
+def test_a_candle_ends_a_trade_no_earlier_than_the_last_part_closed_by_hand() -> None:
     life = bought("1.1100").change(Update(close_part=50, price="1.0945"), 1.5)
     assert new_changes(life, mid(1, *["1.0940"] * 4)) == (stopped("1.0940", 1.5, Flag.GAPPED),)
 

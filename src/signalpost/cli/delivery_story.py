@@ -203,6 +203,8 @@ def _todo_ended(delivery: Delivery, history: tuple[Attempt, ...]) -> Iterator[st
     name = delivery.id.destination
     revive = f"send it again: `signalpost deliveries revive {delivery.id.notification_id}@{name}`"
     match delivery.state:
+        case _ if delivery.is_passed_on:
+            return
         case DeliveryState.DEAD if history and history[-1].outcome == "rejected":
             yield f"Fix what was rejected. `signalpost destinations test {name}` checks the webhook."
             yield f"If the webhook was the cause, {revive}."

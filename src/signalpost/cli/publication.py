@@ -135,8 +135,10 @@ def exit_code(ticket: Ticket, deliveries: Sequence[Delivery] = (), *, waited: bo
     """0 if it was accepted, and `waited` for deliveries that all succeeded; 3 if the store failed; otherwise 1."""
     if ticket.cause is Refusal.STORE:
         return STORE_UNUSABLE
-    has_succeeded = not waited or all(each.state in _DONE or _is_put_off(each) for each in deliveries)
-    return 0 if ticket and has_succeeded else 1
+    failed = [
+        each for each in deliveries if each.state not in _DONE and not each.is_passed_on and not _is_put_off(each)
+    ]
+    return 0 if ticket and not (waited and failed) else 1
 
 
 async def _submitted(config: Config, submission: Submission, timeout: float | None) -> list[Answer]:

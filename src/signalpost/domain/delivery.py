@@ -68,6 +68,10 @@ class DeliveryId(NamedTuple):
         return f"{self.notification_id}@{self.destination}" + (f"#{self.turn}" if self.turn > 1 else "")
 
 
+PASSED_ON = "passed on to "
+"""How the reason begins of a delivery that ended because a fallback has it now."""
+
+
 class Delivery(NamedTuple):
     """A delivery as stored in the outbox."""
 
@@ -90,6 +94,11 @@ class Delivery(NamedTuple):
     """Why it is in its state, for people."""
     message_id: str | None = None
     """The destination's id of the message that shows it."""
+
+    @property
+    def is_passed_on(self) -> bool:
+        """Whether it ended because a fallback has it now."""
+        return self.state.is_terminal and (self.reason or "").startswith(PASSED_ON)
 
 
 class Attempt(NamedTuple):

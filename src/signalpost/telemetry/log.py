@@ -19,7 +19,7 @@ def log(event: events.Event) -> None:
     """A listener that logs one line per event, as a warning or an error if a person should act."""
     match event:
         case events.Settled(delivery):
-            level = _LEVEL_BY_STATE.get(delivery.state, logging.INFO)
+            level = logging.INFO if delivery.is_passed_on else _LEVEL_BY_STATE.get(delivery.state, logging.INFO)
             logger.log(level, "delivery %s is %s%s", delivery.id, delivery.state, _because(delivery.reason))
         case events.Taken(ticket, notification):
             is_odd = ticket.outcome in {Outcome.REFUSED, Outcome.HELD} or ticket.warnings

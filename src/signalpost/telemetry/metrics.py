@@ -22,6 +22,7 @@ class Metrics:
         self._settled: Counter[DeliveryState] = Counter()
         self._attempts: Counter[str] = Counter()
         self._open = 0
+        self._passed_on = 0
         self._breaker_trips = 0
         self._breakers_open: set[str] = set()
         self._disabled: set[str] = set()
@@ -36,6 +37,7 @@ class Metrics:
                     self._open += len(destinations)
             case events.Settled(delivery) if delivery.state.is_terminal:
                 self._settled[delivery.state] += 1
+                self._passed_on += delivery.is_passed_on
                 self._open -= 1
             case events.SendEnded(_, outcome):
                 self._attempts[outcome] += 1
@@ -85,7 +87,7 @@ class Metrics:
         return {
             "notifications_queued": self._tickets[Outcome.ACCEPTED],
             "notifications_sent": self._settled[DeliveryState.DELIVERED],
-            "notifications_failed": sum(self._settled[state] for state in _FAILED),
+            "notifications_failed": sum(self._settled[state] for state in _FAILED) - self._passed_on,
             "queue_depth": self._open,
             "circuit_breaker_trips": self._breaker_trips,
             "circuit_breakers_open": len(self._breakers_open),

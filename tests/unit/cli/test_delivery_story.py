@@ -9,7 +9,7 @@ import pytest
 from signalpost.cli.delivery_lines import kind_of, summary_of
 from signalpost.cli.delivery_story import Story, Surroundings, heading, story
 from signalpost.delivery.outbox.commands import Message
-from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.delivery import PASSED_ON, Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
@@ -265,3 +265,9 @@ def test_a_reason_that_is_over_is_left_out() -> None:
     over = story_of("pending", valid_until=NOW, near=around(has_owner=False))
     (sentence,) = over.next
     assert "2026-03-02 09:30:00 UTC" in sentence
+
+
+@pytest.mark.parametrize("state", ["dead", "unconfirmed"])
+def test_a_delivery_that_a_fallback_has_needs_nothing(state: str) -> None:
+    assert story_of(state, reason=f"{PASSED_ON}backup: gone").todo == ()
+    assert story_of(state, reason="gone").todo

@@ -12,6 +12,10 @@ import pytest
 from signalpost.cli import publication
 from signalpost.delivery.outbox.commands import Command, Put
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.domain.delivery import PASSED_ON, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.instant import LATEST
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import StoreFailed
 from tests.surface.errors import Facts
 from tests.unit.cli.folder import Folder
@@ -107,3 +111,18 @@ def test_nothing_is_accepted_if_one_tier_is_invalid(folder: Folder) -> None:
         [Facts("unknown-word", "user_tier", "'pre mium'", None)],
     )
     assert not folder.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "code"),
+    [
+        ("dead", f"{PASSED_ON}backup: gone", 0),
+        ("unconfirmed", f"{PASSED_ON}backup: gone", 0),
+        ("dead", "404", 1),
+        ("pending", f"{PASSED_ON}backup: gone", 1),
+    ],
+)
+def test_a_delivery_that_a_fallback_has_is_no_failure(state: str, reason: str, code: int) -> None:
+    name = DeliveryId("1", "signals-free")
+    ended = Delivery(name, DeliveryState(state), NotificationPriority.NORMAL, 0, "s", LATEST, reason=reason)
+    assert publication.exit_code(Ticket(Outcome.ACCEPTED, "1"), [ended], waited=True) == code

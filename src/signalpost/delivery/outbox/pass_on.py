@@ -5,7 +5,7 @@ from signalpost.delivery.outbox.cards import FOR_ITS_CARD, leased_entry
 from signalpost.delivery.outbox.commands import Lease, OutboxEntry, PassOn, PassOnResult
 from signalpost.delivery.outbox.order import Row, Waiting, passed_on
 from signalpost.delivery.outbox.transaction import Transaction
-from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.delivery import PASSED_ON, DeliveryState
 from signalpost.domain.notification import COMPANION, NEW, Notification
 from signalpost.domain.signal import Signal
 from signalpost.sinks.evidence import Loss
@@ -93,7 +93,7 @@ def _passed(row: Row, to: str, command: PassOn) -> tuple[Row, Row]:
     not_before = row.delivery.not_before
     if row.delivery.sequence.endswith(COMPANION):
         not_before = max(not_before or command.now, command.now + FOR_ITS_CARD)
-    return _ended(row, f"passed on to {to}: {command.reason}"), passed_on(row, to, not_before)
+    return _ended(row, f"{PASSED_ON}{to}: {command.reason}"), passed_on(row, to, not_before)
 
 
 def _trade_of(row: Row) -> str:

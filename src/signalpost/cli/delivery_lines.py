@@ -24,7 +24,7 @@ def deliveries_table(entries: Iterable[OutboxEntry]) -> Table:
     """One row per delivery."""
     columns = ("accepted (UTC)", "ticket", "destination", "state", "content")
     made = table("Deliveries", *columns, wraps="content")
-    made.columns[1].min_width = _LENGTH_OF_A_TICKET  # complete, even beside a long destination name
+    made.columns[1].min_width = _LENGTH_OF_A_TICKET  # complete, even next to a long destination name
     for delivery, notification, *_ in entries:
         made.add_row(
             f"{notification.accepted_at:%m-%d %H:%M}",

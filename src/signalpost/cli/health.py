@@ -49,7 +49,7 @@ class _Health(NamedTuple):
 def health(live: bool, flags: Flags, as_json: bool) -> None:
     """Report the health of the process that delivers from the data folder.
 
-    The process writes its health beside the store every 5 seconds. If the process is frozen, its event loop
+    The process writes its health next to the store every 5 seconds. If the process is frozen, its event loop
     is blocked or its disk hangs, the report becomes old. The status is then degraded after 15 seconds and unhealthy
     after 30.
     """

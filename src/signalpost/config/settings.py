@@ -169,7 +169,7 @@ _MESSAGE_SETTINGS: tuple[Setting[Any], ...] = (
         "avatar_url",
         "",
         "the address of a picture, which begins with https://",
-        "The address of the picture beside each message. Without it, Discord shows the picture of the webhook.",
+        "The address of the picture next to each message. Without it, Discord shows the picture of the webhook.",
     ),
     _of_look(
         "producer",

@@ -128,7 +128,7 @@ def _unreadable(text: str, given: object) -> InvalidValue:
 
 
 def _of_number(number: int, given: object) -> timedelta:
-    """The candle length that a number stands for: a constant of MetaTrader 5, otherwise minutes."""
+    """The candle length that a number means: a constant of MetaTrader 5, otherwise minutes."""
     if number == _METATRADER_MONTH:
         why = "this is MetaTrader's PERIOD_MN1, and months have no fixed length"
         raise _no_length(given, why, "For a week, write 'W'")

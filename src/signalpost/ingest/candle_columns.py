@@ -35,7 +35,7 @@ _NAMES = FieldNames(
 )
 _DAY = "day"
 _IN_UTC = "time in UTC"
-"""Extra keys in the answer of `columns_of`. `_DAY`: the `date` column, if there is one beside a `time` column.
+"""Extra keys in the answer of `columns_of`. `_DAY`: the `date` column, if there is one in addition to a `time` column.
 `_IN_UTC`: the time column, if its name says UTC or GMT."""
 _EXCEL_SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^"\r\n])"?\s*', re.IGNORECASE)
 _LONGEST_LOOKED_AT = 1000

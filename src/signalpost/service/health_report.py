@@ -1,4 +1,4 @@
-"""The owner's health in a small file beside the store, for the command `signalpost health`.
+"""The owner's health in a small file next to the store, for the command `signalpost health`.
 
 The store thread writes it every 5 seconds. If the process is frozen, its event loop is blocked or the disk hangs, the
 file grows old. A reader can tell its age, because all processes of one boot share the monotonic clock.
@@ -67,7 +67,7 @@ class HealthReport(msgspec.Struct, frozen=True):
 
 
 def report_of(store: Path) -> Path:
-    """The path of a store's report. If `store` is a link, it is beside the target."""
+    """The path of a store's report. If `store` is a link, it is next to the target."""
     return Path(os.path.realpath(store)).with_suffix(".health")
 
 

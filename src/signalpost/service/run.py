@@ -1,4 +1,4 @@
-"""One run of a service, from start to stop: as the owner of its data folder, or as a producer beside the owner.
+"""One run of a service, from start to stop: as the owner of its data folder, or as a producer next to the owner.
 
 See docs/why/0027-an-epoch-fences-the-owner.md.
 """
@@ -120,7 +120,7 @@ class Run:
         return run
 
     def report(self, make: Callable[[], HealthReport | None]) -> None:
-        """Write the report that `make` returns beside the store, every 5 seconds until the end."""
+        """Write the report that `make` returns next to the store, every 5 seconds until the end."""
         path = self._core.beat_path.with_suffix(".health")
         self._reporter = Reporter(self.outbox, path, make, self._bus.emit)
 

@@ -174,7 +174,7 @@ class Runtime:
         return Health(HealthStatus.DEGRADED if reasons else HealthStatus.HEALTHY, reasons)
 
     def _report(self) -> "HealthReport | None":
-        """The report that the owner writes beside the store for `signalpost health`."""
+        """The report that the owner writes next to the store for `signalpost health`."""
         from signalpost.service.health_report import HealthReport
 
         run = self.run

@@ -55,7 +55,7 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
 
     @property
     def role(self) -> Role | None:
-        """Whether this process delivers from its data folder, or only queues beside the process that does.
+        """Whether this process delivers from its data folder, or only queues for the process that does.
 
         A producer becomes the owner when that process is gone. None if the service is not running.
         """

@@ -191,7 +191,7 @@ class _Passage(NamedTuple):
         return _height(height, self.trade.signal.signal_type)
 
     def when(self, *, is_open: bool) -> datetime:
-        """When something happened: at the open, or at an unknown time, for which the close stands.
+        """When something happened: at the open, or at an unknown time, which counts as the close.
 
         A part that a person closed while the candle formed stays before it.
         """

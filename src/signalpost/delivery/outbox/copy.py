@@ -103,9 +103,9 @@ def _is_in_use(store: Path, to: Path) -> bool:
 
 
 _ENDS = ("-wal", "-shm", "-journal", ".lock")
-"""The endings of the files beside an SQLite file, and of our lock file."""
+"""The endings of the files next to an SQLite file, and of our lock file."""
 _COMPANIONS = (*(f"outbox.db{end}" for end in _ENDS), "outbox.beat", "outbox.bell", "outbox.health", "tokens.json")
-"""The files beside the outbox in a data folder. A folder without any of them may hold a copy named `outbox.db`."""
+"""The files next to the outbox in a data folder. A folder without any of them may hold a copy named `outbox.db`."""
 _BEGINNINGS = ("outbox.", "tokens.json")
 
 
@@ -120,7 +120,7 @@ def _filled(store: Path, partial: Path, progress: Callable[[int, int], None]) ->
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # begins the snapshot
             source.backup(target, pages=PAGES_A_STEP, progress=lambda _, left, pages: progress(pages - left, pages))
-            target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+            target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log next to it
             (finding,) = target.execute("PRAGMA quick_check(1)").fetchone()
             if finding != "ok":
                 found = " ".join(finding.split())

@@ -60,7 +60,7 @@ def identity(file: str | bytes | int) -> Identity | None:
 
 def opened_files(path: Path, opened: Identity) -> dict[str, Identity | None]:
     """The identity of each open file by path. SQLite has opened `path`, whose identity is `opened`."""
-    real = os.path.realpath(path)  # SQLite keeps its log beside the real file, even if `path` is a link
+    real = os.path.realpath(path)  # SQLite keeps its log next to the real file, even if `path` is a link
     here = str(path.absolute())  # the program may change its working directory
     return {here: opened} | {f"{real}{end}": identity(f"{real}{end}") for end in LOGS}
 

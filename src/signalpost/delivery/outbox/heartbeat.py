@@ -1,4 +1,4 @@
-"""The owner's heartbeat: a small file beside the store that shows other processes that the owner is alive.
+"""The owner's heartbeat: a small file next to the store that shows other processes that the owner is alive.
 
 The store thread writes it every 5 seconds, unsynced. So it stops when the process is frozen or the disk hangs. It
 continues when only the event loop is blocked; the file then shows for how long. A watcher counts the seconds of its own

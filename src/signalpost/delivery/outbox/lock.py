@@ -1,4 +1,4 @@
-"""The lock file beside a store: one byte for each epoch. The kernel frees it however its holder ends.
+"""The lock file next to a store: one byte for each epoch. The kernel frees it however its holder ends.
 
 The owner of epoch N holds byte N. So a successor gets a byte of its own while a frozen owner still holds the older one,
 and any process can check if the owner of an epoch is alive without locking anything: a lock would make others fail.
@@ -45,7 +45,7 @@ class FileLock:
                 value=str(path),
             ) from fault
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # older versions lock the whole file: never run beside one
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # older versions lock the whole file: never run with one
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, _byte(epoch))
         except OSError:
             os.close(file)
@@ -67,7 +67,7 @@ class FileLock:
 
 
 def lock_of(store: Path) -> Path:
-    """The path of a store's lock file: beside the real file if `store` is a link."""
+    """The path of a store's lock file: next to the real file if `store` is a link."""
     real = Path(os.path.realpath(store))
     return real.with_name(f"{real.name}.lock")
 

@@ -158,7 +158,7 @@ def _copy(path: Path, version: int) -> None:
 
 
 def _remove(partial: Path) -> None:
-    """Remove a copy and the files that SQLite left beside it, which take space on a disk that may be full."""
+    """Remove a copy and the files that SQLite left next to it, which take space on a disk that may be full."""
     for end in ("", "-journal", *LOGS):
         partial.with_name(f"{partial.name}{end}").unlink(missing_ok=True)
 
@@ -171,7 +171,7 @@ def _fill(path: Path, partial: Path) -> None:
     ):
         target.execute("PRAGMA synchronous=OFF")  # it is synced once, when it is whole
         source.backup(target)
-        target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+        target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log next to it
     sync_to_disk(partial)
 
 

@@ -111,7 +111,7 @@ def version_of(path: Path) -> StoreVersion | None:
 
 
 class SqliteLookup:
-    """Looks up rows of the outbox at `path`, beside its writer. Raises StoreUnusable if it cannot be read."""
+    """Looks up rows of the outbox at `path` while others may write. Raises StoreUnusable if it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -12,7 +12,7 @@ COLUMNS = (
 )
 LISTED = "(SELECT value FROM json_each(?))"
 ONE = "WHERE notification_id = ? AND destination = ? AND turn = ?"
-# The planner uses a partial index only where its condition stands in the query word for word; INDEXED BY makes it an
+# The planner uses a partial index only if the query has its condition word for word; INDEXED BY makes it an
 # error, and not a slow scan, should it ever think otherwise.
 IN_LANE = "INDEXED BY lane WHERE state IN ('pending', 'leased') AND state ="
 

@@ -271,7 +271,7 @@ _PLACE = "place"
 def refuse_hard_link(path: Path, real: Path) -> None:
     """Raise StoreUnusable if the file at `real` is another name of a store that belongs elsewhere.
 
-    SQLite keeps its log beside the name by which it was opened, and signalpost keeps its lock there too. Two names of
+    SQLite keeps its log next to the path by which it was opened, and signalpost keeps its lock there too. Two names of
     one file would have two logs and two owners, and each would overwrite the other's commits. So the store remembers
     its own path. As long as this file is found there, every other name is a hard link made by `cp -al` or `ln`, and is
     refused. A store that was moved is not found at its old path, and remembers the new one.

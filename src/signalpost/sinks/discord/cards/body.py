@@ -59,7 +59,7 @@ def digest_of(body: dict[str, Any], before: str | None = None) -> str:
 
 
 def embed(lines: Iterable[str], colour: int, at: datetime, footer: str, title: str = "") -> dict[str, Any]:
-    """An embed with a description of `lines`, and `at` beside its footer."""
+    """An embed with a description of `lines`, and `at` next to its footer."""
     made: dict[str, Any] = {"title": title} if title else {}
     if description := cut("\n".join(lines), limits.DESCRIPTION):
         made["description"] = description

@@ -30,7 +30,7 @@ class _Row(NamedTuple):
 def table(trade: Trade, view: View, most_targets: int = MOST_TARGETS) -> list[str]:
     """The lines of the table, with at most `most_targets` targets.
 
-    Of a long table the distance column is dropped, then R. A level that was hit says so, and what `view` hides shows
+    Of a long table the distance column is dropped, then R. A level that was hit is marked, and what `view` hides shows
     the name of the tier that sees it.
     """
     rows = [_Row("Entry", price_text(trade, trade.entry)), *_levels(trade, view, most_targets)]

@@ -56,7 +56,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an earlier attempt may have been shown."""
     replaces_deleted: bool = False
     replaces_lost: bool = False
-    """Whether it replaces a message that still stands and cannot be edited any more."""
+    """Whether it replaces a message that still exists, but cannot be edited any more."""
     closes: CardLink | None = None
     """The trade that this signal closes first."""
     closed_by: CardLink | None = None

@@ -108,7 +108,7 @@ def change_of(change: Change, side: str) -> verbs.Change:
         "close": lambda: verbs.Close(price=at, reason="manual"),
         "reverse": lambda: verbs.Close(price=at, reason="reversed"),
         "stopped": lambda: verbs.Close(reason="stop"),
-        "time out": lambda: verbs.Close(reason="time"),
+        "time out": lambda: verbs.Close(reason="time", from_feed=True),
         "cancel": verbs.CancelOrder,
         "expire": verbs.ExpireOrder,
         "correct": lambda: verbs.Correct(stop_loss=at),

@@ -33,7 +33,7 @@ class CloseReason(Word):
     REVERSED = "reversed"
     """An opposite signal of the same strategy, pair and timeframe."""
     TIME = "time"
-    """It did not change for too long: it has no price and no result."""
+    """It was not changed for too long, and nobody knows its result. Only the service itself gives this reason."""
 
 
 class Flag(Word):

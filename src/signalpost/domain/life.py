@@ -33,7 +33,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.target import MOST_TARGETS, Target
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Before, End, Filled, News, Part, Trade, TradeState
-from signalpost.errors import NotPossible
+from signalpost.errors import InvalidValue, NotPossible
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
 """How far a change may lie from now, because clocks differ. A feed's change may also lie in the past."""
@@ -70,7 +70,7 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
     """The trade after `change`, accepted at `now`; the same object if it changes nothing. Raises NotPossible."""
     if change == trade.last_change:
         return trade
-    changed = _RULES[type(change)](trade, change, max(now, trade.last_at) if change.at is None else change.at)
+    changed = _changed(trade, change, max(now, trade.last_at) if change.at is None else change.at)
     if changed == trade:
         return trade
     if change.at is not None:
@@ -86,6 +86,14 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
         changed = changed.but(end=msgspec.structs.replace(changed.end, before=before))
     changed_at = max(now, trade.changed_at)  # two processes may commit in another order than they read the clock
     return changed.but(version=trade.version + 1, changed_at=changed_at, last_change=change)
+
+
+def _changed(trade: Trade, change: Change, at: datetime) -> Trade:
+    try:
+        return _RULES[type(change)](trade, change, at)
+    except InvalidValue as fault:  # such as a price that this instrument cannot have
+        first = fault.errors[0]
+        _refuse(trade, first.text, first.field or "", first.value, first.limit)
 
 
 def _check_time(trade: Trade, at: datetime, now: datetime, *, from_feed: bool) -> None:
@@ -223,6 +231,8 @@ def _close(trade: Trade, change: Close, at: datetime) -> Trade:
     _need(trade, "close", TradeState.OPEN)
     trade = trade if change.note is None else trade.but(note=change.note)
     if change.reason is CloseReason.TIME:
+        if not change.from_feed:
+            _refuse(trade, "only the service ends a trade for its time: give the price of its end", "reason", "time")
         return _flagged(_ended(trade, End(at, CloseReason.TIME)), Flag.NOT_FOLLOWED)
     price = change.price
     if price is None and change.reason is CloseReason.STOP:

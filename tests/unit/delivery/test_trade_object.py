@@ -95,7 +95,7 @@ def test_without_a_stop_there_is_no_r() -> None:
         (CancelOrder(reason="news"), "cancelled", "news"),
         (CancelOrder(), "cancelled", None),
         (ExpireOrder(), "expired", None),
-        (Close(reason="time"), "closed", "time"),
+        (Close(reason="time", from_feed=True), "closed", "time"),
     ],
 )
 def test_an_end_without_a_price_has_no_result(change: Any, state: str, reason: str | None) -> None:

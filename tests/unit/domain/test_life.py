@@ -75,8 +75,8 @@ class TestFill:
         assert trade(Fill(price="1.1001")).flags == (Flag.REPORTED,)
         assert trade(Fill(price="1.1001", from_feed=True, flags=(Flag.MID_PRICES,))).flags == (Flag.MID_PRICES,)
 
-    def test_a_price_that_the_instrument_cannot_have_is_invalid(self) -> None:
-        with pytest.raises(InvalidValue):
+    def test_a_price_that_the_instrument_cannot_have_is_not_possible(self) -> None:
+        with pytest.raises(NotPossible):
             after(trade(), Fill(price=0), SECOND)
 
 

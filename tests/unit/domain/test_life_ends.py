@@ -10,7 +10,7 @@ from signalpost.domain.change import CancelOrder, Close, Correct, ExpireOrder, F
 from signalpost.domain.life import after
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.trade import Flag, Trade, TradeState, is_news, result_of
-from signalpost.errors import InvalidValue, NotPossible
+from signalpost.errors import NotPossible
 from tests.unit.domain.trades import LIMIT, MINUTE, SECOND, START, prices, refused, trade, unchanged
 
 D = Decimal
@@ -67,7 +67,7 @@ class TestClose:
         assert refused(made, change).field == "price"
 
     def test_time_ends_a_trade_without_a_result(self) -> None:
-        ended = trade(Update(target_hit=1), Close(reason="time"))
+        ended = trade(Update(target_hit=1), Close(reason="time", from_feed=True))
         assert (ended.state, ended.flags, result_of(ended)) == ("closed", (Flag.NOT_FOLLOWED,), None)
 
     def test_the_same_end_is_a_duplicate_and_another_is_refused(self) -> None:
@@ -79,7 +79,7 @@ class TestClose:
         assert refused(closed, Close(price="1.1070", at=START)).field == "close"
         assert refused(closed, Update(stop_loss="be", note="late")).value == "closed"
 
-    @pytest.mark.parametrize("end", [Close(price="1.0990"), Close(reason="time")])
+    @pytest.mark.parametrize("end", [Close(price="1.0990"), Close(reason="time", from_feed=True)])
     def test_a_note_is_added_after_the_end_and_changes_nothing_else(self, end: Close) -> None:
         closed = trade(Update(note="CPI soon"), end)
         noted = after(closed, Update(note="The spread was wide"), SECOND)
@@ -159,10 +159,6 @@ class TestCorrections:
     def test_a_market_order_that_was_only_filled_can_still_be_corrected(self) -> None:
         assert trade(Fill(price="1.1"), Correct(stop_loss="1.0960")).first_stop == D("1.0960")
 
-    def test_a_correction_must_be_a_valid_signal(self) -> None:
-        with pytest.raises(InvalidValue):
-            after(trade(), Correct(stop_loss="1.1010"), SECOND)
-
 
 class TestReopen:
     @pytest.mark.parametrize(
@@ -172,7 +168,7 @@ class TestReopen:
             (trade(Update(target_hit=1)), Close(reason="target")),
             (trade(), Update(target_hit=1, close_part=100, price="1.1050")),
             (trade(), Close(price="1.09", from_feed=True, flags=(Flag.GAPPED,))),
-            (trade(), Close(reason="time")),
+            (trade(), Close(reason="time", from_feed=True)),
             (trade(**LIMIT), CancelOrder(reason="oops")),
             (trade(**LIMIT), ExpireOrder()),
         ],
@@ -190,6 +186,24 @@ class TestReopen:
         with pytest.raises(NotPossible) as caught:
             after(expired, Reopen(), START + timedelta(days=2))
         assert caught.value.field == "reopen"
+
+    def test_nobody_ends_a_trade_without_its_result(self) -> None:
+        with pytest.raises(NotPossible) as caught:
+            after(trade(), Close(reason="time"), SECOND)
+        assert (caught.value.field, caught.value.errors[0].value) == ("reason", "time")
+
+    @pytest.mark.parametrize(
+        ("change", "field", "value"),
+        [
+            (Close(price="-1"), "price", "-1"),
+            (Update(stop_loss="-1"), "stop_loss", "-1"),
+            (Correct(stop_loss="1.2"), "stop_loss", "1.2"),
+        ],
+    )
+    def test_a_value_that_the_signal_cannot_have_is_not_possible(self, change: Any, field: str, value: str) -> None:
+        with pytest.raises(NotPossible) as caught:
+            after(trade(), change, SECOND)
+        assert (caught.value.field, caught.value.errors[0].value) == (field, value)
 
     def test_a_live_trade_is_not_reopened(self) -> None:
         assert refused(trade(), Reopen()).value == "open"

@@ -99,7 +99,7 @@ def test_an_entry_at_zero_or_below_has_no_per_cent() -> None:
 
 def test_there_is_no_result_before_the_end() -> None:
     assert result_of(trade(Update(target_hit=1))) is None
-    assert result_of(trade(Close(reason="time"))) is None
+    assert result_of(trade(Close(reason="time", from_feed=True))) is None
 
 
 prices = st.decimals("1.05", "1.15", places=5)

@@ -84,7 +84,7 @@ def end_trades(tx: Transaction, command: EndTrades) -> tuple[Amendment, ...]:
     found = [(row, trade) for row in list(book.unheard_of(command.before)) if (trade := book.trade(row)) is not None]
     for (row, trade), name in zip(found, command.ids, strict=False):
         is_pending = trade.state is TradeState.PENDING
-        change = ExpireOrder() if is_pending else Close(reason=CloseReason.TIME)
+        change = ExpireOrder() if is_pending else Close(reason=CloseReason.TIME, from_feed=True)
         amended = Amend(row.sequence, change, command.now, (name, name))
         ended.append(_Change(tx, amended, row, trade, after(trade, change, command.now), is_silent=True).write())
     return tuple(ended)

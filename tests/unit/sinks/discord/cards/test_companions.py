@@ -111,10 +111,10 @@ def test_an_operator_can_choose_another_role_or_none_for_an_event() -> None:
             [Close(reason="target", price="1.09000", at=NOON)],
             ["CLOSED · EURUSD #1042 · +0.83R", "Out at 1.09000. Open <1 min."],
         ),
-        ([Close(reason="time", at=NOON)], ["CLOSED · EURUSD #1042", "Not followed: no result."]),
+        ([Close(reason="time", from_feed=True, at=NOON)], ["CLOSED · EURUSD #1042", "Not followed: no result."]),
         ([Revise()], ["INFO · EURUSD #1042 revised", "The candle was corrected: the cross is gone."]),
         (
-            [Close(reason="time", at=NOON), Reopen()],
+            [Close(reason="time", from_feed=True, at=NOON), Reopen()],
             ["INFO · EURUSD #1042 reopened", "The close was a mistake: it is open again."],
         ),
         ([Update(targets=["1.09999"])], ["INFO · EURUSD #1042, targets moved", "TP1 1.09999."]),

@@ -99,7 +99,7 @@ def changes(prices: st.SearchStrategy[Decimal]) -> st.SearchStrategy[Change]:
     fixed: tuple[Change, ...] = (
         Update(stop_loss="be"),
         Update(note="note " * 90),
-        Close(reason="time"),
+        Close(reason="time", from_feed=True),
         CancelOrder(),
         CancelOrder(reason="news " * 100),
         CancelOrder(from_feed=True, flags=(Flag.GAPPED,)),

@@ -43,7 +43,7 @@ STOPPED = Close(reason=CloseReason.STOP, at=NOON + timedelta(hours=1))
 NO_LEVELS = frozenset({Hidden.STOP, Hidden.TARGETS})
 NO_STOP = frozenset({Hidden.STOP})
 NO_TARGETS = frozenset({Hidden.TARGETS})
-ENDED_BY_TIME = Close(reason=CloseReason.TIME, at=NOON + timedelta(days=30))
+ENDED_BY_TIME = Close(reason=CloseReason.TIME, from_feed=True, at=NOON + timedelta(days=30))
 
 
 def test_a_moved_stop_says_what_is_at_risk_or_locked_in() -> None:

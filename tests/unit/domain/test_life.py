@@ -10,7 +10,7 @@ from signalpost.domain.change import Close, Correct, Fill, Revise, Update
 from signalpost.domain.life import after
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.trade import Flag, News, Trade, TradeState
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, NotPossible
 from tests.unit.domain.trades import LIMIT, MINUTE, SECOND, SHORT, START, part, prices, refused, trade, unchanged
 
 D = Decimal

@@ -34,13 +34,15 @@ from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Listener, Taken
 from signalpost.domain.former import former_ids
 from signalpost.domain.notification import Notification, Payload, notification_of
+from signalpost.domain.order import OrderKind
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.validity import OPEN_FOR
-from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, InvalidValue, StoreClosed, StoreFailed
 
 MOST_HELD = 10_000
 _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
@@ -49,6 +51,7 @@ _KEY_LASTS_FOR = timedelta(days=7)
 """Any other key detects repeats until this long after acceptance."""
 _RECOVERING = "the store is recovering: what came earlier is saved first"
 _TRY_AGAIN_AFTER = timedelta(seconds=1)
+_ENDS = (SignalStatus.CLOSED, SignalStatus.CANCELLED, SignalStatus.EXPIRED)
 
 
 class Intake:
@@ -341,6 +344,8 @@ class Intake:
         context: Mapping[str, object] | None,
         about: str | None,
     ) -> NewNotification:
+        if event == "new" and isinstance(payload, Signal):
+            _check_that_it_is_live(payload)
         now = clock.now()
         notification = notification_of(
             payload,
@@ -361,6 +366,13 @@ class Intake:
     def _refused(self, new: NewNotification) -> Ticket:
         reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)
         return Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
+
+
+def _check_that_it_is_live(signal: Signal) -> None:
+    ends = _ENDS if signal.order is OrderKind.MARKET else (*_ENDS, SignalStatus.FILLED)
+    if signal.status in ends:
+        advice = "a new signal is live. Omit status, and close, cancel or fill the signal after it was sent"
+        raise InvalidValue.of("status", signal.status, advice, code="not-live", limit="PENDING, ACTIVE")
 
 
 def _key_until(notification: Notification) -> datetime:

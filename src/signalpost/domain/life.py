@@ -59,7 +59,7 @@ def opened(
         tiers=tuple(tiers),
         opened_at=now,
         changed_at=now,
-        first_stop=signal.stop_loss if signal.initial_stop is None else signal.initial_stop,
+        first_stop=signal.stop_loss,  # what readers see first decides R, wherever the stop was before
         stop=signal.stop_loss,
         targets=signal.targets,
         context=context,

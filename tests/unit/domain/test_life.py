@@ -55,7 +55,7 @@ class TestFill:
         moved = trade(Update(stop_loss="1.0999"), Fill(price="1.1001"))
         assert (moved.first_stop, moved.stop) == (D("1.0950"), D("1.0999"))
         assert trade(Update(stop_loss="1.0999"), Fill(price="1.1"), stop_loss=None).first_stop is None
-        assert trade(Fill(price="1.1001"), stop_loss="1.1000", initial_stop="1.0950").first_stop == D("1.0950")
+        assert trade(Fill(price="1.1001"), stop_loss="1.1000", initial_stop="1.0950").first_stop == D("1.1000")
 
     @pytest.mark.parametrize("price", ["1.0950", "1.0940"])
     def test_a_fill_at_or_beyond_the_stop_is_refused(self, price: str) -> None:

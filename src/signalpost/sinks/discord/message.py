@@ -145,6 +145,8 @@ def _as_it_stands(notification: Notification, signal: Signal) -> Trade:
     """The trade of a signal that carries its own status. The end of a waiting order implies that it was filled."""
     now = notification.accepted_at
     trade = opened(signal, notification.number or 0, (notification.user_tier,), now)
+    if signal.initial_stop is not None:
+        trade = trade.but(first_stop=signal.initial_stop)
     fill = [Fill(price=signal.entry_price)] if trade.state is TradeState.PENDING else []
     changes: dict[SignalStatus, list[Change]] = {
         SignalStatus.CLOSED: [*fill, Close(price=signal.current_price)],

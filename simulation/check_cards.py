@@ -111,6 +111,7 @@ class _Cards:
                 *self._of_copies(place, trade, messages),
                 *self._of_the_end(place, trade, messages),
             ))  # fmt: skip
+        yield from self._of_waiting()
         yield from self._of_companions()
         yield from self._of_numbers()
 
@@ -204,8 +205,22 @@ class _Cards:
             yield f"it is unconfirmed, after {proofs}"
         if state == "suppressed" and "never shown" in reason and self._was_surely_shown(track):
             yield "it was suppressed as never shown, but was shown"
+        if state == "suppressed" and track.turn > 1 and track.version == len(self._versions[track.trade]):
+            yield f"it was revived, and not sent: {reason}"
         if state == "superseded" and not reason.startswith("superseded"):
             yield f"it was superseded ({reason})"
+
+    def _of_waiting(self) -> Iterator[str]:
+        """No two states of a card wait at once: the newer one takes the place of the older one in the same commit."""
+        spans: dict[tuple[str, str], list[tuple[float, float, Track]]] = defaultdict(list)
+        for track in self._tracks:
+            for one, other in pairwise(track.commits):
+                if one.state == "pending" and not track.is_companion:
+                    spans[track.place, track.trade].append((one.at, other.at, track))
+        for found in spans.values():
+            for (_, until, one), (since, _, other) in pairwise(sorted(found, key=lambda span: span[:2])):
+                if since < until and one.version != other.version:
+                    yield f"P3: {one} waited beside version {other.version}, at {since:.1f}"
 
     def _is_spent(self, track: Track) -> bool:
         return track.last.attempts >= _MOST_ATTEMPTS or any(

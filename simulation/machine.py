@@ -245,7 +245,8 @@ class Process:
             found = await self._outbox.do(Find(states=_REVIVABLE, limit=20))
             if not found:
                 return
-            entry = self._random.choice(found)
+            expired = [each for each in found if each.delivery.state is DeliveryState.EXPIRED]
+            entry = self._random.choice(expired or found)
             until = clock.now() + timedelta(seconds=self._random.choice((30.0, 3600.0)))
             revived = await self._outbox.do(Revive(entry.delivery.id, entry.delivery.rank, until))
             if revived is not None:

@@ -145,17 +145,18 @@ class _World:
                 clocks.suspend(action.number, counts=counts)
 
     def _delete_a_card(self) -> None:
-        """Delete a message that shows a trade that changes, if there is one."""
+        """Delete a message that shows a trade that changes, if there is one; once more if it was replaced."""
         recorder, guild = self._recorder, self._discord.guild
         numbers = set(recorder.numbers.values())
-        shown = [
-            message["id"]
+        shown = {
+            message["id"]: card
             for channel in guild.channels()
             for message in guild.messages(channel)
             if message["embeds"] and (card := card_in(message["embeds"][0])) is not None and card.number in numbers
-        ]
+        }
         if shown:
-            id = self._moderator.choice(shown)
+            replaced = [id for id, card in shown.items() if card.replaces]
+            id = self._moderator.choice(replaced or list(shown))
             self._discord.moderate(DeleteMessage(id), self._clocks.moment())
             recorder.deleted[id] = self._clocks.seconds()
 

@@ -119,6 +119,7 @@ def _moderation(random: Random, seconds: float) -> list[Action]:
     """What moderators do to cards and webhooks."""
     hours = max(1, round(seconds / 3600))
     made = [Action(random.random() * seconds, "delete a card") for _ in range(random.randint(0, 3 + hours))]
+    made += [each._replace(at=each.at + random.random() * 600) for each in made]  # of its replacement, perhaps
     moves = random.choice((0, 0, 1, 1 + hours // 6))
     return made + [Action(random.random() * seconds, "move", place=random.choice(MOVED)) for _ in range(moves)]
 

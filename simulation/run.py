@@ -145,7 +145,7 @@ class _World:
                 clocks.suspend(action.number, counts=counts)
 
     def _delete_a_card(self) -> None:
-        """Delete a message that shows a trade that changes, if there is one; once more if it was replaced."""
+        """Delete a message that shows a trade that changes, if there is one; again if it was replaced."""
         recorder, guild = self._recorder, self._discord.guild
         numbers = set(recorder.numbers.values())
         shown = {
@@ -155,8 +155,9 @@ class _World:
             if message["embeds"] and (card := card_in(message["embeds"][0])) is not None and card.number in numbers
         }
         if shown:
-            replaced = [id for id, card in shown.items() if card.replaces]
-            id = self._moderator.choice(replaced or list(shown))
+            live = [id for id, card in shown.items() if not card.is_ended]
+            replaced = [id for id in live if shown[id].replaces]
+            id = self._moderator.choice(replaced or self._moderator.choice((live, list(shown))) or list(shown))
             self._discord.moderate(DeleteMessage(id), self._clocks.moment())
             recorder.deleted[id] = self._clocks.seconds()
 

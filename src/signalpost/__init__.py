@@ -56,10 +56,10 @@ if TYPE_CHECKING:
     )
     from signalpost.integration.integration import NotificationIntegration
     from signalpost.integration.log_handler import AlertLogHandler
-    from signalpost.integration.signal_notifications import SignalNotificationService
     from signalpost.integration.startup import AsyncNotificationStartup, on_strategy_start, on_strategy_stop
     from signalpost.service.health import Health, HealthStatus, Role
     from signalpost.service.service import AsyncNotificationService
+    from signalpost.service.signal_verbs import SignalNotificationService
     from signalpost.sinks.discord.service import DiscordService
     from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
     from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
@@ -195,7 +195,7 @@ _NAMES_BY_MODULE = {
     ),
     "integration.integration": ("NotificationIntegration",),
     "integration.log_handler": ("AlertLogHandler",),
-    "integration.signal_notifications": ("SignalNotificationService",),
+    "service.signal_verbs": ("SignalNotificationService",),
     "integration.startup": ("AsyncNotificationStartup", "on_strategy_start", "on_strategy_stop"),
     "service.health": ("Health", "HealthStatus", "Role"),
     "service.service": ("AsyncNotificationService",),

@@ -179,6 +179,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**reading.fields)
 
 
+def checked(config: object) -> Config | None:
+    """A configuration that a program passed; None if it passed none. Raises InvalidConfiguration for anything else."""
+    if isinstance(config, Config | None):
+        return config
+    kind = type(config).__name__
+    text = f"the configuration is a {kind}: use a Config, or omit it"
+    raise InvalidConfiguration(text, code="wrong-kind", field="config", value=kind, limit="Config")
+
+
 def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping[str, str] | None = None) -> Reading:
     """What `Config.from_environment` reads, and the source of each setting. Raises InvalidConfiguration."""
     if environment is None:

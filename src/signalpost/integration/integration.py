@@ -11,6 +11,7 @@ from weakref import WeakSet
 import msgspec
 
 from signalpost.config import Config
+from signalpost.config.config import checked
 from signalpost.domain.events import Listener
 from signalpost.domain.notification import Notification, Payload, notification_of
 from signalpost.domain.priority import NotificationPriority
@@ -286,10 +287,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         self._fallback = None if self._fallback is None else self._fallback.in_child()
 
     def _configure(self, config: Config | None, fallback: Sender | None, listeners: Iterable[Listener]) -> None:
-        if not isinstance(config, Config | None):
-            text = f"the configuration is a {type(config).__name__}: use a Config, or omit it"
-            value = type(config).__name__
-            raise InvalidConfiguration(text, code="wrong-kind", field="config", value=value, limit="Config")
+        config = checked(config)
         self._fallback = None if fallback is None else Fallback(fallback)
         self._config = config
         self._listeners = tuple(listeners)

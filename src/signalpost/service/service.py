@@ -10,6 +10,7 @@ from typing import Any, Self
 from warnings import warn
 
 from signalpost.config import Config
+from signalpost.config.config import checked
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.tickets import of_several
 from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill, Update
@@ -25,7 +26,7 @@ from signalpost.domain.text import id_of
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
-from signalpost.errors import InvalidConfiguration, StoreFailed
+from signalpost.errors import StoreFailed
 from signalpost.ingest.send_options import several
 from signalpost.service.health import Health, HealthStatus, Role
 from signalpost.service.signal_verbs import SignalChange, SignalVerbs, name_of
@@ -43,12 +44,7 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
     """
 
     def __init__(self, config: Config | None = None, *, listeners: Iterable[Listener] = ()) -> None:
-        if not isinstance(config, Config | None):
-            text = f"the configuration is a {type(config).__name__}: pass a Config, or nothing"
-            raise InvalidConfiguration(
-                text, code="wrong-kind", field="config", value=type(config).__name__, limit="Config"
-            )
-        self.config = Config.from_environment() if config is None else config
+        self.config = checked(config) or Config.from_environment()
         from signalpost.service.runtime import Runtime  # with asyncio: not before it is needed
 
         self._runtime = Runtime(self.config, listeners)

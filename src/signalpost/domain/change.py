@@ -159,7 +159,7 @@ class Close(_Happening, frozen=True, kw_only=True, tag="close"):
         reason = partial(member, CloseReason)
         _read(self, {"price": decimal_of, "reason": reason, "note": required_text, "at": utc}, ("reason",))
         if self.reason is CloseReason.TIME and self.price is not None:
-            text = "a trade that is closed for its time has no price: omit the price, or use another reason"
+            text = "a close with the reason time has no price: omit the price, or use another reason"
             raise _missing("reason", text)
 
 

@@ -37,7 +37,7 @@ class CardGone(NamedTuple):
     how: str
     """`deleted`, `moved` (its webhook posts elsewhere) or `locked` (its thread is)."""
     is_stopped: bool
-    """True if it was deleted again after it was replaced, so that it is left alone now."""
+    """True if it was deleted again after it was replaced: it is not posted again."""
     at: datetime
 
     @property

@@ -100,8 +100,8 @@ def _check_time(trade: Trade, at: datetime, now: datetime, *, from_feed: bool) -
     """Refuse a time too far in the future; or in the past, unless a feed reports it after the last fill or part."""
     first = trade.last_at if from_feed else max(trade.last_at, now - _CLOCKS_DIFFER)
     if not first <= at <= now + _CLOCKS_DIFFER:
-        valid = f"{iso(first)} to {iso(now)}"
-        _refuse(trade, f"its time is {iso(at)}, which is not from {valid}", "at", iso(at), valid)
+        why = f"its time, {iso(at)}, is not between {iso(first)} and {iso(now)}"
+        _refuse(trade, why, "at", iso(at), f"{iso(first)} to {iso(now)}")
 
 
 def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:

@@ -44,7 +44,7 @@ class StillOpen(int):
     _begun: BackgroundWork[int] | None
 
     def __new__(cls, number: int, begun: BackgroundWork[int] | None = None) -> Self:
-        """For a stop that is over, or for one that has begun."""
+        """The number to return for a stop that has begun, or has ended."""
         still_open = super().__new__(cls, number)
         still_open._begun = begun
         return still_open

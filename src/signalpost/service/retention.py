@@ -93,7 +93,7 @@ class Retention:
         *,
         boot: Callable[[], float] = boot_seconds,
     ) -> None:
-        """`end_trades` ends some trades of which nothing was heard, and returns how many; 0 once there are no more."""
+        """`end_trades` ends some trades that have not changed for too long, and returns how many; 0 at the end."""
         self._outbox = outbox
         self._end_trades = end_trades
         self._retention = retention

@@ -58,7 +58,7 @@ def _log_signal(event: events.ChangeRefused | events.CardGone | events.PassedOn)
         case events.ChangeRefused(signal, reason):
             logger.error("a change of %s that was held is refused: %s", signal, reason)
         case events.CardGone(destination, signal_id, how, is_stopped):
-            then = "it is left alone now" if is_stopped else "it is posted again"
+            then = "it is not posted again" if is_stopped else "it is posted again"
             logger.warning("the card of %s in %s is lost (%s): %s", signal_id, destination, how, then)
 
 

@@ -91,7 +91,7 @@ class Amend(Command[Amendment], frozen=True):
 
 
 class EndTrades(Command[tuple[Amendment, ...]], frozen=True):
-    """End trades of which nothing was heard: waiting orders expire, and open trades end without a result.
+    """End trades that have not changed for too long: waiting orders expire, and open trades end without a result.
 
     Answer: an `Amendment` each, without companions.
     """

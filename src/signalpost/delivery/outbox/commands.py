@@ -126,7 +126,7 @@ class CardResult(NamedTuple):
     loss: Loss | None = None
     """Why the message that was to be edited is gone."""
     is_stopped: bool = False
-    """Whether it is not replaced once more."""
+    """True if it is not posted again."""
     is_uncertain: bool = False
     """Whether the message may have been edited or not."""
 

@@ -1,6 +1,6 @@
 """Follows a trade by the candles of a feed: what each of them changes. Pure and exact.
 
-A candle does not say in which order its prices came, so every doubt counts against the trade:
+A candle does not say in which order its prices came, so if there is a doubt, the worse result counts:
 docs/why/0033-following-by-candles.md.
 """
 

@@ -232,7 +232,9 @@ def _close(trade: Trade, change: Close, at: datetime) -> Trade:
     trade = trade if change.note is None else trade.but(note=change.note)
     if change.reason is CloseReason.TIME:
         if not change.from_feed:
-            _refuse(trade, "only the service ends a trade for its time: give the price of its end", "reason", "time")
+            _refuse(
+                trade, "only the service closes with the reason time: use another one, and its price", "reason", "time"
+            )
         return _flagged(_ended(trade, End(at, CloseReason.TIME)), Flag.NOT_FOLLOWED)
     price = change.price
     if price is None and change.reason is CloseReason.STOP:

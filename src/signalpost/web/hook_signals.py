@@ -37,7 +37,7 @@ class HookChange(NamedTuple):
     change_of: Callable[[Trade], Change]
     """The change, which may depend on the trade's present state."""
     is_every: bool = False
-    """Also change the earlier ones of the same side, up to the last one of the other side."""
+    """Change the newest open one and the earlier ones of its side, up to the last open one of the other side."""
     is_entry_of: Callable[[Trade], bool] = lambda _: False
     """Whether the request may be the exit from what this trade reversed."""
 
@@ -89,16 +89,15 @@ class HookSignals:
 
     async def _meant(self, wanted: HookChange, tiers: frozenset[UserTier]) -> Sequence[Trade]:
         live = await self._live(wanted.pair, wanted.is_own, tiers)
-        if not live or wanted.is_entry_of(live[0]):
+        held = _position(live)
+        if not live or wanted.is_entry_of(held[0]):
             found = await self._service.trades(FindTrades(pair=wanted.pair, tiers=tiers))
             own = [entry.trade for entry in found if wanted.is_own(entry.trade)]
             if not live:  # a repeat, or too late
                 return own[:1]
-            if before := [each for each in own if _is_reversed_by(each, live[0])]:
+            if before := [each for each in own if _is_reversed_by(each, held[0])]:
                 return before[:1]
-        if not wanted.is_every:
-            return live[:1]
-        return list(takewhile(lambda each: each.signal.signal_type is live[0].signal.signal_type, live))
+        return held if wanted.is_every else live[:1]
 
     async def _live(self, pair: Instrument, is_own: IsOwn, tiers: frozenset[UserTier]) -> list[Trade]:
         """The live trades, by candle and then by acceptance, the newest first."""
@@ -133,6 +132,19 @@ class HookSignals:
 def id_prefix(token: str) -> str:
     """The beginning of the ids of all signals that a token's hook opens."""
     return f"{token}:"
+
+
+def _position(live: Sequence[Trade]) -> Sequence[Trade]:
+    """The newest open trade, and the live ones of its side since the last open one of the other side.
+
+    If none is open, the newest order counts. Orders of the other side that wait are left out.
+    """
+    newest = next((each for each in live if each.state is TradeState.OPEN), live[0] if live else None)
+
+    def is_of_side(trade: Trade) -> bool:
+        return newest is not None and trade.signal.signal_type is newest.signal.signal_type
+
+    return list(takewhile(is_of_side, (each for each in live if is_of_side(each) or each.state is TradeState.OPEN)))
 
 
 def _needs_fill(change: Change) -> bool:

@@ -162,7 +162,7 @@ def hook_change(token: Token, parsed: Exit) -> HookChange:
         is_own(token, alert, side),
         lambda trade: change_of(parsed, trade),
         is_every=parsed.left == 0,
-        is_entry_of=lambda trade: side is None and _entry(alert) == _entry(trade.signal),
+        is_entry_of=lambda trade: parsed.left == 0 and side is None and _entry(alert) == _entry(trade.signal),
     )
 
 

@@ -214,6 +214,15 @@ async def test_an_exit_and_a_reversal_end_the_old_signal_once_and_spare_the_new_
     assert await book(front) == [old, new]
 
 
+async def test_an_update_at_the_price_of_a_reversal_changes_the_new_signal(front: Front) -> None:
+    await alert(front)
+    await alert(front, **REVERSAL, sl="1.18")
+    update = {**FLIP, "action": "update", "price": "1.17"}
+    assert await alert(front, **update, comment="of the new one") == (202, "accepted")
+    assert await alert(front, **update, sl="be") == (202, "accepted")
+    assert await book(front, "version", "stop") == [(2, None), (3, "1.17")]
+
+
 async def test_a_late_repeat_opens_and_reverses_nothing(front: Front) -> None:
     await alert(front)
     await alert(front, **CLOSE)
@@ -235,6 +244,18 @@ async def test_a_close_ends_all_signals_of_its_side_since_the_last_reversal(fron
         await alert(front, time=f"2099-01-01T{hour}:00:00Z")
     assert await alert(front, **CLOSE) == (202, "accepted")
     assert await book(front) == ["BUY closed manual"] * 2
+
+
+@pytest.mark.parametrize("orders", [("limit", "market"), ("market", "limit")], ids=str)
+async def test_an_order_of_the_other_side_that_waits_is_no_reversal_for_a_close(
+    front: Front, orders: tuple[str, str]
+) -> None:
+    await alert(front)
+    for hour, order in enumerate(orders, 1):
+        side = "sell" if order == "limit" else "buy"
+        await alert(front, action=side, order_type=order, time=f"2099-01-01T0{hour}:00:00Z")
+    assert await alert(front, **{**CLOSE, "time": "2099-01-01T04:00:00Z"}) == (202, "accepted")
+    assert sorted(await book(front)) == ["BUY closed manual", "BUY closed manual", "SELL pending"]
 
 
 async def test_the_close_of_a_signal_that_was_never_shown_is_not_shown(front: Front) -> None:

@@ -161,10 +161,10 @@ def service_api_of(service: AsyncNotificationService) -> "ServiceApi":
 
     runtime = service._runtime
 
-    async def take(payload: Payload, options: SendOptions, event: str) -> Ticket:
+    async def take(payload: Payload, options: SendOptions, tiers: frozenset[UserTier]) -> Ticket:
         if (intake := runtime.intake) is None:
             return runtime.not_running
-        accept = partial(intake.accept, payload, priority=options.priority, context=options.context, event=event)
+        accept = partial(intake.accept, payload, priority=options.priority, context=options.context, tiers=tiers)
         return of_several([await accept(user_tier=tier, hold=False) for tier in options.each_tier])
 
     async def amend(
@@ -186,7 +186,7 @@ def service_api_of(service: AsyncNotificationService) -> "ServiceApi":
 
     ranks = ranks_of(service.config.tiers)
     return ServiceApi(
-        take, commit, service.load_state, service.deliveries, service.health, ranks, amend, runtime.trades
+        take, commit, service.load_state, runtime.deliveries, service.health, ranks, amend, runtime.trades
     )
 
 

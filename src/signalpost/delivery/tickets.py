@@ -26,7 +26,7 @@ def ticket_of(new: NewNotification, result: PutResult) -> Ticket:
     if result.number is None:
         return Ticket(result.outcome, result.notification_id)
     opened = payload_id(new.notification.payload)
-    return Ticket(result.outcome, result.notification_id, signal_id=opened, version=1)
+    return Ticket(result.outcome, result.notification_id, signal_id=opened, version=result.version)
 
 
 def of_several(tickets: Sequence[Ticket]) -> Ticket:

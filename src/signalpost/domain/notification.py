@@ -124,6 +124,11 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
         return self.trade
 
     @property
+    def tiers(self) -> tuple[UserTier, ...]:
+        """The tiers that it is for."""
+        return (self.user_tier,) if self.trade is None else self.trade.tiers
+
+    @property
     def key(self) -> str:
         """The idempotency key: a repeat of the notification has the same one."""
         return self.key_of(payload_id(self.payload))

@@ -11,6 +11,7 @@ from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
 from signalpost.domain.reason import Reason
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.health import Health, HealthState, HealthStatus, Role
 from signalpost.telemetry.bus import Bus
@@ -137,13 +138,16 @@ class Runtime:
         """Look trades up. Raises StoreFailed, and StoreClosed if nothing is running."""
         return await self.started.outbox.do(find)
 
-    async def deliveries(self, ticket_id: str) -> list[Delivery]:
-        """The deliveries of a ticket; none if it is unknown, or the service is not running."""
+    async def deliveries(self, ticket_id: str, tiers: frozenset[UserTier] | None = None) -> list[Delivery]:
+        """The deliveries of a ticket; none if it is unknown, or the service is not running.
+
+        With `tiers`, none either if the ticket is for any other tier.
+        """
         run = self.run
         if run is None or not ticket_id:
             return []
         found = await run.outbox.do(Find(notification_id=ticket_id))
-        return [each.delivery for each in found]
+        return [each.delivery for each in found if tiers is None or tiers.issuperset(each.notification.tiers)]
 
     def metrics(self) -> dict[str, int]:
         """All counts by name. For any thread."""

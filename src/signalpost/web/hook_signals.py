@@ -50,7 +50,7 @@ class HookSignals:
 
     async def open(self, signal: Signal, options: SendOptions, is_own: IsOwn, tiers: frozenset[UserTier]) -> Ticket:
         """Accept a new signal. At its price it closes the live ones that it reverses: older ones of the other side."""
-        ticket = await self._service.take(signal, options, "new")
+        ticket = await self._service.take(signal, options, tiers)
         if ticket.outcome is Outcome.REFUSED or signal.order is not OrderKind.MARKET:
             return ticket
         live = await self._live(signal.pair, is_own, tiers)
@@ -71,7 +71,7 @@ class HookSignals:
         """Make the change, if there is one. If no signal is found for it, accept the new signal, if there is one."""
         ticket = None if wanted is None else await self.change(wanted, tiers)
         if signal is not None and (ticket is None or ticket.cause is Refusal.UNKNOWN_SIGNAL):
-            return await self._service.take(signal, options, "new")
+            return await self._service.take(signal, options, tiers)
         return ticket
 
     async def change(self, wanted: HookChange, tiers: frozenset[UserTier]) -> Ticket:

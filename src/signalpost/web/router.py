@@ -121,8 +121,9 @@ class Router:
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     async def _ticket(self, request: web.BaseRequest, id: str) -> web.Response:
-        self._admitted(request, bearer(request), Scope.API)
-        return of_deliveries(id, await self._timeouts.wait(self._service.deliveries(id)))
+        token = self._admitted(request, bearer(request), Scope.API)
+        found = self._service.deliveries(id, self._auth.tiers_of(token))
+        return of_deliveries(id, await self._timeouts.wait(found))
 
     async def _send(self, request: web.BaseRequest, kind: Kind) -> web.Response:
         token = self._admitted(request, bearer(request), Scope.API)
@@ -162,7 +163,7 @@ class Router:
             name = getattr(payload, kind.id_field)
             first = await self._first_times.of(token, name, clock.now())
             payload = payload.but(timestamp=first)
-        return await self._service.take(payload, parsed.options, "new")
+        return await self._service.take(payload, parsed.options, self._auth.tiers_of(token))
 
     async def _hook(
         self,
@@ -211,7 +212,7 @@ class Router:
 
     async def _take_undated(self, token: Token, parsed: freqtrade.UndatedMessage, options: SendOptions) -> Ticket:
         first = await self._first_times.of(token, parsed.name, clock.now(), freqtrade.REPEATED_WITHIN)
-        return await self._service.take(parsed.payload_at(first), options, "new")
+        return await self._service.take(parsed.payload_at(first), options, self._auth.tiers_of(token))
 
     def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:
         return self._auth.admit(presented, scope, request.remote or "", asyncio.get_running_loop().time())

@@ -14,9 +14,14 @@ from signalpost.ingest.send_options import SendOptions
 
 
 class Take(Protocol):
-    """Accept a payload and return once it is stored; refuse it if the store is unavailable."""
+    """Accept a payload and return once it is stored; refuse it if the store is unavailable.
 
-    def __call__(self, payload: Payload, options: SendOptions, event: str) -> Coroutine[Any, Any, Ticket]:
+    The repeat of a signal that was sent to other tiers than these is refused.
+    """
+
+    def __call__(
+        self, payload: Payload, options: SendOptions, tiers: frozenset[UserTier]
+    ) -> Coroutine[Any, Any, Ticket]:
         """Return the ticket."""
         ...
 
@@ -47,7 +52,8 @@ class ServiceApi(NamedTuple):
     commit: Callable[[StreamState], Coroutine[Any, Any, object]]
     """Store a stream's state. Raises StoreFailed."""
     load_state: Callable[[str], Coroutine[Any, Any, StreamState | None]]
-    deliveries: Callable[[str], Coroutine[Any, Any, Sequence[Delivery]]]
+    deliveries: Callable[[str, frozenset[UserTier]], Coroutine[Any, Any, Sequence[Delivery]]]
+    """Of a ticket, if it is for none but these tiers."""
     health: Callable[[], tuple[str, Sequence[str]]]
     """The status (`healthy`, `degraded` or `unhealthy`) and the reasons."""
     rank_by_tier: Mapping[UserTier, int]

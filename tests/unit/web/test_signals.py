@@ -70,6 +70,22 @@ async def test_a_token_sees_and_changes_only_signals_of_its_tiers(front: Front, 
         assert (await change(front, "update", token, note="n")).body["version"] == 2
 
 
+async def test_a_repeat_by_a_lower_token_does_not_show_a_signal_to_its_tier(front: Front) -> None:
+    opened = await front.post("signals", LONG | {"strategy": "s"}, "premium")
+    changed = await change(front, "update", "premium", target_hit=1)
+    lower = LONG | {"strategy": "s", "user_tier": "free"}
+    refused, other = await front.post("signals", lower), await front.post("signals", lower | {"stop": 1.1})
+    assert (refused.status, refused.body["cause"]) == (409, "conflict")
+    assert refused.body == other.body
+    for ticket in (opened, changed):
+        assert (await front.request("GET", ticket.headers["Location"], "free")).status == 404
+        assert (await front.request("GET", ticket.headers["Location"], "premium")).status == 200
+    assert (await get(front, f"/{PATH}", "admin")).body["tiers"] == ["premium"]
+    assert await front.shown("signals-free") == []
+    added = await front.post("signals", lower, "premium")
+    assert (added.status, added.body["outcome"], added.body["version"]) == (202, "accepted", 2)
+
+
 async def test_a_signal_is_found_by_its_short_id_and_number_but_not_by_its_pair(front: Front) -> None:
     await front.post("signals", LONG)
     for name in ("%231", short_id(ID)):

@@ -51,6 +51,8 @@ class NewNotification(NamedTuple):
     """Whether it replaces waiting updates of its sequence, which are then superseded in the same transaction."""
     former_keys: tuple[str, ...] = ()
     """Keys under which an earlier version may have accepted the same notification. They are looked up too."""
+    tiers: frozenset[UserTier] | None = None
+    """Refuse the repeat of a signal that was sent to a tier that is not one of these; None: of none."""
 
 
 class PutResult(NamedTuple):
@@ -62,6 +64,8 @@ class PutResult(NamedTuple):
     """The destinations that it was accepted for, if the others have it already."""
     number: int | None = None
     """Of the trade that a new signal opened."""
+    version: int = 1
+    """Of that trade."""
 
 
 class OutboxEntry(NamedTuple):

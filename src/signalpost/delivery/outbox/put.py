@@ -60,6 +60,9 @@ class _Intake:
             known = trade.key
         if known is None:
             return self._accept(item, sequence, {name: notification.content_hash})
+        may_see = trade is None or item.tiers is None or item.tiers.issuperset(trade.tiers)
+        if not may_see:
+            return PutResult(Outcome.REFUSED, known.notification_id)
         if not is_same_content(known.content_hash, notification.content_hash):
             return PutResult(Outcome.REFUSED, known.notification_id)
         missing = self._missing(item, name, known)
@@ -91,7 +94,8 @@ class _Intake:
                 if item.supersedes:
                     self._waiting.supersede(row)
                 self._waiting.enter(row)
-        return PutResult(Outcome.ACCEPTED, notification.id, number=notification.number)
+        version = 1 if notification.trade is None else notification.trade.version
+        return PutResult(Outcome.ACCEPTED, notification.id, number=notification.number, version=version)
 
     def _open(self, item: NewNotification, sequence: str) -> Notification:
         """Open the signal's trade, or add a tier to it. Returns the notification that shows it."""

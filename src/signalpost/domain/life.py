@@ -70,6 +70,8 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
     """The trade after `change`, accepted at `now`; the same object if it changes nothing. Raises NotPossible."""
     if change == trade.last_change:
         return trade
+    if isinstance(change, Fill | Update | Correct) and not change.from_feed:
+        _check_that_it_is_good(trade, now)
     changed = _changed(trade, change, max(now, trade.last_at) if change.at is None else change.at)
     if changed == trade:
         return trade
@@ -86,6 +88,12 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
         changed = changed.but(end=msgspec.structs.replace(changed.end, before=before))
     changed_at = max(now, trade.changed_at)  # two processes may commit in another order than they read the clock
     return changed.but(version=trade.version + 1, changed_at=changed_at, last_change=change)
+
+
+def _check_that_it_is_good(trade: Trade, now: datetime) -> None:
+    until = trade.signal.good_until
+    if trade.state is TradeState.PENDING and until is not None and until <= now:
+        _refuse(trade, f"its order was good until {iso(until)}", "good_until", iso(now), iso(until))
 
 
 def _changed(trade: Trade, change: Change, at: datetime) -> Trade:

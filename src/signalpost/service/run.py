@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, closing, suppress
+from functools import partial
 from random import Random, random
 from typing import Any, Self
 from weakref import WeakSet
@@ -30,6 +31,7 @@ from signalpost.service.health import Role
 from signalpost.service.health_report import HealthReport, Reporter
 from signalpost.service.once import open_store
 from signalpost.service.operator_alerts import OperatorAlerts
+from signalpost.service.order_expiry import expire_orders
 from signalpost.service.owner import OwnerWatch
 from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
 from signalpost.service.retention import Retention
@@ -362,6 +364,8 @@ class Run:
             retention = Retention(self.outbox, config.retention, self.engine.intake.end_unheard_of)
             undo.push_async_callback(retention.end)
             undo.push_async_callback(KeptTask("pruning", retention.run, self._bus.emit).end)
+            expiry = KeptTask("order expiry", partial(expire_orders, self.engine.intake), self._bus.emit)
+            undo.push_async_callback(expiry.end)
             self._owned = undo.pop_all()
 
     def _may_send(self) -> bool:

@@ -85,7 +85,7 @@ class Book:
         ended = self._tx.first(sql.ENDED_BY, (row.sequence,))
         found = None if ended is None else notification_in((self._tx.first(sql.OPENING, ended) or (None,))[0])
         if not isinstance(found, Notification) or not isinstance(found.payload, Signal) or found.event != CLOSED:
-            return after(trade, Close(reason="time"), row.changed_at)
+            return after(trade, Close(reason="time", from_feed=True), row.changed_at)
         return after(trade, Close(price=found.payload.current_price), found.accepted_at)
 
     def named(self, name: str, *, exact: bool) -> list[TradeRow]:
@@ -93,11 +93,11 @@ class Book:
 
         Exact names are not pairs, and numbers need their `#`.
         """
-        if found := [row for row in self._rows(self._tx.select(f"{sql.TRADES} = ?", (name,))) if row.run is None]:
-            return found
+        by_id = [row for row in self._rows(self._tx.select(f"{sql.TRADES} = ?", (name,))) if row.run is None]
         number = name.removeprefix("#")
         is_number = number.isascii() and number.isdigit() and len(number) < _DIGITS and not (exact and number == name)
-        if is_number and (found := list(self._rows(self._tx.select(sql.TRADE_BY_NUMBER, (int(number),))))):
+        by_number = self._rows(self._tx.select(sql.TRADE_BY_NUMBER, (int(number),))) if is_number else ()
+        if found := list({row.sequence: row for row in (*by_id, *by_number)}.values()):  # an id may look like a number
             return found
         found = list(self._rows(self._tx.select(sql.TRADES_BY_SHORT_ID, (name.lower(),))))
         if found or exact:

@@ -1,0 +1,73 @@
+"""A limit or stop order that was not filled in time expires, visibly, and takes no more changes."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from signalpost import AsyncNotificationService
+from signalpost.delivery.outbox.book import FindTrades
+from signalpost.domain.change import ExpireOrder, Fill, Update
+from signalpost.domain.ticket import Outcome, Refusal
+from signalpost.domain.trade import Trade
+from signalpost.sandbox.server import Sandbox
+from signalpost.service import order_expiry
+from signalpost.testing.manual_clock import ManualClock
+from tests.unit.delivery.intake_harness import NOW, IntakeHarness
+from tests.unit.delivery.intake_harness import signal as signal_of_intake
+from tests.unit.service.conftest import ConfigFor, signal
+
+ORDER = {"order": "limit", "stop_loss": "1.09", "targets": ["1.12"], "signal_id": "order"}
+
+
+@pytest.fixture
+def clock() -> Iterator[ManualClock]:
+    with ManualClock(NOW) as manual:
+        yield manual
+
+
+async def trades(harness: IntakeHarness) -> dict[str, Trade]:
+    return {each.trade.signal.signal_id: each.trade for each in await harness.intake.find(FindTrades())}
+
+
+async def test_an_overdue_order_expires_at_its_time(clock: ManualClock) -> None:
+    harness = IntakeHarness()
+    good_until = NOW + timedelta(minutes=20)
+    await harness.intake.accept(signal_of_intake(**ORDER, good_until=good_until))
+    await harness.intake.accept(signal_of_intake(**(ORDER | {"signal_id": "later"})))
+    await harness.intake.accept(signal_of_intake(**(ORDER | {"signal_id": "market", "order": "market"})))
+    await order_expiry.expire_overdue(harness.intake)
+    assert [each.state for each in (await trades(harness)).values()] == ["open", "pending", "pending"]
+    clock.advance(timedelta(minutes=21))
+    await order_expiry.expire_overdue(harness.intake)
+    found = await trades(harness)
+    assert {name: trade.state.value for name, trade in found.items()} == {
+        "order": "expired",
+        "later": "pending",
+        "market": "open",
+    }
+    assert found["order"].end is not None
+    assert found["order"].end.at == good_until
+
+
+@pytest.mark.parametrize("change", [Fill(price="1.1"), Update(stop_loss="1.08")])
+async def test_an_overdue_order_takes_no_change_by_hand(clock: ManualClock, change: Fill | Update) -> None:
+    harness = IntakeHarness()
+    await harness.intake.accept(signal_of_intake(**ORDER, good_until=NOW + timedelta(minutes=20)))
+    clock.advance(timedelta(minutes=20))
+    ticket = await harness.intake.amend("order", change)
+    assert (ticket.outcome, ticket.cause) == (Outcome.REFUSED, Refusal.NOT_POSSIBLE)
+    assert (await harness.intake.amend("order", ExpireOrder())).outcome is Outcome.ACCEPTED
+
+
+async def test_a_service_expires_orders(
+    config_for: ConfigFor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_expiry, "_EVERY", 0.01)
+    async with AsyncNotificationService(config_for()) as service:
+        order = signal(**(ORDER | {"stop_loss": "1.16", "targets": ["1.17"]}))
+        await service.send_signal_async(order.but(good_until=order.known_at + timedelta(seconds=2), valid_until=None))
+        async with asyncio.timeout(20):
+            while not any("EXPIRED" in each["content"] for each in sandbox.discord.guild.messages("signals-free")):
+                await asyncio.sleep(0)

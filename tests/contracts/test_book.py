@@ -243,10 +243,17 @@ async def test_a_person_finds_a_signal_by_id_number_short_id_and_pair(book: Driv
     await book.open(signal("s3", pair="GBP_JPY", entry_price="190.00", stop_loss="189.50", targets=["191.00"]))
     for name in ("s1", "#1", "1", "EURUSD", "eur/usd"):
         assert [each.trade.signal.signal_id for each in await book.find(name)] == ["s1"], name
+    await book.open(signal("#2"))
+    await book.open(signal("3"))
+    assert [each.trade.signal.signal_id for each in await book.find("#2")] == ["#2", "s2"]
+    assert (await book.change(Close(price="190.10"), "3")).refusal is Refusal.UNKNOWN_SIGNAL
+    assert [each.trade.signal.signal_id for each in await book.find("#3")] == ["s3"]
+    for name in ("#4", "#5"):
+        assert (await book.change(Close(price="1.1"), name)).outcome is Outcome.ACCEPTED
     two = await book.change(Close(price="190.10"), "GBPJPY")
     assert two.refusal is Refusal.UNKNOWN_SIGNAL
     assert "#2" in (two.reason or "")
-    await book.change(Close(price="190.10"), "#2")
+    await book.change(Close(price="190.10"), "s2")
     assert (await book.change(Close(price="190.10"), "GBPJPY")).outcome is Outcome.ACCEPTED
     assert [each.trade.number for each in await book.find(only_live=True)] == [1]
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from signalpost.delivery.outbox.commands import NewDelivery, NewNotification, Put
-from signalpost.domain.change import Close, Update
+from signalpost.domain.change import Close, Reopen, Update
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.notification import notification_of
 from signalpost.domain.tier import UserTier
@@ -108,3 +108,18 @@ async def test_a_delayed_tier_gets_no_companions(book: Driver) -> None:
     book.now += timedelta(seconds=1)
     assert await serve(book, B) == ["v2", "v2 companion"]
     assert await serve(book, A) == ["v2"]
+
+
+async def test_an_end_that_still_waits_is_not_shown_once_the_trade_is_open_again(book: Driver) -> None:
+    await opened(book)
+    await serve(book, B)
+    book.now += DELAY
+    await serve(book, A)
+    await book.change(Close(price="1.1010"))
+    assert await serve(book, A) == [], "it waits for the card of premium"
+    await book.change(Reopen())
+    assert await serve(book, B) == ["v3"]
+    book.now += MINUTE
+    assert await serve(book, A) == []
+    book.now += DELAY
+    assert await serve(book, A) == ["v3"]

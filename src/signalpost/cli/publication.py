@@ -11,6 +11,7 @@ from signalpost.cli.loop import run
 from signalpost.cli.output import say, say_json
 from signalpost.cli.time_format import utc_second
 from signalpost.config import Config
+from signalpost.delivery.dispatch.dispatcher import LAST_SENDS
 from signalpost.delivery.outbox.commands import Find
 from signalpost.delivery.tickets import of_several
 from signalpost.domain.delivery import Delivery, DeliveryState
@@ -27,8 +28,8 @@ _DONE = ("delivered", "suppressed", "superseded")
 
 _OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
 
-_OTHERS_END_WITHIN = 1.0
-"""Seconds for other deliveries that are being sent, so that they are not cut off and repeated."""
+_OTHERS_END_WITHIN = 4.0
+"""Seconds for what is being sent, so that it is not cut off and repeated, also if nothing was accepted."""
 
 _STORE_ANSWERS_WITHIN = 10.0
 """Seconds to open the store and save the notification, if the timeout for the delivery is shorter."""
@@ -157,7 +158,7 @@ async def _submitted(config: Config, submission: Submission, timeout: float | No
                 until = loop.time() + timeout
                 within.reschedule(until + _STORE_ANSWERS_WITHIN)
                 still_open = [await runtime.drain(max(0.0, until - loop.time()), name) for name in dict.fromkeys(names)]
-                to_end = _OTHERS_END_WITHIN if names and not any(still_open) else 0.0
+                to_end = LAST_SENDS if any(still_open) else _OTHERS_END_WITHIN
             return [Answer(ticket, await runtime.deliveries(ticket.id)) for ticket in tickets]
     except (TimeoutError, StoreFailed):
         raise _hangs(tickets) from None

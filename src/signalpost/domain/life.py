@@ -299,7 +299,7 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
     was_entered = trade.fill is not None and trade.signal.order is not OrderKind.MARKET  # which is filled at once
     is_as_opened = (trade.stop, trade.targets) == (trade.signal.stop_loss, trade.signal.targets)
     have_levels_moved = trade.levels_at is not None and not (trade.corrections and is_as_opened)
-    if was_entered or trade.parts or have_levels_moved:
+    if was_entered or trade.parts or trade.withdrawn or have_levels_moved:
         _refuse(trade, "it has changed since it was opened, so its opening cannot be corrected", "correct")
     was = Correct(**{name: getattr(trade.signal, name) for name in wrong})
     if change.targets:

@@ -133,6 +133,10 @@ class TestCorrections:
         (was,) = corrected.corrections
         assert (was.stop_loss, was.entry_price, len(was.targets)) == (D("1.0950"), D("1.1000"), 3)
 
+    def test_a_trade_that_ended_before_is_not_corrected(self) -> None:
+        again = trade(Close(reason="stop"), Reopen())
+        assert refused(again, Correct(entry_price="1.0940", stop_loss="1.0900")).field == "correct"
+
     def test_a_second_typo_is_corrected_too(self) -> None:
         twice = trade(Correct(stop_loss="1.0960"), Correct(stop_loss="1.0970"))
         assert (twice.first_stop, [was.stop_loss for was in twice.corrections]) == (

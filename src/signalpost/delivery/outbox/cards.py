@@ -132,6 +132,8 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
         return row.moved(*end)
     if row.delivery.id.turn > 1 and tx.first(sql.VERSION_OF, (sequence,)) != (version,):
         return row.moved(DeliveryState.SUPERSEDED, OUTDATED)
+    if card.delay and not is_live and tx.first(sql.IS_LIVE, (sequence,)) is not None:  # it was reopened
+        return row.moved(DeliveryState.SUPERSEDED, OUTDATED)
     if card.delay and _is_served_before(tx, card):
         return _put_off(row, now)
     return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.loss, card.tier)

@@ -163,6 +163,7 @@ INSERT OR IGNORE INTO card
   FROM delivery AS d JOIN trade ON trade.opening = d.notification_id AND body IS NULL
     LEFT JOIN message USING (destination, message_id)
   WHERE d.state IN ('pending', 'leased', 'delivered', 'unconfirmed') ORDER BY d.turn DESC"""
+IS_LIVE = "SELECT 1 FROM trade WHERE sequence = ? AND state IN ('pending', 'open')"
 VERSION_OF = "SELECT version FROM trade WHERE sequence = ?"
 REOPEN_CARD = """
 UPDATE card SET open_until = max(open_until, ?) WHERE sequence = ? AND destination = ?

@@ -284,6 +284,18 @@ async def test_a_damaged_trade_of_which_nothing_was_heard_is_left_alone(book: Dr
     assert await book.outbox.do(EndTrades(later, later, ("e1",))) == ()
 
 
+async def test_who_names_the_present_version_closes_a_second_equal_part(book: Driver) -> None:
+    await book.open(signal())
+    part = Update(close_part=20, price="1.1050")
+    assert (await book.change(part)).outcome is Outcome.ACCEPTED
+    assert (await book.change(part)).outcome is Outcome.DUPLICATE
+    assert (await book.change(part, if_version=1)).outcome is Outcome.DUPLICATE, "it is what led to version 2"
+    second = await book.change(part, if_version=2)
+    assert (second.outcome, second.trade and second.trade.open_share) == (Outcome.ACCEPTED, 60)
+    assert (await book.change(Update(note="n"), if_version=3)).outcome is Outcome.ACCEPTED
+    assert (await book.change(Update(note="n"), if_version=4)).outcome is Outcome.DUPLICATE
+
+
 def message(book: Driver, digest: str | None, name: str = "m1") -> Message:
     return Message(A, name, book.now, 1, "c1", "g1", "w1", digest)
 

@@ -70,9 +70,7 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
     """The trade after `change`, accepted at `now`; the same object if it changes nothing. Raises NotPossible."""
     if change == trade.last_change:
         return trade
-    if isinstance(change, Fill | Update | Correct) and not change.from_feed:
-        _check_that_it_is_good(trade, now)
-    changed = _changed(trade, change, max(now, trade.last_at) if change.at is None else change.at)
+    changed = _changed(trade, change, max(now, trade.last_at) if change.at is None else change.at, now)
     if changed == trade:
         return trade
     if change.at is not None:
@@ -90,13 +88,10 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
     return changed.but(version=trade.version + 1, changed_at=changed_at, last_change=change)
 
 
-def _check_that_it_is_good(trade: Trade, now: datetime) -> None:
-    until = trade.signal.good_until
-    if trade.state is TradeState.PENDING and until is not None and until <= now:
+def _changed(trade: Trade, change: Change, at: datetime, now: datetime) -> Trade:
+    until = trade.signal.good_until if trade.state is TradeState.PENDING else None
+    if until is not None and until <= now and isinstance(change, Fill | Update | Correct) and not change.from_feed:
         _refuse(trade, f"its order was good until {iso(until)}", "good_until", iso(now), iso(until))
-
-
-def _changed(trade: Trade, change: Change, at: datetime) -> Trade:
     try:
         return _RULES[type(change)](trade, change, at)
     except InvalidValue as fault:  # such as a price that this instrument cannot have
@@ -186,13 +181,12 @@ def _target_hit(trade: Trade, change: Update, at: datetime) -> Trade:
         prices[-1] = _winning(trade, change.price)
     if change.close_part is not None:
         shares[-1] = _open_part(trade, change.close_part)
-    is_typed = change.price is not None and not change.from_feed
     parts = [
-        Part(share, price, at, each, is_reported=is_typed and each == number)
+        Part(share, price, at, each, is_reported=not (change.from_feed or _is_opening_target(trade, price)))
         for each, share, price in zip(range(trade.hits + 1, number + 1), shares, prices, strict=True)
     ]
     hit = trade.but(hits=number, parts=(*trade.parts, *parts), news=News.TARGET)
-    hit = _flagged(hit, Flag.REPORTED) if is_typed else hit
+    hit = _flagged(hit, Flag.REPORTED) if any(part.is_reported for part in parts) else hit
     return hit if hit.open_share > 0 else _ended(hit, End(at, CloseReason.TARGET, prices[-1]))
 
 
@@ -200,9 +194,8 @@ def _part_closed(trade: Trade, change: Update, at: datetime) -> Trade:
     _need_open(trade, "close_part")
     share, price = Fraction(change.close_part or 0), change.price or Decimal(0)
     trade.signal.pair.check_price(price, "price")
-    for part in trade.parts:  # to report an equal part, give it another time
-        if part.target is None and (part.share, part.price) == (share, price) and change.at in (None, part.at):
-            return trade
+    if any((part.share, part.price, part.at) == (share, price, change.at) for part in trade.parts):
+        return trade
     part = Part(_open_part(trade, share), price, at, is_reported=not change.from_feed)
     closed = trade.but(parts=(*trade.parts, part), news=News.PART)
     closed = _flagged(closed, Flag.REPORTED) if part.is_reported else closed
@@ -211,7 +204,8 @@ def _part_closed(trade: Trade, change: Update, at: datetime) -> Trade:
 
 def _open_part(trade: Trade, share: Decimal | Fraction) -> Fraction:
     if share > trade.open_share:
-        _refuse(trade, f"only {_percent(trade)} is open", "close_part", str(rounded(Fraction(share))), _percent(trade))
+        most = f"{rounded(trade.open_share)}%"
+        _refuse(trade, f"only {most} is open", "close_part", str(rounded(Fraction(share))), most)
     return Fraction(share)
 
 
@@ -256,8 +250,7 @@ def _close(trade: Trade, change: Close, at: datetime) -> Trade:
         trade = _targets_up_to(trade, price, at)
     if trade.state is TradeState.CLOSED:
         return trade
-    is_known = change.price is None and not (change.reason is CloseReason.STOP and _is_moved_by_hand(trade))
-    part = Part(trade.open_share, price, at, is_reported=not (change.from_feed or is_known))
+    part = Part(trade.open_share, price, at, is_reported=not (change.from_feed or _is_known(trade, change, price)))
     closed = trade.but(parts=(*trade.parts, part))
     closed = _flagged(closed, Flag.REPORTED) if part.is_reported else closed
     return _ended(closed, End(at, change.reason, price))
@@ -267,6 +260,17 @@ def _targets_up_to(trade: Trade, price: Decimal, at: datetime) -> Trade:
     """The trade after the hit of every target that `price` reached."""
     number = sum(trade.gain(target.price) <= trade.gain(price) for target in trade.targets)
     return trade if number <= trade.hits else _target_hit(trade, Update(target_hit=number), at)
+
+
+def _is_known(trade: Trade, change: Close, price: Decimal) -> bool:
+    """Whether the opening named the price of the end, or the stop moved to the entry."""
+    if change.reason is CloseReason.TARGET:
+        return _is_opening_target(trade, price)
+    return change.price is None and not _is_moved_by_hand(trade)  # only a stop needs no price
+
+
+def _is_opening_target(trade: Trade, price: Decimal) -> bool:
+    return any(target.price == price for target in trade.signal.targets)
 
 
 def _is_moved_by_hand(trade: Trade) -> bool:
@@ -378,10 +382,6 @@ def _need(trade: Trade, verb: str, *states: TradeState) -> None:
 def _need_open(trade: Trade, field: str) -> None:
     if trade.state is not TradeState.OPEN:
         _refuse(trade, "it is not filled yet", field, trade.state.value, TradeState.OPEN.value)
-
-
-def _percent(trade: Trade) -> str:
-    return f"{rounded(trade.open_share)}%"
 
 
 def _refuse(trade: Trade, why: str, field: str, value: str | None = None, limit: str | None = None) -> NoReturn:

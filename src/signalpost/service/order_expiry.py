@@ -17,20 +17,27 @@ _LEAST_REST = 100.0
 _MOST = 100_000
 
 
-async def expire_orders(intake: Intake) -> None:
-    """Expire overdue orders every few seconds, on their cards and with a companion."""
-    while True:
-        began = perf_counter()
-        with suppress(StoreFailed, CommandFailed):
-            await expire_overdue(intake)
-        await asyncio.sleep(max(_EVERY, (perf_counter() - began) * _LEAST_REST))
+class OrderExpiry:
+    """Expires orders on their cards and with a companion, for the owner of a store."""
 
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
 
-async def expire_overdue(intake: Intake) -> None:
-    """Expire the orders that are overdue now. Raises StoreFailed."""
-    now = clock.now()
-    for entry in await intake.find(FindTrades(states=frozenset({TradeState.PENDING}), only_live=True, limit=_MOST)):
-        until = entry.trade.signal.good_until
-        if until is not None and until <= now:
-            change = ExpireOrder(at=until, from_feed=True)
-            await intake.amend(entry.trade.signal.signal_id, change, exact=True, if_version=entry.trade.version)
+    async def run(self) -> None:
+        """Expire overdue orders every few seconds."""
+        while True:
+            began = perf_counter()
+            with suppress(StoreFailed, CommandFailed):
+                await self.expire_overdue()
+            await asyncio.sleep(max(_EVERY, (perf_counter() - began) * _LEAST_REST))
+
+    async def expire_overdue(self) -> None:
+        """Expire the orders that are overdue now. Raises StoreFailed."""
+        now = clock.now()
+        pending = FindTrades(states=frozenset({TradeState.PENDING}), only_live=True, limit=_MOST)
+        for entry in await self._intake.find(pending):
+            until = entry.trade.signal.good_until
+            if until is not None and until <= now:
+                change = ExpireOrder(at=until, from_feed=True)
+                name, version = entry.trade.signal.signal_id, entry.trade.version
+                await self._intake.amend(name, change, exact=True, if_version=version)

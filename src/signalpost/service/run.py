@@ -7,7 +7,6 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, closing, suppress
-from functools import partial
 from random import Random, random
 from typing import Any, Self
 from weakref import WeakSet
@@ -31,7 +30,7 @@ from signalpost.service.health import Role
 from signalpost.service.health_report import HealthReport, Reporter
 from signalpost.service.once import open_store
 from signalpost.service.operator_alerts import OperatorAlerts
-from signalpost.service.order_expiry import expire_orders
+from signalpost.service.order_expiry import OrderExpiry
 from signalpost.service.owner import OwnerWatch
 from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
 from signalpost.service.retention import Retention
@@ -42,7 +41,6 @@ from signalpost.telemetry.metrics import Metrics
 _LOOK_AFTER = 1.0
 _STORE_HANGS_AFTER = 10.0
 """Seconds without an answer of the store after which health reports it."""
-
 _STORE_CLOSES_WITHIN = 3.0
 """Seconds beyond the timeout of a drain or a stop for which the store is waited for."""
 _HANGS_AT_DRAIN = (
@@ -65,8 +63,7 @@ class Run:
         self.loop = asyncio.get_running_loop()
         self.outbox = ThreadedOutbox(core, bus.emit)
         self._config, self._core = config, core
-        self._bus, self._metrics = bus, metrics
-        self._is_producer = is_producer
+        self._bus, self._metrics, self._is_producer = bus, metrics, is_producer
         self._may_own = bool(config.destinations) and not is_producer  # else it would keep out those that can deliver
         self._own_routing = config.routing()
         self.engine = Engine(
@@ -363,9 +360,8 @@ class Run:
             undo.push_async_callback(wake_socket.close)
             retention = Retention(self.outbox, config.retention, self.engine.intake.end_unheard_of)
             undo.push_async_callback(retention.end)
-            undo.push_async_callback(KeptTask("pruning", retention.run, self._bus.emit).end)
-            expiry = KeptTask("order expiry", partial(expire_orders, self.engine.intake), self._bus.emit)
-            undo.push_async_callback(expiry.end)
+            for name, chore in {"pruning": retention.run, "order expiry": OrderExpiry(self.engine.intake).run}.items():
+                undo.push_async_callback(KeptTask(name, chore, self._bus.emit).end)
             self._owned = undo.pop_all()
 
     def _may_send(self) -> bool:

@@ -214,9 +214,9 @@ def test_there_and_back_again_is_two_changes() -> None:
     assert (back.version, back.stop) == (4, D("1.1000"))
 
 
-def test_a_second_equal_part_needs_another_time() -> None:
+def test_an_equal_part_after_another_change_is_a_second_one() -> None:
     closed = trade(part("25"), Update(note="between"))
-    assert unchanged(closed, part("25"))
+    assert after(closed, part("25"), SECOND).open_share == 50
     assert unchanged(closed, Update(close_part=25, price="1.1020", at=START + MINUTE))
     assert after(closed, Update(close_part=25, price="1.1020", at=SECOND), SECOND).open_share == 50
 
@@ -267,3 +267,13 @@ def test_a_meaningless_change_is_invalid(kind: Any, fields: dict[str, Any], fiel
     with pytest.raises(InvalidValue) as caught:
         kind(**fields)
     assert caught.value.field == field
+
+
+def test_a_target_that_was_named_later_is_reported() -> None:
+    hit = trade(Update(targets=["1.1020", "1.1100"]), Update(target_hit=1))
+    assert [part.is_reported for part in hit.parts] == [True]
+    assert Flag.REPORTED in hit.flags
+    ended = trade(Update(targets=["1.1020"]), Close(reason="target"))
+    assert all(part.is_reported for part in ended.parts)
+    named = trade(Update(target_hit=1), Close(reason="target"))
+    assert not any(part.is_reported for part in named.parts)

@@ -37,10 +37,10 @@ async def test_an_overdue_order_expires_at_its_time(clock: ManualClock) -> None:
     await harness.intake.accept(signal_of_intake(**ORDER, good_until=good_until))
     await harness.intake.accept(signal_of_intake(**(ORDER | {"signal_id": "later"})))
     await harness.intake.accept(signal_of_intake(**(ORDER | {"signal_id": "market", "order": "market"})))
-    await order_expiry.expire_overdue(harness.intake)
+    await order_expiry.OrderExpiry(harness.intake).expire_overdue()
     assert [each.state for each in (await trades(harness)).values()] == ["open", "pending", "pending"]
     clock.advance(timedelta(minutes=21))
-    await order_expiry.expire_overdue(harness.intake)
+    await order_expiry.OrderExpiry(harness.intake).expire_overdue()
     found = await trades(harness)
     assert {name: trade.state.value for name, trade in found.items()} == {
         "order": "expired",

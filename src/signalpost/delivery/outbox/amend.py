@@ -55,10 +55,12 @@ def amend(tx: Transaction, command: Amend) -> Amendment:
         why = f"{trade.signal.signal_id} has version {trade.version}, not {command.if_version} as the change expects"
         return Amendment(Outcome.REFUSED, trade, Refusal.STALE_VERSION, f"{why}: check the signal before you change it")
     try:
-        changed = after(trade, command.change, command.now)
+        # Who names the present version does not repeat the change that led to it.
+        base = trade.but(last_change=None) if command.if_version == trade.version else trade
+        changed = after(base, command.change, command.now)
     except NotPossible as why:
         return Amendment(Outcome.REFUSED, trade, Refusal.NOT_POSSIBLE, str(why))
-    if changed is trade:
+    if changed is base:
         return Amendment(Outcome.DUPLICATE, trade)
     return _Change(tx, command, row, trade, changed).write()
 

@@ -8,13 +8,10 @@ from typing import Any
 import pytest
 
 from signalpost.delivery.outbox.book import EndTrades
-from signalpost.delivery.outbox.commands import (
-    CardResult,
-    Message,
-    Revive,
-)
+from signalpost.delivery.outbox.commands import CardResult, Message, NewDelivery, NewNotification, Put, Revive
 from signalpost.domain.change import Close, Update
 from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.notification import notification_of
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.sinks.evidence import Loss
 from tests.contracts.book_driver import MINUTE, START, A, Driver, damage, signal
@@ -282,6 +279,15 @@ async def test_a_damaged_trade_of_which_nothing_was_heard_is_left_alone(book: Dr
     damage(book, "UPDATE trade SET body = '{'")
     later = book.now + timedelta(days=91)
     assert await book.outbox.do(EndTrades(later, later, ("e1",))) == ()
+
+
+async def test_a_signal_that_nobody_may_see_opens_no_trade(book: Driver) -> None:
+    made = notification_of(signal(), user_tier="free", ticket_id="stale", accepted_at=book.now)
+    late = NewDelivery(A, 0, state=_S.SUPPRESSED, reason="stale")
+    (answer,) = await book.outbox.do(Put((NewNotification(made, (late,), book.now + timedelta(days=1)),)))
+    assert (answer.outcome, answer.number) == (Outcome.ACCEPTED, None)
+    assert await book.find() == ()
+    assert [state for _, state in await book.states()] == [_S.SUPPRESSED]
 
 
 async def test_who_names_the_present_version_closes_a_second_equal_part(book: Driver) -> None:

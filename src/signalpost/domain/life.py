@@ -297,7 +297,7 @@ def _expire(trade: Trade, _: ExpireOrder, at: datetime) -> Trade:
 def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
     _need(trade, "correct", TradeState.PENDING, TradeState.OPEN)
     wanted = {"entry_price": change.entry_price, "stop_loss": change.stop_loss, "targets": change.targets}
-    wrong = {name: value for name, value in wanted.items() if value and value != getattr(trade.signal, name)}
+    wrong = {name: value for name, value in wanted.items() if value not in (None, (), getattr(trade.signal, name))}
     if not wrong:
         return trade
     was_entered = trade.fill is not None and trade.signal.order is not OrderKind.MARKET  # which is filled at once

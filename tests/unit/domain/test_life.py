@@ -259,6 +259,8 @@ def test_a_trade_survives_json() -> None:
         (Update, {"stop_loss": "soon"}, "stop_loss"),
         (Close, {"reason": "time", "price": "1.1"}, "reason"),
         (Close, {"reason": "bored"}, "reason"),
+        (Correct, {"entry_price": 0}, "entry_price"),
+        (Correct, {"stop_loss": "0"}, "stop_loss"),
         (Correct, {}, "stop_loss"),
         (Fill, {"price": "no"}, "price"),
     ],

@@ -84,7 +84,7 @@ class _Intake:
         for name, content_hash in hash_by_key.items():
             self._known[name] = self._keys[name] = Key(content_hash, notification.id, item.key_until)
         number = self._tx.next_number()
-        if is_opening(notification):
+        if is_opening(notification) and any(each.state is _PENDING for each in item.deliveries):  # not a stale one
             notification = self._open(item, sequence)
         self._notifications[notification.id] = number, notification
         for wanted in item.deliveries:

@@ -38,13 +38,8 @@ from signalpost.errors import InvalidValue, NotPossible
 _CLOCKS_DIFFER = timedelta(minutes=1)
 """How far a change may lie from now, because clocks differ. A feed's change may also lie in the past."""
 
-_POSSIBLE = {
-    TradeState.PENDING: "fill, update, cancel, expire, correct",
-    TradeState.OPEN: "fill, update, close, correct",
-    TradeState.CLOSED: "reopen, a note",
-    TradeState.CANCELLED: "reopen, a note",
-    TradeState.EXPIRED: "reopen, a note",
-}
+_POSSIBLE = {TradeState.PENDING: "fill, update, cancel, correct", TradeState.OPEN: "fill, update, close, correct"}
+_POSSIBLE_AT_THE_END = "reopen, a note"
 
 
 def opened(
@@ -385,7 +380,8 @@ def _need_open(trade: Trade, field: str) -> None:
 
 
 def _refuse(trade: Trade, why: str, field: str, value: str | None = None, limit: str | None = None) -> NoReturn:
-    text = f"{trade.signal.signal_id} cannot change this way: {why}. Possible now: {_POSSIBLE[trade.state]}"
+    possible = _POSSIBLE.get(trade.state, _POSSIBLE_AT_THE_END)
+    text = f"{trade.signal.signal_id} cannot change this way: {why}. Possible now: {possible}"
     raise NotPossible(text, code="not-possible", field=field, value=value, limit=limit)
 
 

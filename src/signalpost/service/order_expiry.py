@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from time import perf_counter
 
 from signalpost import clock
 from signalpost.delivery.intake import Intake
@@ -25,11 +24,12 @@ class OrderExpiry:
 
     async def run(self) -> None:
         """Expire overdue orders every few seconds."""
+        loop = asyncio.get_running_loop()
         while True:
-            began = perf_counter()
+            began = loop.time()
             with suppress(StoreFailed, CommandFailed):
                 await self.expire_overdue()
-            await asyncio.sleep(max(_EVERY, (perf_counter() - began) * _LEAST_REST))
+            await asyncio.sleep(max(_EVERY, (loop.time() - began) * _LEAST_REST))
 
     async def expire_overdue(self) -> None:
         """Expire the orders that are overdue now. Raises StoreFailed."""

@@ -62,7 +62,9 @@ class Scene(NamedTuple):
 
     def view(self, *, is_edit: bool = False, closed_by: CardLink | None = None) -> View:
         """What readers see of it."""
-        return View(tier=self.tier, is_edit=is_edit and not self.is_trial, closed_by=closed_by)
+        copy = self.look.copy(self.tier)
+        is_edit = is_edit and not self.is_trial
+        return View(tier=self.tier, hidden=copy.hidden, delay=copy.delay, is_edit=is_edit, closed_by=closed_by)
 
     def link(self, number: int) -> MessageLink | None:
         """A link to the card of a trade, with ids of a sample."""
@@ -78,8 +80,8 @@ def previews(kind: str, state: str | None, scene: Scene) -> list[Preview]:
     """
     check_known("kind", kind, KINDS)
     bodies = _bodies(kind, scene)
-    if state is not None:
-        check_known("state", state, bodies)
+    if state is not None and state not in bodies:
+        check_known("state", state, [each.state for each in previews(kind, None, scene)])
     found = []
     for name in bodies if state is None else (state,):
         try:
@@ -139,7 +141,10 @@ def _card(state: str, scene: Scene) -> Body:
 
 def _companion(state: str, scene: Scene) -> Body | None:
     *_, before, trade = _life(state, scene)
-    return companion([Step(before, trade, scene.link(_NUMBER))], scene.look, scene.view())
+    view = scene.view()
+    if view.delay:  # a delayed tier has no companions
+        return None
+    return companion([Step(before, trade, scene.link(_NUMBER))], scene.look, view)
 
 
 def _life(state: str, scene: Scene) -> list[Trade]:

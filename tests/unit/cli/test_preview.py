@@ -17,6 +17,7 @@ from signalpost import Signal, UserTier
 from signalpost.cli.preview import message_lines
 from signalpost.cli.preview_bodies import KINDS, OF_A_SIGNAL, Scene, previews
 from signalpost.domain.exact import rounded
+from signalpost.errors import InvalidValue
 from signalpost.sandbox.server import Sandbox
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.limits import SILENT
@@ -99,6 +100,27 @@ def test_each_kind_has_its_states_and_each_message_differs(folder: Folder, kind:
     assert all(body["allowed_mentions"] == {"parse": []} for body in every)
     for state in states:
         assert f"{kind} {state}" in folder.run("preview", kind, state).stdout
+
+
+def test_a_tier_that_gets_less_or_later_is_shown_what_it_gets(folder: Folder) -> None:
+    options = ("--config", settings('[tiers.free]\nhide = ["stop", "targets"]\ndelay = "15m"'), "--signal", written())
+    new, hit, closed = (bodies(folder, "signal", state, *options)[0] for state in ("new", "tp1", "closed"))
+    prices = ("1.07792", "1.09112", "1.09442")
+    assert not any(price in json.dumps(body) for price in prices for body in (new, hit))
+    assert not new["content"].startswith("BUY")
+    assert "15 min" in new["embeds"][0]["description"]
+    assert all(price in json.dumps(closed) for price in prices)
+    assert bodies(folder, "companion", "tp1", *options) == [None]
+    assert bodies(folder, "signal", "new", *options, "--tier", "premium")[0]["content"].startswith("BUY")
+
+
+def test_the_states_that_an_error_offers_are_possible() -> None:
+    with pytest.raises(InvalidValue) as raised:
+        previews("signal", "tp1", Scene(Look(), UserTier.FREE, NOON, signal(FX, stop_loss=None, targets=())))
+    assert raised.value.errors[0].limit is not None
+    offered = set(raised.value.errors[0].limit.split(", "))
+    assert {"stopped", "cancelled"}.isdisjoint(offered)
+    assert {"new", "closed"} <= offered
 
 
 def test_the_settings_of_the_operator_apply(folder: Folder) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial, wraps
-from inspect import signature
-from typing import Concatenate, ParamSpec, TypeVar
+from inspect import iscoroutinefunction, signature
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from signalpost.integration.integration import NotificationIntegration
 
@@ -24,9 +24,14 @@ def _of_process(
     def function(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
         return bound(*args, **kwargs)
 
-    function.__module__, function.__qualname__ = __name__, method.__name__
-    function.__signature__ = signature(bound)  # type: ignore[attr-defined]  # without `self`
-    return function
+    @wraps(method)
+    async def awaited(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
+        return await bound(*args, **kwargs)  # type: ignore[misc]  # it is a coroutine function
+
+    made: Any = awaited if iscoroutinefunction(method) else function
+    made.__module__, made.__qualname__ = __name__, method.__name__
+    made.__signature__ = signature(bound)  # without `self`
+    return cast("Callable[Arguments, Answer]", made)
 
 
 configure = _of_process(NotificationIntegration.configure)

@@ -1,11 +1,13 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from inspect import iscoroutinefunction, signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import signalpost
 from signalpost import (
     Alert,
     Announcement,
@@ -368,3 +370,10 @@ def test_an_error_of_the_machine_at_startup_is_raised_unchanged(
         integration.start()
     assert raised.value.errno == 24
     assert integration.stop() == 0
+
+
+def test_the_functions_of_the_process_are_what_their_methods_are() -> None:
+    for name in ("send_signal", "update_signal", "close_signal"):
+        assert not iscoroutinefunction(getattr(signalpost, name))
+        assert iscoroutinefunction(getattr(signalpost, f"{name}_async"))
+        assert "self" not in signature(getattr(signalpost, f"{name}_async")).parameters

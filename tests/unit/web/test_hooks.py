@@ -258,11 +258,11 @@ async def test_an_order_of_the_other_side_that_waits_is_no_reversal_for_a_close(
     assert sorted(await book(front)) == ["BUY closed manual", "BUY closed manual", "SELL pending"]
 
 
-async def test_the_close_of_a_signal_that_was_never_shown_is_not_shown(front: Front) -> None:
+async def test_the_close_of_a_signal_that_was_never_shown_is_404(front: Front) -> None:
     bar = {"interval": "1", "time": (clock.now() - timedelta(minutes=15)).isoformat()}
     assert await alert(front, **bar) == (202, "suppressed")
-    assert await alert(front, **{**CLOSE, **bar}) == (202, "accepted")
-    assert (await book(front), await front.shown("signals-free")) == (["BUY closed manual"], [])
+    assert await alert(front, **{**CLOSE, **bar}) == (404, "unknown-signal")
+    assert (await book(front), await front.shown("signals-free")) == ([], [])
 
 
 async def test_the_same_alert_at_once_is_accepted_once(front: Front) -> None:

@@ -23,7 +23,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import read_fields
 from signalpost.domain.text import required_text
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import WHOLE, Trade
+from signalpost.domain.trade import WHOLE, Trade, TradeState
 from signalpost.domain.value import Faults
 from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue, as_text, shown
@@ -152,7 +152,7 @@ def _ordered(data: Template, token: Token) -> Parsed:
 
 def _filled(data: Template, token: Token) -> Parsed:
     signal = _signal(data, token)
-    fill = _change(data, token, signal.pair, Fill(price=signal.entry_price), of_order=True)
+    fill = _change(data, token, signal.pair, Fill(price=signal.entry_price), of_order=True, filled=signal.signal_id)
     return Parsed(fill, signal, "this adds to a trade whose entry was already sent, so it is not sent again")
 
 
@@ -215,17 +215,27 @@ def _signal(data: Template, token: Token, order: OrderKind = OrderKind.MARKET) -
         raise InvalidValue.of_all([fault._replace(field="trade_id") for fault in error.errors]) from None
 
 
-def _change(data: Template, token: Token, pair: Instrument, change: Change, *, of_order: bool = False) -> HookChange:
-    """A change of the signal of a trade. With `of_order`, only of a live one that was sent before it was filled."""
+def _change(
+    data: Template, token: Token, pair: Instrument, change: Change, *, of_order: bool = False, filled: str = ""
+) -> HookChange:
+    """A change of the signal of a trade. With `of_order`, only of a live one that was sent before it was filled.
+
+    The order with the id `filled` may also have ended: it was filled while it was cancelled.
+    """
     prefix = _prefix(data, token)
     facts = [str(data.value(name)) for name in ("open_date", *_OF_PART)]
     name = f"trade {data.value('trade_id')} of {pair}"
 
     def is_own(trade: Trade) -> bool:
         is_its = trade.signal.signal_id.startswith(prefix)
-        return is_its and (not of_order or (trade.signal.order.is_pending and trade.state.is_live))
+        is_order = trade.signal.order.is_pending and (trade.state.is_live or _is_unfilled(trade, filled))
+        return is_its and (is_order or not of_order)
 
     return HookChange(f"{prefix}{_hashed(repr((change, facts)))} hook", name, pair, is_own, lambda _: change)
+
+
+def _is_unfilled(trade: Trade, signal_id: str) -> bool:
+    return trade.signal.signal_id == signal_id and trade.state in {TradeState.CANCELLED, TradeState.EXPIRED}
 
 
 def _pair(data: Template, faults: Faults) -> Instrument | None:

@@ -5,7 +5,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from signalpost.delivery.outbox.book import FindTrades
-from signalpost.domain.change import Change, Close, CloseReason, Fill, Update
+from signalpost.domain.change import Change, Close, CloseReason, Fill, Reopen, Update
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
@@ -18,6 +18,7 @@ from signalpost.web.service_api import ServiceApi
 
 _MOST_LIVE = 1000
 """Signals of one pair that are looked through."""
+_UNFILLED = frozenset({TradeState.CANCELLED, TradeState.EXPIRED})
 _TRIES = 5
 """How often a change is tried if other changes come first."""
 
@@ -74,6 +75,12 @@ class HookSignals:
             return await self._service.take(signal, options, tiers)
         return ticket
 
+    async def is_not_open(self, wanted: HookChange | None, tiers: frozenset[UserTier]) -> bool:
+        """Whether the signal that a change means waits for its fill, or has ended."""
+        return wanted is not None and any(
+            each.state is not TradeState.OPEN for each in await self._meant(wanted, tiers)
+        )
+
     async def change(self, wanted: HookChange, tiers: frozenset[UserTier]) -> Ticket:
         """Make the change. Refused as `unknown-signal` if nothing was opened that the request can mean."""
         tickets: list[Ticket] = []
@@ -108,7 +115,7 @@ class HookSignals:
     async def _changed(
         self, trade: Trade, change_of: Callable[[Trade], Change], key: str | None, tiers: frozenset[UserTier]
     ) -> Ticket:
-        """Change the trade. An order of which a part is closed was filled, because only a position can be closed."""
+        """Change the trade, after the change that it needs first."""
         name = trade.signal.signal_id
         for _ in range(_TRIES):
             try:
@@ -117,11 +124,11 @@ class HookSignals:
                 return Ticket(Outcome.REFUSED, "", f"{name} cannot change: {fault}", Refusal.NOT_POSSIBLE)
             ticket = await self._service.amend(name, change, trade.version, tiers, key)
             if ticket.cause is Refusal.NOT_POSSIBLE:
-                if trade.state is not TradeState.PENDING or not _needs_fill(change):
+                if (first := _needed_first(trade, change)) is None:
                     return _reversed_before(trade, change) or ticket
-                filled = await self._service.amend(name, Fill(price=trade.entry), trade.version, tiers)
-                if filled.outcome is Outcome.REFUSED and filled.cause is not Refusal.STALE_VERSION:
-                    return filled
+                made = await self._service.amend(name, first, trade.version, tiers)
+                if made.outcome is Outcome.REFUSED and made.cause is not Refusal.STALE_VERSION:
+                    return made
             elif ticket.cause is not Refusal.STALE_VERSION:
                 return ticket
             found = await self._service.trades(FindTrades(name=name, exact=True, tiers=tiers))
@@ -147,8 +154,15 @@ def _position(live: Sequence[Trade]) -> Sequence[Trade]:
     return list(takewhile(is_of_side, (each for each in live if is_of_side(each) or each.state is TradeState.OPEN)))
 
 
-def _needs_fill(change: Change) -> bool:
-    return isinstance(change, Close) or (isinstance(change, Update) and change.close_part is not None)
+def _needed_first(trade: Trade, change: Change) -> Change | None:
+    """The change without which `change` is not possible.
+
+    An order that is closed was filled, because only a position can be closed. One that was filled has not ended.
+    """
+    is_exit = isinstance(change, Close) or (isinstance(change, Update) and change.close_part is not None)
+    if is_exit and trade.state is TradeState.PENDING:
+        return Fill(price=trade.entry)
+    return Reopen() if isinstance(change, Fill) and trade.state in _UNFILLED else None
 
 
 def _is_reversed_by(trade: Trade, new: Trade) -> bool:

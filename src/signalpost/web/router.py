@@ -204,10 +204,15 @@ class Router:
         self._auth.check_tiers(token, options.each_tier)
         if isinstance(parsed, freqtrade.UndatedMessage):
             return of_ticket(await self._timeouts.wait(self._take_undated(token, parsed, options)))
-        taken = self._signals_of_hooks.take(parsed.change, parsed.signal, options, self._auth.tiers_of(token))
+        tiers = self._auth.tiers_of(token)
+        taken = self._signals_of_hooks.take(parsed.change, parsed.signal, options, tiers)
         ticket = await self._timeouts.wait(taken)
-        if ticket is None or (parsed.reason and ticket.cause in _IS_NO_NEWS):
+        if ticket is None:
             return of_ignored(parsed.reason)
+        if parsed.reason and ticket.cause in _IS_NO_NEWS:
+            is_news = self._signals_of_hooks.is_not_open(parsed.change, tiers)
+            if not await self._timeouts.wait(is_news):
+                return of_ignored(parsed.reason)
         return of_ticket(ticket)
 
     async def _take_undated(self, token: Token, parsed: freqtrade.UndatedMessage, options: SendOptions) -> Ticket:

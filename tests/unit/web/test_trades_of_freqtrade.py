@@ -83,6 +83,30 @@ async def test_an_order_of_freqtrade_is_cancelled(front: Front) -> None:
     assert (await book(front))[1:] == ["BUY open"]
 
 
+async def test_an_order_that_was_filled_while_it_was_cancelled_is_open_again(front: Front) -> None:
+    order = {**ENTRY, **DATE, "event": "entry", "order_type": "limit"}
+    await front.hook("freqtrade", order)
+    await front.hook("freqtrade", {**ENTRY, "event": "entry_cancel", "reason": "partially filled"})
+    filled = {**ENTRY, **DATE, "open_rate": "60900"}
+    assert (await front.hook("freqtrade", filled)).body["outcome"] == "accepted"
+    assert (await front.hook("freqtrade", filled)).body["outcome"] == "duplicate"
+    ((state, fill, flags),) = await book(front, "state", "fill", "flags")
+    assert (state, fill["price"], "reopened" in flags) == ("open", "60900", True)
+    assert (await front.hook("freqtrade", {**EXIT, **DATE})).body["outcome"] == "accepted"
+
+
+async def test_a_fill_of_an_order_that_cannot_be_filled_is_409(front: Front) -> None:
+    with ManualClock("2099-01-01T00:00:00Z") as time:
+        await front.hook("freqtrade", {**ENTRY, **DATE, "event": "entry", "order_type": "limit", "stop_loss": "60000"})
+        beyond = await front.hook("freqtrade", {**ENTRY, **DATE, "open_rate": "59000"})
+        await front.hook("freqtrade", {**ENTRY, "event": "entry_cancel", "reason": "timeout"})
+        time.advance(timedelta(days=30))
+        ended = await front.hook("freqtrade", {**ENTRY, **DATE})
+    for refused in (beyond, ended):
+        assert (refused.status, refused.body["cause"]) == (409, "not-possible")
+    assert await book(front, "state") == [("cancelled",)]
+
+
 async def test_the_other_events_of_freqtrade_are_sent_or_suppressed(front: Front) -> None:
     assert (await front.hook("freqtrade", {"event": "status", "status": "running"})).status == 202
     assert (await front.hook("freqtrade", {"event": "strategy_msg", "msg": "watch BTC"})).status == 202

@@ -19,14 +19,11 @@ from signalpost.domain.trade import Trade, TradeState
 from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.alert import alert_card
-from signalpost.sinks.discord.cards.body import post
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
-from signalpost.sinks.discord.cards.signal import signal_card
+from signalpost.sinks.discord.cards.signal import event_card, signal_card
 from signalpost.sinks.discord.cards.view import MessageLink, View
-from signalpost.sinks.discord.cards.wording import NOTE, number_text, prefixed, ticket_symbol
-from signalpost.sinks.discord.escape import escaped
 from signalpost.sinks.evidence import Loss, Unwanted
 from signalpost.sinks.port import Item, Shown
 
@@ -135,10 +132,7 @@ def _body_of_update(notification: Notification, signal: Signal, look: Look, view
     trade = _as_it_stands(notification, signal)
     if trade.end is not None:
         return signal_card(trade, look, view)
-    name = f"{ticket_symbol(signal.pair)} {number_text(trade, view)}"
-    headline = prefixed("INFO", f"{name}: {escaped(notification.event, NOTE)}", view)
-    without_ticket = signal_card(trade, look, msgspec.structs.replace(view, is_edit=True))
-    return post(look, [headline], without_ticket["embeds"])
+    return event_card(trade, notification.event, look, view)
 
 
 def _as_it_stands(notification: Notification, signal: Signal) -> Trade:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -246,7 +247,16 @@ def test_an_update_without_a_trade_names_its_event_and_never_begins_with_a_side(
     assert first == f"INFO · EURUSD #{short_id(signal().signal_id)}"
     assert event.startswith(rest.rstrip("…"))
     assert not pings(body)
-    assert body["embeds"] == message(item(signal()))["embeds"]
+    (embed,) = body["embeds"]
+    assert embed["title"] == "EUR/USD"
+    assert all(price in embed["description"] for price in ("1.16344", "1.15780"))
+    assert not any(word in embed["description"] for word in ("BUY", "Enter by"))
+
+
+@pytest.mark.parametrize("copy", [TierCopy(delay=timedelta(minutes=5)), TierCopy(hidden=frozenset({Hidden.STOP}))])
+def test_an_update_without_a_trade_shows_no_level_to_a_tier_that_gets_less_or_later(copy: TierCopy) -> None:
+    body = json.dumps(message(item(signal(), event="half time"), look=Look(copies={UserTier.FREE: copy})))
+    assert not any(text in body for text in ("1.16344", "1.15780", "premium"))
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ from signalpost.sinks.discord.cards.wording import (
     name_of,
     number_text,
     packed,
+    prefixed,
     price_text,
     replay_mark,
     risk_text,
@@ -89,6 +90,23 @@ def signal_card(trade: Trade, look: Look, view: View) -> dict[str, Any]:
     if view.is_edit:
         return edit(None if is_new(trade) and _is_as_opened(trade) else "", embeds, attachments)
     return post(look, [*_content(trade, look, view), mention(role)], embeds, role=role, attachments=attachments)
+
+
+def event_card(trade: Trade, event: str, look: Look, view: View) -> dict[str, Any]:
+    """The body of a message on an event of a trade that is not in the signal book. Nobody should enter by it.
+
+    It says more than its name only to readers who get everything at once.
+    """
+    name = f"{ticket_symbol(trade.signal.pair)} {number_text(trade, view)}"
+    facts = [*_levels(trade, view, _Cut.NOTHING), *_own_lines(trade, look, view, _Cut.NOTHING)]
+    made = embed(
+        [] if view.is_copy else facts,
+        colour_of(trade, view, look.colours),
+        trade.signal.known_at,
+        footer(look, number_text(trade, view), marks=view.marks),
+        name_of(trade.signal.pair),
+    )
+    return post(look, [prefixed("INFO", f"{name}: {escaped(event, NOTE)}", view)], [made])
 
 
 def _role(trade: Trade, look: Look, view: View) -> str | None:

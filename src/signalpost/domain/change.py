@@ -4,6 +4,7 @@ A missing time is not compared, so the same call twice is one change. A change t
 candles: it may lie in the past, and carries `flags` for the trade. Any other was reported by a person or a program.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -232,9 +233,14 @@ Change = Fill | Update | Close | CancelOrder | ExpireOrder | Correct | Reopen | 
 """What can happen to a signal after it was opened."""
 
 
+_DIGITS = re.compile(r"\d{1,9}", re.ASCII)
+"""A whole number as text, as some programs send it."""
+
+
 def _number(value: object, name: str) -> int:
-    if type(value) is int and value >= 1:
-        return value
+    number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+    if type(number) is int and number >= 1:
+        return number
     raise InvalidValue.of(name, value, "use the number of a target, from 1", code="out-of-range", limit="1 or more")
 
 

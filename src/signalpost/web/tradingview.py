@@ -37,6 +37,7 @@ TEMPLATE = (
     '{"ticker": "{{ticker}}", "interval": "{{interval}}", "action": "buy", "price": "{{close}}", "time": "{{time}}"}'
 )
 _STRATEGY = "TradingView"
+_ANY_PRICE = 1
 _OWN_NAMES = {
     "pair": "ticker",
     "timeframe": "interval",
@@ -134,6 +135,8 @@ def read(raw: bytes, token: Token) -> tuple[Parsed, SendOptions]:
     others = () if action is _UNKNOWN else _ONLY_OF_ENTRIES
     sent = {field: found.fields.pop(field) for field in others if field in found.fields}
     levels = None if action.left == 0 else _levels(action, sent, found, faults)
+    if action.left == 1:  # levels do not depend on the price
+        found = found.or_else("entry_price", _ANY_PRICE)
     made = _made(found, action.side or SignalType.BUY, faults)
     if action.left == 1 and levels is None:
         return Ignored(f"not sent: {action.without_levels}"), options

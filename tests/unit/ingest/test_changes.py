@@ -18,6 +18,7 @@ AT = "2026-11-27T14:00:00Z"
     ("verb", "data", "change"),
     [
         ("update", {"stop": "be", "target_hit": 1}, Update(stop_at_entry=True, target_hit=1)),
+        ("update", {"target_hit": "2"}, Update(target_hit=2)),
         ("update", {"stop_loss": 1.1, "note": "n"}, Update(stop_loss="1.1", note="n")),
         ("update", {"close": "50%", "price": "1.2"}, Update(close_part=50, price="1.2")),
         ("update", {"Close Part": 50, "price": 1.2, "time": AT}, Update(close_part=50, price="1.2", at=AT)),
@@ -42,6 +43,7 @@ def test_a_change_is_read_from_its_fields(verb: str, data: dict[str, Any], chang
         ("update", {}, {("missing", "stop_loss")}),
         ("update", {"stop": 0}, {("missing", "stop_loss")}),
         ("update", {"target_hit": "x"}, {("out-of-range", "target_hit")}),
+        ("update", {"target_hit": "0"}, {("out-of-range", "target_hit")}),
         ("update", {"close": 50}, {("missing", "price")}),
         ("update", {"close": 50, "price": "x"}, {("not-a-number", "price")}),
         ("update", {"stop": 1, "sl": 2}, {("conflict", "sl")}),

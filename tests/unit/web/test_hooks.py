@@ -328,6 +328,13 @@ async def test_a_change_of_stop_and_targets_is_an_update(front: Front) -> None:
     assert await alert(front, action="update", sl="x", tp="-") == (422, "not-a-number")
 
 
+async def test_an_update_needs_no_price(front: Front) -> None:
+    await alert(front, sl="1.16")
+    update = {name: value for name, value in ALERT.items() if name != "price"} | {"action": "update", "sl": "be"}
+    assert (await front.hook("tradingview", update)).body["outcome"] == "accepted"
+    assert await book(front, "stop") == [("1.1634",)]
+
+
 async def test_a_stop_that_is_set_back_is_another_update_unless_it_is_a_repeat(front: Front) -> None:
     await alert(front, sl="1.16")
     for hour, stop in enumerate(("1.161", "1.16", "1.161")):

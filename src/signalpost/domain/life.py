@@ -229,18 +229,9 @@ def _close(trade: Trade, change: Close, at: datetime) -> Trade:
     trade = trade if change.note is None else trade.but(note=change.note)
     if change.reason is CloseReason.TIME:
         if not change.from_feed:
-            _refuse(
-                trade, "only the service closes with the reason time: use another one, and its price", "reason", "time"
-            )
+            _refuse(trade, "only the service closes with the reason time: use another one", "reason", "time")
         return _flagged(_ended(trade, End(at, CloseReason.TIME)), Flag.NOT_FOLLOWED)
-    price = change.price
-    if price is None and change.reason is CloseReason.STOP:
-        price = trade.stop
-    if price is None and change.reason is CloseReason.TARGET and trade.hits < len(trade.targets):
-        price = trade.targets[-1].price
-    if price is None:
-        _refuse(trade, "give the price at which it was closed", "price")
-    trade.signal.pair.check_price(price, "price")
+    price = _end_price(trade, change)
     if change.reason is CloseReason.TARGET:
         trade = _targets_up_to(trade, price, at)
     if trade.state is TradeState.CLOSED:
@@ -249,6 +240,18 @@ def _close(trade: Trade, change: Close, at: datetime) -> Trade:
     closed = trade.but(parts=(*trade.parts, part))
     closed = _flagged(closed, Flag.REPORTED) if part.is_reported else closed
     return _ended(closed, End(at, change.reason, price))
+
+
+def _end_price(trade: Trade, change: Close) -> Decimal:
+    last_target = trade.targets[-1].price if trade.hits < len(trade.targets) else None
+    usual = {CloseReason.STOP: trade.stop, CloseReason.TARGET: last_target}.get(change.reason)
+    price = usual if change.price is None else change.price
+    if price is None:
+        _refuse(trade, "give the price at which it was closed", "price")
+    trade.signal.pair.check_price(price, "price")
+    if not (change.from_feed or trade.can_end_by(change.reason, price)):
+        _refuse(trade, f"at {price} it was not closed by its {change.reason}: use manual", "price", str(price))
+    return price
 
 
 def _targets_up_to(trade: Trade, price: Decimal, at: datetime) -> Trade:

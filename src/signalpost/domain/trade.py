@@ -186,6 +186,13 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
         """The price gained from the entry to `price`, exactly; negative for a loss."""
         return difference(price, self.entry) if self.signal.signal_type.sign > 0 else difference(self.entry, price)
 
+    def can_end_by(self, reason: CloseReason, price: Decimal) -> bool:
+        """Whether `price` fits a reason: a stop makes no gain beyond the stop in force, and a target no loss."""
+        gain = self.gain(price)
+        if reason is CloseReason.STOP and self.stop is not None:
+            return gain <= max(Decimal(0), self.gain(self.stop))
+        return reason is not CloseReason.TARGET or gain >= 0
+
 
 def is_news(before: Trade, after: Trade) -> bool:
     """Whether a change needs a companion: any change except a note and a market order's fill."""

@@ -180,7 +180,11 @@ def _exited(data: Template, token: Token) -> Parsed:
     # A freqtrade without `is_final_exit` still says with `sub_trade` that a part was sold.
     if final != "false" and (final == "true" or _word(data.value("sub_trade", "")) != "true"):
         close = Close(price=price, reason=_REASON_BY_EXIT.get(word, CloseReason.MANUAL), note=note)
-        return Parsed(_change(data, token, pair, close))
+        by_hand = Close(price=price, note=word)  # a trailing stop that was not reported, or a roi in loss
+        change = _change(data, token, pair, close)
+        return Parsed(
+            change._replace(change_of=lambda trade: close if trade.can_end_by(close.reason, price) else by_hand)
+        )
     sold, stake, entry, leverage = (_number(data.value(name)) for name in (*_OF_PART, "leverage"))
     if not (sold and stake and entry):
         advice = f"Add {', '.join(_OF_PART)} to the dict"

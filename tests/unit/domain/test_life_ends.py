@@ -39,6 +39,23 @@ class TestClose:
         assert trade(gapped.but(from_feed=False)).flags == (Flag.REPORTED,), "a person sets no flags"
         assert not trade(gapped).parts[0].is_reported
 
+    @pytest.mark.parametrize(
+        ("reason", "price", "stop"),
+        [("stop", "1.1200", None), ("stop", "1.1001", None), ("stop", "1.1041", "1.1040"), ("target", "1.0999", None)],
+    )
+    def test_a_price_that_its_reason_cannot_have_is_refused(self, reason: str, price: str, stop: str | None) -> None:
+        changes = () if stop is None else (Update(stop_loss=stop),)
+        fault = refused(trade(*changes), Close(price=price, reason=reason))
+        assert (fault.field, fault.value) == ("price", price)
+        assert trade(*changes, Close(price=price, reason=reason, from_feed=True)).end is not None
+
+    @pytest.mark.parametrize(("reason", "price"), [("stop", "1.0999"), ("stop", "1.1000"), ("target", "1.1000")])
+    def test_a_stop_may_slip_and_a_target_need_not_gain(self, reason: str, price: str) -> None:
+        assert trade(Close(price=price, reason=reason)).end is not None
+
+    def test_without_a_stop_of_its_own_any_price_may_be_that_of_a_stop(self) -> None:
+        assert trade(Close(price="1.1200", reason="stop"), stop_loss=None, targets=()).end is not None
+
     def test_the_last_target_gives_its_own_price(self) -> None:
         closed = trade(Close(reason="target"))
         assert [part.price for part in closed.parts] == [D("1.1050"), D("1.1100"), D("1.1150")]

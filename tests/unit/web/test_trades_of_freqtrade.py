@@ -35,6 +35,15 @@ async def test_a_trade_of_freqtrade_is_shown_from_entry_to_exit(front: Front) ->
     assert not any(amount in json.dumps(card) for amount in ("7.5", "612.345"))
 
 
+@pytest.mark.parametrize(("word", "price"), [("trailing_stop_loss", "70000"), ("roi", "61000")])
+async def test_an_exit_at_a_price_that_its_reason_cannot_have_is_by_hand(front: Front, word: str, price: str) -> None:
+    """Such as a trailing stop, which freqtrade moves without a word."""
+    await front.hook("freqtrade", {**ENTRY, **DATE, "open_rate": "61234.5", "stop_loss": "60000"})
+    answer = await front.hook("freqtrade", {**EXIT, **DATE, "exit_reason": word, "close_rate": price})
+    assert answer.body["outcome"] == "accepted"
+    assert await book(front) == ["BUY closed manual"]
+
+
 async def test_parts_of_a_freqtrade_trade_are_closed(front: Front) -> None:
     """Half, and then half of the rest. freqtrade sends the amount that was sold, and the stake that is left."""
     await front.hook("freqtrade", {**ENTRY, **DATE, "open_rate": "60000", "leverage": "2.0"})

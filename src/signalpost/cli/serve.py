@@ -161,10 +161,14 @@ def service_api_of(service: AsyncNotificationService) -> "ServiceApi":
 
     runtime = service._runtime
 
-    async def take(payload: Payload, options: SendOptions, tiers: frozenset[UserTier]) -> Ticket:
+    async def take(
+        payload: Payload, options: SendOptions, tiers: frozenset[UserTier], closes: int | None = None
+    ) -> Ticket:
         if (intake := runtime.intake) is None:
             return runtime.not_running
-        accept = partial(intake.accept, payload, priority=options.priority, context=options.context, tiers=tiers)
+        accept = partial(
+            intake.accept, payload, priority=options.priority, context=options.context, tiers=tiers, closes=closes
+        )
         return of_several([await accept(user_tier=tier, hold=False) for tier in options.each_tier])
 
     async def amend(

@@ -106,15 +106,19 @@ class Intake:
         context: Mapping[str, object] | None = None,
         about: str | None = None,
         tiers: frozenset[UserTier] | None = None,
+        closes: int | None = None,
         hold: bool = True,
     ) -> Ticket:
         """Accept one notification, and return its ticket once it is saved.
 
-        With `tiers`, the repeat of a signal is refused if that was sent to any other tier.
+        With `tiers`, the repeat of a signal is refused if that was sent to any other tier. `closes` is the number of
+        the trade that a new signal reverses.
         If the store is unavailable, the notification is held in memory, or refused without `hold`; the ticket says so.
         Raises InvalidValue for invalid arguments, and StoreClosed after the outbox is closed.
         """
         new = self._new(payload, event, priority, user_tier, context, about)._replace(tiers=tiers)
+        if closes is not None:
+            new = new._replace(notification=new.notification.but(closes=closes))
         if self._held and _is_routed(new):
             return self._hold(new, _RECOVERING, hold=hold)
         try:

@@ -88,6 +88,8 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     """The destination that it reports on; it is never sent there."""
     number: int | None = None
     """Of the trade that a new signal opened; None outside the signal book."""
+    closes: int | None = None
+    """The number of the trade that a new signal reverses."""
     trade: Trade | None = None
     """The trade after a change that this reports."""
     before: Trade | None = None
@@ -120,7 +122,8 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     def shown(self) -> Trade | None:
         """The trade that the card of a signal shows; None for an update of an earlier version, and all else."""
         if self.trade is None and self.event == NEW and isinstance(self.payload, Signal):
-            return opened(self.payload, self.number or 0, (self.user_tier,), self.accepted_at, self.context)
+            trade = opened(self.payload, self.number or 0, (self.user_tier,), self.accepted_at, self.context)
+            return trade if self.closes is None else trade.but(closes=self.closes)
         return self.trade
 
     @property

@@ -110,6 +110,8 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     opened_at: datetime
     """When it was accepted."""
     changed_at: datetime
+    closes: int | None = None
+    """The number of the trade that it reverses; None if it reverses none."""
     fill: Filled | None = None
     first_stop: Decimal | None = None
     """The stop from which R counts: the one at the fill."""

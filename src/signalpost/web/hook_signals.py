@@ -1,6 +1,6 @@
 """Opens signals for hooks, and finds the ones that a hook opened in the signal book to change them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -51,16 +51,19 @@ class HookSignals:
 
     async def open(self, signal: Signal, options: SendOptions, is_own: IsOwn, tiers: frozenset[UserTier]) -> Ticket:
         """Accept a new signal. At its price it closes the live ones that it reverses: older ones of the other side."""
-        ticket = await self._service.take(signal, options, tiers)
-        if ticket.outcome is Outcome.REFUSED or signal.order is not OrderKind.MARKET:
+        if signal.order is not OrderKind.MARKET:
+            return await self._service.take(signal, options, tiers)
+        old = _reversed(await self._live(signal.pair, is_own, tiers), signal)
+        closes = next((trade.number for trade in old if {*options.each_tier} <= {*trade.tiers}), None)
+        ticket = await self._service.take(signal, options, tiers, closes)
+        if ticket.outcome is Outcome.REFUSED:
             return ticket
         live = await self._live(signal.pair, is_own, tiers)
         new = next((trade for trade in live if trade.signal.signal_id == signal.signal_id), None)
         if new is None:  # a repeat of one that has ended since
             return ticket
-        older = (each for each in live[live.index(new) :] if each.number < new.number and each.state is TradeState.OPEN)
         reversal = Close(price=signal.entry_price, reason=CloseReason.REVERSED)
-        for trade in takewhile(lambda each: each.signal.signal_type is not signal.signal_type, older):
+        for trade in _reversed([each for each in live if each.number < new.number], signal):
             closed = await self._changed(trade, lambda _: reversal, None, tiers)
             if closed.cause is Refusal.STORE:  # the repeat of the request will close it
                 return closed
@@ -139,6 +142,12 @@ class HookSignals:
 def id_prefix(token: str) -> str:
     """The beginning of the ids of all signals that a token's hook opens."""
     return f"{token}:"
+
+
+def _reversed(live: Iterable[Trade], signal: Signal) -> Sequence[Trade]:
+    """The open trades that a new signal reverses: those of the other side since the last one of its own."""
+    older = (each for each in live if each.signal.timestamp <= signal.timestamp and each.state is TradeState.OPEN)
+    return list(takewhile(lambda each: each.signal.signal_type is not signal.signal_type, older))
 
 
 def _position(live: Sequence[Trade]) -> Sequence[Trade]:

@@ -16,11 +16,12 @@ from signalpost.ingest.send_options import SendOptions
 class Take(Protocol):
     """Accept a payload and return once it is stored; refuse it if the store is unavailable.
 
-    The repeat of a signal that was sent to other tiers than these is refused.
+    The repeat of a signal that was sent to other tiers than these is refused. `closes` is the number of the trade that
+    a new signal reverses.
     """
 
     def __call__(
-        self, payload: Payload, options: SendOptions, tiers: frozenset[UserTier]
+        self, payload: Payload, options: SendOptions, tiers: frozenset[UserTier], closes: int | None = None
     ) -> Coroutine[Any, Any, Ticket]:
         """Return the ticket."""
         ...

@@ -168,6 +168,32 @@ async def test_a_reversal_closes_the_signal_of_the_other_side_at_its_price(front
     assert await book(front) == ["BUY closed reversed", "SELL closed manual"]
 
 
+async def cards(front: Front) -> list[tuple[str, str]]:
+    """The content of each card, and what it shows."""
+    assert await front.service.drain(30) == []
+    messages = front.sandbox.discord.guild.messages("signals-free")
+    return [(each["content"], each["embeds"][0]["description"]) for each in messages if each["embeds"]]
+
+
+async def test_a_reversal_says_which_signal_to_close_first(front: Front) -> None:
+    await alert(front)
+    await alert(front, **REVERSAL)
+    (_, old), (content, new) = await cards(front)
+    assert "Closes #1 first" in content.splitlines()
+    assert (new.splitlines()[0], "Closes" in old) == ("**Closes Card #1 first**", False)
+    await alert(front, **{**FLIP, "action": "update", "comment": "a note"})
+    assert (await cards(front))[1][1].splitlines()[0] == "**Closes Card #1 first**"
+    await alert(front, **{**CLOSE, "time": "2099-01-01T08:00:00Z"})
+    await alert(front, time="2099-01-01T12:00:00Z")
+    assert not any("Closes" in text for text in (await cards(front))[2])
+
+
+async def test_a_tier_that_never_saw_the_old_signal_is_not_sent_its_number(front: Front) -> None:
+    await alert(front, "premium")
+    await front.hook("tradingview", {**ALERT, **REVERSAL, "tiers": "free, premium"}, "premium")
+    assert not any("Closes" in text for text in (await cards(front))[0])
+
+
 async def test_an_order_that_waits_reverses_nothing_and_is_not_reversed(front: Front) -> None:
     await alert(front)
     assert (await alert(front, action="sell", order_type="limit", time="2099-01-01T04:00:00Z"))[0] == 202

@@ -74,7 +74,8 @@ class Book:
             found = notification_in((self._tx.first(sql.OPENING, (row.opening,)) or (None,))[0])
             if not isinstance(found, Notification) or not isinstance(found.payload, Signal):
                 return None
-            return self._as_ended(row, opened(found.payload, row.number, row.tiers, found.accepted_at, found.context))
+            trade = opened(found.payload, row.number, row.tiers, found.accepted_at, found.context)
+            return self._as_ended(row, trade if found.closes is None else trade.but(closes=found.closes))
         except _READS:
             return None
 

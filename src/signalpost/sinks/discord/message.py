@@ -23,7 +23,7 @@ from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
 from signalpost.sinks.discord.cards.signal import event_card, signal_card
-from signalpost.sinks.discord.cards.view import MessageLink, View
+from signalpost.sinks.discord.cards.view import CardLink, MessageLink, View
 from signalpost.sinks.evidence import Loss, Unwanted
 from signalpost.sinks.port import Item, Shown
 
@@ -116,7 +116,8 @@ def _body_of_signal(item: Item, signal: Signal, look: Look, view: View, guild: s
     if (step := _step(item, guild)) is not None:
         return companion([step], look, view)
     if (trade := notification.shown) is not None:
-        return signal_card(trade, look, view)
+        closes = None if trade.closes is None else CardLink(trade.closes)
+        return signal_card(trade, look, msgspec.structs.replace(view, closes=closes))
     return _body_of_update(notification, signal, look, view)
 
 

@@ -116,7 +116,8 @@ def _updated(trade: Standing, change: Change) -> Standing:
             if not hit.is_live:
                 return hit
             return _moved(hit, hit.entry)._replace(news=hit.news) if hit.hits > trade.hits else _moved(hit, hit.entry)
-        case "part" if (part := (Fraction(change.number), change.pips)) not in trade.parts:
+        case "part":
+            part = (Fraction(change.number), change.pips)
             closed = trade._replace(parts=(*trade.parts, part), news=f"{change.number}% CLOSED")
             return closed if closed.open_share else _ended(trade, closed, "closed", "manual")
         case _:

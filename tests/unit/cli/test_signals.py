@@ -262,5 +262,5 @@ def test_the_repeat_of_a_close_by_pair_is_a_duplicate(book: Folder, by_pair: tup
     assert run(book, "signals", "close", "EURUSD", "--price", "1.1030").exit_code == 2
     assert run(book, "signals", "close", "--pair", "EURUSD", "--price", "1.1030").stdout == ""
     assert run(book, "signals", "close", "nobody-called-this", "--price", "1.1020").exit_code == 2
-    publish(book, *EURO, "--id", "newer", "--time", "2026-01-05T00:00:00Z")
+    publish(book, *EURO, "--id", "newer")
     assert change(book, *close)["signal_id"] == "newer"

@@ -62,9 +62,15 @@ class Driver:
         return f"{self._made:04}"
 
     async def open(
-        self, made: Signal, *lanes: str, tier: UserTier = UserTier.FREE, run: str | None = None
+        self,
+        made: Signal,
+        *lanes: str,
+        tier: UserTier = UserTier.FREE,
+        run: str | None = None,
+        closes: int | None = None,
     ) -> PutResult:
         notification = notification_of(made, user_tier=tier, ticket_id=self._id(), accepted_at=self.now, run=run)
+        notification = notification.but(closes=closes)
         deliveries = tuple(NewDelivery(lane, 0) for lane in lanes or (A,))
         item = NewNotification(notification, deliveries, self.now + timedelta(days=1))
         return (await self.outbox.do(Put((item,))))[0]

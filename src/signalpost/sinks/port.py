@@ -32,6 +32,8 @@ class Item(NamedTuple):
     """Why the card was lost that it replaces; None if it replaces none."""
     tier: UserTier | None = None
     """The tier that it is meant for here; None for that of the notification."""
+    closes: Shown | None = None
+    """The message that shows the trade which its trade reverses, to be linked to."""
 
 
 class Answer(NamedTuple):

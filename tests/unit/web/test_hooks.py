@@ -177,12 +177,14 @@ async def cards(front: Front) -> list[tuple[str, str]]:
 
 async def test_a_reversal_says_which_signal_to_close_first(front: Front) -> None:
     await alert(front)
+    await cards(front)
     await alert(front, **REVERSAL)
     (_, old), (content, new) = await cards(front)
     assert "Closes #1 first" in content.splitlines()
     assert (new.splitlines()[0], "Closes" in old) == ("**Closes Card #1 first**", False)
     await alert(front, **{**FLIP, "action": "update", "comment": "a note"})
-    assert (await cards(front))[1][1].splitlines()[0] == "**Closes Card #1 first**"
+    line = (await cards(front))[1][1].splitlines()[0]  # now that the server is known, with a link
+    assert line.startswith("**Closes [Card #1](https://discord.com/channels/")
     await alert(front, **{**CLOSE, "time": "2099-01-01T08:00:00Z"})
     await alert(front, time="2099-01-01T12:00:00Z")
     assert not any("Closes" in text for text in (await cards(front))[2])

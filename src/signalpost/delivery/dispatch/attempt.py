@@ -95,7 +95,8 @@ class SendResult(NamedTuple):
 async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], seconds: float) -> SendOutcome:
     """Send the entries as one message, cut off after so many seconds. Raises nothing but CancelledError."""
     items = [
-        Item(entry.notification, entry.delivery.may_repeat, entry.card, entry.replaces, entry.tier) for entry in entries
+        Item(entry.notification, entry.delivery.may_repeat, entry.card, entry.replaces, entry.tier, entry.closes)
+        for entry in entries
     ]
     try:
         async with asyncio.timeout(seconds) as deadline:

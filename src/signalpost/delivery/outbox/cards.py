@@ -136,7 +136,8 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
         return row.moved(DeliveryState.SUPERSEDED, OUTDATED)
     if card.delay and _is_served_before(tx, card):
         return _put_off(row, now)
-    return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.loss, card.tier)
+    closes = _reversed_card(tx, notification, card)
+    return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.loss, card.tier, closes)
 
 
 def _put_off(row: Row, now: datetime) -> Row:
@@ -192,6 +193,13 @@ def _linked(tx: Transaction, card: CardRow) -> Shown | None:
         return card.message
     found = tx.first(sql.RECENT_GUILD, (card.destination,))
     return card.message._replace(guild=None if found is None else found[0])
+
+
+def _reversed_card(tx: Transaction, notification: Notification, card: CardRow) -> Shown | None:
+    """The message that shows the trade which the trade of `card` reverses."""
+    number = notification.closes if notification.trade is None else notification.trade.closes
+    found = None if number is None else tx.first(sql.CARD_OF_NUMBER, (number, card.destination))
+    return None if found is None else _linked(tx, _card(found))
 
 
 def _is_served_before(tx: Transaction, card: CardRow) -> bool:

@@ -79,6 +79,8 @@ class OutboxEntry(NamedTuple):
     """In a lease: why the message was lost that this one replaces; None if none was."""
     tier: UserTier | None = None
     """In a lease: the tier of its card."""
+    closes: Shown | None = None
+    """In a lease: the message that shows the trade which its trade reverses."""
 
     @property
     def is_edit(self) -> bool:

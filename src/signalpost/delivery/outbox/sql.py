@@ -144,6 +144,7 @@ SELECT sequence, destination, tier, open_until, release_at, delay, shows_ended, 
   posted_version, first_shown_at, is_doubtful, replacements, loss, is_stopped, channel, guild, webhook, digest
 FROM card LEFT JOIN message USING (destination, message_id) WHERE sequence"""
 CARD = f"{CARDS} = ? AND destination = ?"
+CARD_OF_NUMBER = f"{CARDS} = (SELECT sequence FROM trade WHERE run IS NULL AND number = ?) AND destination = ?"
 RECENT_GUILD = """
 SELECT guild FROM (SELECT guild FROM message WHERE destination = ? ORDER BY message_id DESC LIMIT 20)
 WHERE guild IS NOT NULL LIMIT 1"""

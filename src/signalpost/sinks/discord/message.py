@@ -116,7 +116,7 @@ def _body_of_signal(item: Item, signal: Signal, look: Look, view: View, guild: s
     if (step := _step(item, guild)) is not None:
         return companion([step], look, view)
     if (trade := notification.shown) is not None:
-        closes = None if trade.closes is None else CardLink(trade.closes)
+        closes = None if trade.closes is None else CardLink(trade.closes, _link(item.closes, guild))
         return signal_card(trade, look, msgspec.structs.replace(view, closes=closes))
     return _body_of_update(notification, signal, look, view)
 

@@ -273,6 +273,14 @@ def test_an_end_without_a_trade_is_shown_as_the_signal_says(state: dict[str, Any
     assert message(item(signal(**state), event="closed", number=7))["content"] == content
 
 
+@pytest.mark.parametrize("card", [SHOWN, None])
+def test_a_reversal_names_the_card_that_it_closes_and_links_to_it(card: Shown | None) -> None:
+    body = message(Item(notification(signal(), number=8, closes=7), closes=card))
+    name = "Card #7" if card is None else "[Card #7](https://discord.com/channels/3/5/77)"
+    assert "Closes #7 first" in body["content"].splitlines()
+    assert body["embeds"][0]["description"].splitlines()[0] == f"**Closes {name} first**"
+
+
 def test_the_trade_decides_and_not_the_status_of_the_signal() -> None:
     _, now = changed(Close(price="1.15780", reason="stop"))
     assert message(Item(now))["content"].startswith(f"STOPPED · EURUSD #{short_id(signal().signal_id)} · -1.00R")

@@ -176,7 +176,7 @@ def _title(trade: Trade, view: View) -> str:
     if not is_new(trade):
         state = state_text(trade, view)
         has_room = len(before) + min(len(name), SHORTEST_NAME) + len(DOT) + len(state) <= _TITLE
-        return headline(before, name, f"{DOT}{state}", _TITLE) if has_room else f"{before}{state}"
+        return headline(before, name, f"{DOT}{state}", _TITLE) if has_room else headline(before, state, "", _TITLE)
     before += f"{order_text(signal)} "
     with_kind = f"{name} perp" if is_perpetual(signal.pair) else name
     timeframe = "" if signal.timeframe is None else f"{DOT}{signal.timeframe}"

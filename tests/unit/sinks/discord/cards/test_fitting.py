@@ -200,6 +200,13 @@ def test_an_end_at_a_typed_stop_names_its_price() -> None:
     assert "-# 50% at TP1, 50% at 1.07700" in lines(end)
 
 
+def test_a_title_of_a_replay_is_cut_if_its_result_is_too_long() -> None:
+    fields = {**FX, "pair": "US500", "entry_price": "5842.5", "stop_loss": None, "targets": ()}
+    title = embed(trade(1, fields, Close(price="5842.6", reason="reversed", at=NOON)), View(run="march"))["title"]
+    assert len(title) <= 30
+    assert title.startswith("REPLAY · ▲ REVERSED +0.1 ")
+
+
 def test_a_footer_keeps_the_number_whatever_its_length() -> None:
     made = embed(trade(10**25, FX), View(may_repeat=True))
     assert made["footer"]["text"] == f"#{10**25} · may repeat"

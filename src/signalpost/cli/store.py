@@ -137,7 +137,7 @@ def only(name: str, found: Sequence[BookEntry]) -> BookEntry:
     """The only trade that was found. Raises InvalidValue if there is none, or more than one."""
     if not found:
         text = (
-            f"no signal has the id, short id or number {shown(name)}, and no live signal that pair. "
+            f"no signal has the id, short id or number {shown(name)}, and no live signal has that pair. "
             "`signalpost signals list` shows all signals"
         )
         raise InvalidValue(text, code="unknown-signal", field="id", value=shown(name))

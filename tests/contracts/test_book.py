@@ -17,7 +17,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import TradeState
-from tests.contracts.book_driver import MINUTE, A, B, Driver, signal
+from tests.contracts.book_driver import MINUTE, A, B, Driver, damage, signal
 
 _S = DeliveryState
 
@@ -279,6 +279,14 @@ async def test_a_second_tier_adds_its_destination_in_the_present_state(book: Dri
     (found,) = await book.find("s1")
     assert (found.trade.tiers, found.trade.version) == ((UserTier.PREMIUM, UserTier.FREE), 2)
     assert (await book.open(signal(), A)).outcome is Outcome.DUPLICATE
+
+
+async def test_the_same_tier_adds_another_destination_even_of_a_damaged_trade(book: Driver) -> None:
+    await book.open(signal(), B)
+    added = await book.open(signal(), A)
+    assert (added.outcome, added.added) == (Outcome.ACCEPTED, (A,))
+    damage(book, "UPDATE trade SET body = 'damaged'")
+    assert (await book.open(signal(), "signals-more")).added == ("signals-more",)
 
 
 async def test_a_trade_outlives_its_notification_and_its_key(book: Driver) -> None:

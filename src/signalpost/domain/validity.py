@@ -42,11 +42,7 @@ def _in_market_time(pair: Instrument, start: datetime, lasts_for: timedelta) -> 
     So the last signal of Friday is still valid when the market opens on Sunday evening in New York.
     """
     kind = pair.asset_class
-    if kind is None or not kind.has_sessions:
-        return lasts_for
-    with suppress(OverflowError):
-        return until_traded(start, lasts_for)
-    return lasts_for
+    return until_traded(start, lasts_for) if kind is not None and kind.has_sessions else lasts_for
 
 
 def of_companion(timeframe: Timeframe | None) -> timedelta:

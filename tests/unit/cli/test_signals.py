@@ -261,6 +261,7 @@ def test_the_repeat_of_a_close_by_pair_is_a_duplicate(book: Folder, by_pair: tup
     assert (again["outcome"], again["signal_id"], again["version"]) == ("duplicate", "mine", 2)
     assert run(book, "signals", "close", "EURUSD", "--price", "1.1030").exit_code == 2
     assert run(book, "signals", "close", "--pair", "EURUSD", "--price", "1.1030").stdout == ""
-    assert run(book, "signals", "close", "nobody-called-this", "--price", "1.1020").exit_code == 2
+    for unknown in ("nobody-called-this", "no pair at all"):
+        assert run(book, "signals", "close", unknown, "--price", "1.1020").exit_code == 2
     publish(book, *EURO, "--id", "newer")
     assert change(book, *close)["signal_id"] == "newer"

@@ -308,3 +308,20 @@ def test_close_tries_once_more_to_save_held_notifications() -> None:
         assert await IntakeHarness().intake.close() == 0
 
     run_virtual(scenario())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"status": "CLOSED"}, {"status": "CANCELLED"}, {"status": "EXPIRED"}, {"status": "FILLED", "order": "limit"}],
+)
+async def test_a_new_signal_that_has_ended_is_rejected(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        await IntakeHarness().intake.accept(signal(**fields))
+    assert (caught.value.field, caught.value.code) == ("status", "not-live")
+    assert await IntakeHarness().intake.accept(signal(**fields), event="closed")
+
+
+async def test_the_words_for_versions_are_not_events_of_callers() -> None:
+    with pytest.raises(InvalidValue) as caught:
+        await IntakeHarness().intake.accept(signal(), event="v2")
+    assert (caught.value.field, caught.value.code) == ("event", "reserved")

@@ -10,8 +10,7 @@ from signalpost import AsyncNotificationService
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.change import ExpireOrder, Fill, Update
 from signalpost.domain.ticket import Outcome, Refusal
-from signalpost.domain.trade import Trade
-from signalpost.sandbox.server import Sandbox
+from signalpost.domain.trade import Trade, TradeState
 from signalpost.service import order_expiry
 from signalpost.testing.manual_clock import ManualClock
 from tests.unit.delivery.intake_harness import NOW, IntakeHarness
@@ -61,13 +60,13 @@ async def test_an_overdue_order_takes_no_change_by_hand(clock: ManualClock, chan
     assert (await harness.intake.amend("order", ExpireOrder())).outcome is Outcome.ACCEPTED
 
 
-async def test_a_service_expires_orders(
-    config_for: ConfigFor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_service_expires_orders(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order_expiry, "_EVERY", 0.01)
     async with AsyncNotificationService(config_for()) as service:
         order = signal(**(ORDER | {"stop_loss": "1.16", "targets": ["1.17"]}))
         await service.send_signal_async(order.but(good_until=order.known_at + timedelta(seconds=2), valid_until=None))
-        async with asyncio.timeout(20):
-            while not any("EXPIRED" in each["content"] for each in sandbox.discord.guild.messages("signals-free")):
+        async with asyncio.timeout(60):
+            while await service.signals(only_live=True):
                 await asyncio.sleep(0)
+        (entry,) = await service.signals()
+        assert entry.trade.state is TradeState.EXPIRED

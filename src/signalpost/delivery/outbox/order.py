@@ -41,11 +41,6 @@ class Row(NamedTuple):
     """Whether it will probably edit a card; not read again from the store."""
 
     @property
-    def place(self) -> tuple[int, int]:
-        """The sort key of its lane."""
-        return self.delivery.rank, self.number
-
-    @property
     def is_pending(self) -> bool:
         """Whether it is pending."""
         return self.delivery.state is DeliveryState.PENDING

@@ -264,6 +264,10 @@ def test_an_update_without_a_trade_shows_no_level_to_a_tier_that_gets_less_or_la
     [
         ({"status": "CLOSED", "current_price": "1.17190"}, "CLOSED · EURUSD #7 · +1.50R"),
         ({"status": "CLOSED", "current_price": "1.15780", "order": "limit"}, "CLOSED · EURUSD #7 · -1.00R"),
+        (
+            {"status": "CLOSED", "current_price": "1.17190", "stop_loss": "1.16344", "initial_stop": "1.15780"},
+            "CLOSED · EURUSD #7 · +1.50R",
+        ),
         ({"status": "EXPIRED"}, "INFO · EURUSD #7: closed"),
         ({"status": "CANCELLED", "order": "limit"}, "CANCELLED · EURUSD #7"),
         ({"status": "EXPIRED", "order": "stop"}, "EXPIRED · EURUSD #7, never filled"),

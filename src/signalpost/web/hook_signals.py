@@ -153,7 +153,7 @@ def _reversed(live: Iterable[Trade], signal: Signal) -> Sequence[Trade]:
 def _position(live: Sequence[Trade]) -> Sequence[Trade]:
     """The newest open trade, and the live ones of its side since the last open one of the other side.
 
-    If none is open, the newest order counts. Orders of the other side that wait are left out.
+    If none is open, the newest order counts. Waiting orders of the other side do not count.
     """
     newest = next((each for each in live if each.state is TradeState.OPEN), live[0] if live else None)
 

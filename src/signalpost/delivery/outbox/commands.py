@@ -333,7 +333,7 @@ class Open(Command[tuple[Delivery, ...]], frozen=True):
     notification_ids: tuple[str, ...] | None = None
     limit: int = 1000
     edits_held_in: frozenset[str] = frozenset()
-    """Destinations whose pending edits of cards are left out."""
+    """Destinations whose pending edits of cards do not count."""
 
 
 class History(Command[tuple[Attempt, ...]], frozen=True):

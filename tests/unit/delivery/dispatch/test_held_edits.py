@@ -1,4 +1,4 @@
-"""While Discord holds edits, nothing waits for them that need not, and nothing tries them in vain."""
+"""While Discord holds edits, nothing waits for them needlessly, and nothing tries them."""
 
 from signalpost.delivery.outbox.commands import Lease
 from signalpost.domain.change import Update

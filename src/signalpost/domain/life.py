@@ -39,7 +39,6 @@ _CLOCKS_DIFFER = timedelta(minutes=1)
 """How far a change may lie from now, because clocks differ. A feed's change may also lie in the past."""
 
 _POSSIBLE = {TradeState.PENDING: "fill, update, cancel, correct", TradeState.OPEN: "fill, update, close, correct"}
-_POSSIBLE_AT_THE_END = "reopen, a note"
 
 
 def opened(
@@ -85,7 +84,8 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
 
 def _changed(trade: Trade, change: Change, at: datetime, now: datetime) -> Trade:
     until = trade.signal.good_until if trade.state is TradeState.PENDING else None
-    if until is not None and until <= now and isinstance(change, Fill | Update | Correct) and not change.from_feed:
+    needs_order = isinstance(change, Fill | Correct) or (isinstance(change, Update) and not change.is_note)
+    if until is not None and until <= now and needs_order and not change.from_feed:
         _refuse(trade, f"its order was good until {iso(until)}", "good_until", iso(now), iso(until))
     try:
         return _RULES[type(change)](trade, change, at)
@@ -383,7 +383,7 @@ def _need_open(trade: Trade, field: str) -> None:
 
 
 def _refuse(trade: Trade, why: str, field: str, value: str | None = None, limit: str | None = None) -> NoReturn:
-    possible = _POSSIBLE.get(trade.state, _POSSIBLE_AT_THE_END)
+    possible = _POSSIBLE.get(trade.state, "reopen, a note")
     text = f"{trade.signal.signal_id} cannot change this way: {why}. Possible now: {possible}"
     raise NotPossible(text, code="not-possible", field=field, value=value, limit=limit)
 

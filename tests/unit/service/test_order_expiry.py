@@ -57,6 +57,7 @@ async def test_an_overdue_order_takes_no_change_by_hand(clock: ManualClock, chan
     clock.advance(timedelta(minutes=20))
     ticket = await harness.intake.amend("order", change)
     assert (ticket.outcome, ticket.cause) == (Outcome.REFUSED, Refusal.NOT_POSSIBLE)
+    assert (await harness.intake.amend("order", Update(note="It is over."))).outcome is Outcome.ACCEPTED
     assert (await harness.intake.amend("order", ExpireOrder())).outcome is Outcome.ACCEPTED
 
 

@@ -191,7 +191,7 @@ class OwnerWatch:
     async def _take_over(self, holder: str) -> None:
         try:
             await self._hooks.take_over(holder, is_first=False)
-        except Exception:
+        except Exception:  # whatever it is: release the store first
             await self._outbox.call(self._ownership.disown)  # others may be able to
             raise
         self._delivers, self.trouble = True, None

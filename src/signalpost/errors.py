@@ -6,6 +6,7 @@
     ├── InvalidCandleFile      a candle file cannot be trusted; has the file and line
     ├── OutOfOrder             a candle is not newer than the last one
     ├── NotPossible            a signal cannot change this way in its present state
+    ├── FeedFailed             a feed gave no usable answer
     ├── InvalidSnapshot        saved state is damaged or belongs to another configuration
     ├── StoreUnusable          an outbox cannot be opened: damaged, locked, read-only or of a newer version
     ├── StoreFailed            an outbox could not execute a command, and nothing was changed
@@ -120,6 +121,17 @@ class OutOfOrder(SignalpostError):
     """A candle is not newer than the one before it."""
 
     code = "out-of-order"
+
+
+class FeedFailed(SignalpostError):
+    """A feed gave no usable answer."""
+
+    code = "feed-failed"
+
+    def __init__(self, text: str = "", *, retry_after: float | None = None, **facts: str | None) -> None:
+        super().__init__(text, **facts)
+        self.retry_after = retry_after
+        """Seconds that the feed requires before the next request; None if it does not say."""
 
 
 class InvalidSnapshot(SignalpostError):

@@ -8,9 +8,9 @@ from typing import Any
 
 from signalpost.delivery.outbox import commands as c
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
-from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome
 
 OPEN = ("pending", "leased")

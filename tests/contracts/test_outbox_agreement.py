@@ -21,8 +21,8 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.outbox.verbs import execute
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.priority import NotificationPriority
-from signalpost.domain.stream_state import StreamState
 from signalpost.errors import CommandFailed
 from signalpost.testing.outbox_samples import MINUTE, START, notification
 from tests.contracts.outbox_model import OutboxModel

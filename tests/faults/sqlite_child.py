@@ -34,7 +34,7 @@ from signalpost.delivery.outbox.commands import (
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.delivery import Delivery, DeliveryState
-from signalpost.domain.stream_state import StreamState
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.ticket import Outcome
 from signalpost.testing.outbox_samples import START, notification, verdict
 

@@ -13,7 +13,7 @@ FILLS_ITS_DISK = """
 import resource, sys
 from signalpost.delivery.outbox.commands import Find, LoadState, Put, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.domain.stream_state import StreamState
+from signalpost.domain.ledger import StreamState
 from signalpost.errors import StoreFailed
 from signalpost.testing.outbox_samples import START, new, notification
 

@@ -17,8 +17,8 @@ from signalpost.config import Config
 from signalpost.delivery.routing import ranks_of
 from signalpost.delivery.tickets import of_several
 from signalpost.domain.change import Change
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Payload
-from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.ingest.send_options import SendOptions

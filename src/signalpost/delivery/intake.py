@@ -33,12 +33,12 @@ from signalpost.domain.change import Change
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Listener, Taken
 from signalpost.domain.former import former_ids
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Notification, Payload, notification_of
 from signalpost.domain.order import OrderKind
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
-from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.validity import OPEN_FOR

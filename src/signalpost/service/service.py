@@ -16,12 +16,12 @@ from signalpost.delivery.tickets import of_several
 from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill, Update
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import NEW, Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.reports import Alert
 from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
-from signalpost.domain.stream_state import StreamState
 from signalpost.domain.text import id_of
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier

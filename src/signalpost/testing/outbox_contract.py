@@ -34,8 +34,8 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.priority import NotificationPriority
-from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome
 from signalpost.errors import CommandFailed, StoreClosed
 from signalpost.testing.outbox_lane_contract import LANE_CHECKS

@@ -16,7 +16,7 @@ from aiohttp import web
 from signalpost import clock
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.instant import iso, utc
-from signalpost.domain.stream_state import StreamState
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.ticket import Refusal, Ticket
 from signalpost.ingest.changes import VERBS
 from signalpost.ingest.kinds import KIND_BY_PATH, SIGNAL, Kind

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Protocol
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.domain.change import Change
 from signalpost.domain.delivery import Delivery
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Payload
-from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.ingest.send_options import SendOptions

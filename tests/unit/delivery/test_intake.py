@@ -10,7 +10,7 @@ from signalpost.delivery.intake import MOST_HELD
 from signalpost.delivery.outbox.commands import ForgetKeys, LoadState
 from signalpost.delivery.routing import ABOUT_ITSELF, NO_WEBHOOK, Tier
 from signalpost.domain.events import StoreMoved, Taken
-from signalpost.domain.stream_state import StreamState
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.errors import StoreFailed
 from signalpost.testing.manual_clock import ManualClock

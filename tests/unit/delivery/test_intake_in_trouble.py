@@ -9,7 +9,7 @@ import pytest
 from signalpost import SystemStatus
 from signalpost.delivery.outbox.commands import Put
 from signalpost.domain.events import StoreMoved
-from signalpost.domain.stream_state import StreamState
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.errors import StoreFailed
 from signalpost.testing.manual_clock import ManualClock

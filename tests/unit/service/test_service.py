@@ -21,7 +21,7 @@ from signalpost import (
 )
 from signalpost.delivery.outbox.commands import Settle
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.domain.stream_state import StreamState
+from signalpost.domain.ledger import StreamState
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sandbox.server import Sandbox
 from signalpost.service.run import Run

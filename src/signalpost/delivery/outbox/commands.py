@@ -12,8 +12,8 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Notification
-from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import Loss

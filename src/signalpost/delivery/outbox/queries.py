@@ -23,8 +23,8 @@ from signalpost.delivery.outbox.rows import STATES, instant, is_text, is_time, l
 from signalpost.delivery.outbox.trades import find_trades
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
+from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Notification
-from signalpost.domain.stream_state import StreamState
 
 
 def _find(tx: Transaction, wanted: Find) -> tuple[OutboxEntry, ...]:

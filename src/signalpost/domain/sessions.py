@@ -1,12 +1,28 @@
-"""The trading centres that are open, by their own clocks and daylight saving time.
+"""When markets and trading centres are open, by their own clocks and daylight saving time. Holidays are ignored.
 
 Spot FX trades from Sunday 17:00 to Friday 17:00 in New York. Within that week each centre is open from Monday to Friday
-in its own hours. Holidays are ignored.
+in its own hours.
 """
 
-from datetime import UTC, datetime, time, timedelta
-from typing import NamedTuple
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
+
+from signalpost.errors import InvalidValue
+
+_SATURDAY = 5
+_DAY, _WEEK = timedelta(days=1), timedelta(days=7)
+_DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_SESSION = re.compile(
+    r"(?P<first>[A-Za-z]{3})(?:-(?P<last>[A-Za-z]{3}))?"
+    r"\s+(?P<opens>([01]\d|2[0-3]):[0-5]\d)-(?P<closes>([01]\d|2[0-3]):[0-5]\d|24:00)\s+(?P<zone>\S+)",
+    re.ASCII,
+)
+_EXAMPLE = "Mon-Fri 09:30-16:00 America/New_York"
 
 
 class TradingSession(NamedTuple):
@@ -23,28 +39,112 @@ class TradingSession(NamedTuple):
         return local.weekday() < _SATURDAY and self.opens <= local.hour < self.closes
 
 
-_FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
-_DAY_ENDS = 17
-_WEEK = timedelta(days=7)
-_NEW_YORK = ZoneInfo("America/New_York")
+class OpeningHours(NamedTuple):
+    """The hours of a market on some days of the week, in local time."""
+
+    days: tuple[int, ...]
+    """The days on which it opens; Monday is 0."""
+    opens: time
+    closes: time
+    """On the next day if it is not after `opens`."""
+    zone: ZoneInfo
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Parse text such as `Mon-Fri 09:30-16:00 America/New_York`. Raises InvalidValue, with the field `sessions`."""
+        found = _SESSION.fullmatch(text.strip())
+        if found is None:
+            advice = f"use days, hours and a time zone, such as {_EXAMPLE!r}"
+            raise InvalidValue.of("sessions", text, advice, code="invalid-session", limit=_EXAMPLE)
+        first = _day(found["first"])
+        last = first if found["last"] is None else _day(found["last"])
+        days = tuple((first + ahead) % 7 for ahead in range((last - first) % 7 + 1))
+        closes = found["closes"].replace("24:", "00:")
+        return cls(days, time.fromisoformat(found["opens"]), time.fromisoformat(closes), _zone(found["zone"]))
+
+    def in_week(self, monday: date) -> Iterator[tuple[datetime, datetime]]:
+        """Each opening and close, in UTC, of the sessions that open in the week of `monday`.
+
+        A session that is skipped by daylight saving time is left out.
+        """
+        until = _DAY if self.closes <= self.opens else timedelta()
+        for day in (monday + number * _DAY for number in self.days):
+            opens = datetime.combine(day, self.opens, self.zone).astimezone(UTC)
+            closes = datetime.combine(day + until, self.closes, self.zone).astimezone(UTC)
+            if opens < closes:
+                yield opens, closes
+
+
+class MarketHours(NamedTuple):
+    """The weekly opening hours of a market. All times are in UTC."""
+
+    sessions: tuple[OpeningHours, ...]
+    """At least one. They may touch or overlap: the market stays open from one to the next."""
+
+    def is_open(self, at: datetime) -> bool:
+        """True if the market trades at `at`."""
+        return self.opens_from(at) == at
+
+    def opens_from(self, at: datetime) -> datetime:
+        """The first time at or after `at` when the market trades."""
+        return next(max(opens, at) for opens, closes in _open_times(self.sessions, _monday(at)) if at < closes)
+
+    def closes_after(self, at: datetime) -> datetime:
+        """The first close after `at`; over a week ahead if the market does not close for so long."""
+        return next(closes for _, closes in _open_times(self.sessions, _monday(at)) if at < closes)
+
+    def trades_until(self, at: datetime) -> datetime:
+        """The last time at or before `at` until which the market trades."""
+        return max(min(closes, at) for opens, closes in _open_times(self.sessions, _monday(at)) if opens < at)
+
+
+def _day(name: str) -> int:
+    if name.upper() in _DAYS:
+        return _DAYS.index(name.upper())
+    days = ", ".join(day.capitalize() for day in _DAYS)
+    raise InvalidValue.of("sessions", name, f"use a day: {days}", code="unknown-word", limit=days)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # an invalid path, a folder such as `America`, an unknown name
+        pass
+    advice = "use a time zone such as America/New_York or UTC"
+    raise InvalidValue.of("sessions", name, advice, code="unknown-word", limit="an IANA time zone")
+
+
+def _monday(at: datetime) -> date:
+    return at.date() - at.weekday() * _DAY
+
+
+@lru_cache(maxsize=512)
+def _open_times(sessions: tuple[OpeningHours, ...], monday: date) -> tuple[tuple[datetime, datetime], ...]:
+    """When the market is open around a week: each opening and close, in order, without pauses of no length."""
+    weeks = [monday + number * _WEEK for number in range(-2, 4)]
+    merged: list[tuple[datetime, datetime]] = []
+    for opens, closes in sorted(chain.from_iterable(each.in_week(week) for each in sessions for week in weeks)):
+        if merged and opens <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(closes, merged[-1][1]))
+        else:
+            merged.append((opens, closes))
+    return tuple(merged)
+
+
+FX_WEEK = MarketHours((OpeningHours.of("Sun-Thu 17:00-17:00 America/New_York"),))
+"""The week of spot FX. Each day begins at 17:00 in New York, and belongs to the next date."""
 
 TRADING_SESSIONS = (
     TradingSession("Sydney", ZoneInfo("Australia/Sydney"), 7, 16),
     TradingSession("Tokyo", ZoneInfo("Asia/Tokyo"), 9, 18),
     TradingSession("London", ZoneInfo("Europe/London"), 8, 17),
-    TradingSession("New York", _NEW_YORK, 8, 17),
+    TradingSession("New York", ZoneInfo("America/New_York"), 8, 17),
 )
 
 
 def is_market_open(instant: datetime) -> bool:
     """True if spot FX trades at `instant`, which is aware: except from Friday 17:00 to Sunday 17:00 in New York."""
-    local = instant.astimezone(_NEW_YORK)
-    day = local.weekday()
-    if day == _FRIDAY:
-        return local.hour < _DAY_ENDS
-    if day == _SUNDAY:
-        return local.hour >= _DAY_ENDS
-    return day != _SATURDAY
+    return FX_WEEK.is_open(instant)
 
 
 def until_traded(start: datetime, lasts_for: timedelta) -> timedelta:
@@ -54,8 +154,8 @@ def until_traded(start: datetime, lasts_for: timedelta) -> timedelta:
     """
     if lasts_for >= _WEEK:
         return lasts_for
-    opens = start if is_market_open(start) else _next(_SUNDAY, start)
-    closes = _next(_FRIDAY, opens)
+    opens = FX_WEEK.opens_from(start)
+    closes = FX_WEEK.closes_after(opens)
     if lasts_for > closes - opens:
         return until_traded(closes, lasts_for - (closes - opens)) + (closes - start)
     return opens + lasts_for - start
@@ -66,11 +166,3 @@ def open_sessions(instant: datetime) -> tuple[str, ...]:
     if not is_market_open(instant):
         return ()
     return tuple(session.name for session in TRADING_SESSIONS if session.is_open(instant))
-
-
-def _next(day: int, instant: datetime) -> datetime:
-    """The next end of `day` in New York after `instant`, in UTC."""
-    date = instant.astimezone(_NEW_YORK).date()
-    ahead = timedelta(days=(day - date.weekday()) % 7)
-    at = datetime.combine(date + ahead, time(_DAY_ENDS), _NEW_YORK)
-    return (at if at > instant else datetime.combine(date + ahead + _WEEK, time(_DAY_ENDS), _NEW_YORK)).astimezone(UTC)

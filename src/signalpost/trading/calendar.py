@@ -1,26 +1,96 @@
 """When a market trades, and so when its candles open and close. Pure.
 
 `fx` is the spot week, Sunday 17:00 to Friday 17:00 in New York, with days that begin at 17:00 there. `always` never
-closes. A custom calendar has sessions such as `Mon-Fri 09:30-16:00 America/New_York`.
+closes. A `custom` calendar has sessions such as `Mon-Fri 09:30-16:00 America/New_York`.
 """
 
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
+from signalpost.domain.sessions import FX_WEEK, MarketHours, OpeningHours
 from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import InvalidValue
+
+_DAY = timedelta(days=1)
 
 
-class Calendar(Protocol):
-    """The trading times of a market. All times are in UTC."""
+class Calendar(NamedTuple):
+    """The trading times of a market. All times are in UTC.
+
+    The grid of the candles follows from the last one, so that feeds with different grids need no configuration: each
+    candle opens when the one before it closes, or when the market opens next.
+    """
+
+    hours: MarketHours | None = None
+    """None if the market never closes."""
 
     def is_open(self, at: datetime) -> bool:
         """True if the market trades at `at`."""
-        ...
+        return self.hours is None or self.hours.is_open(at)
 
     def closes_at(self, opened: datetime, timeframe: Timeframe) -> datetime:
-        """The close of the candle that opened at `opened`; a day or week ends with the market's own."""
-        ...
+        """The close of the candle that opened at `opened`, at the latest when the market closes.
+
+        Days and weeks that open with a session last until the same time of day there, also over daylight saving time.
+        """
+        end = self._end(opened, timeframe.duration)
+        if self.hours is None:
+            return end
+        last = self.hours.trades_until(end)
+        return last if last > opened else end
 
     def next_open(self, opened: datetime, timeframe: Timeframe) -> datetime:
         """The open of the candle after the one that opened at `opened`, if every candle of the market has trades."""
-        ...
+        closes = self.closes_at(opened, timeframe)
+        return closes if self.hours is None else self.hours.opens_from(closes)
+
+    def missing(self, earlier_open: datetime, later_open: datetime, timeframe: Timeframe) -> int:
+        """The number of candles that the market could have had between two successive ones; 0 over a weekend."""
+        count = 0
+        opened = self.next_open(earlier_open, timeframe)
+        while self.closes_at(opened, timeframe) <= later_open:
+            candles = self._whole_candles(opened, later_open, timeframe.duration)
+            count += candles
+            opened = self.next_open(opened + (candles - 1) * timeframe.duration, timeframe)
+        return count
+
+    def _end(self, opened: datetime, duration: timedelta) -> datetime:
+        if duration % _DAY == timedelta() and self.hours is not None:
+            for session in self.hours.sessions:
+                local = opened.astimezone(session.zone)
+                if local.time() == session.opens:
+                    return (local + duration).astimezone(UTC)
+        return opened + duration
+
+    def _whole_candles(self, opened: datetime, until: datetime, duration: timedelta) -> int:
+        """How many candles from `opened` on are as long as `duration` before the market pauses; at least 1."""
+        if self.hours is not None:
+            until = min(until, self.hours.closes_after(opened))
+        return max(1, (until - opened) // duration) if duration < _DAY else 1
+
+
+FX = Calendar(FX_WEEK)
+ALWAYS = Calendar()
+_BY_NAME = {"fx": FX, "always": ALWAYS}
+CALENDARS = (*_BY_NAME, "custom")
+
+
+def calendar_of(name: str, sessions: Sequence[str] = ()) -> Calendar:
+    """The calendar `fx`, `always`, or `custom` with its sessions.
+
+    Raises InvalidValue, with the field `calendar` or `sessions`, for an unknown name, an invalid session, sessions of
+    a calendar that is not custom, and a custom calendar without sessions.
+    """
+    if name not in CALENDARS:
+        known = ", ".join(CALENDARS)
+        raise InvalidValue.of("calendar", name, f"use one of {known}", code="unknown-word", limit=known)
+    if name in _BY_NAME:
+        if sessions:
+            advice = f"only a custom calendar has sessions, and this one is {name!r}: remove them, or use 'custom'"
+            raise InvalidValue.of("sessions", list(sessions), advice, code="conflict", limit="custom")
+        return _BY_NAME[name]
+    if not sessions:
+        text = "sessions is missing: a custom calendar needs at least one, such as 'Mon-Fri 09:30-16:00 Europe/London'"
+        raise InvalidValue(text, code="missing", field="sessions")
+    return Calendar(MarketHours(tuple(OpeningHours.of(text) for text in sessions)))

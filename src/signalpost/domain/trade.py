@@ -6,6 +6,7 @@ Shares are per cent of the initial size, exact. Its result comes from prices alo
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from itertools import groupby, pairwise
 
 import msgspec
 
@@ -201,6 +202,28 @@ def is_news(before: Trade, after: Trade) -> bool:
     return any(getattr(before, name) != getattr(after, name) for name in _NEWS_FIELDS) or (
         Flag.REVISED in after.flags and Flag.REVISED not in before.flags
     )
+
+
+def one_order_each(before: Trade, after: Trade) -> list[tuple[Trade, Trade]]:
+    """The steps from one trade to a later one, so that none asks readers to do two things.
+
+    The parts that were closed in a row at one price are one order, and a moved stop is another. An end is the only one.
+    """
+    if after.end is not None or before.end is not None:
+        return [(before, after)]
+    known = len(before.parts)
+    by_hand = [count for count, part in enumerate(after.parts, 1) if count > known and part.target is None]
+    orders = [list(each)[-1] for _, each in groupby(by_hand, lambda count: after.parts[count - 1].price)]
+    if after.stop == before.stop:
+        orders = orders[:-1]
+    return list(pairwise((before, *(_at_part(before, after, count) for count in orders), after)))
+
+
+def _at_part(before: Trade, after: Trade, count: int) -> Trade:
+    """The trade on its way from one state to a later one, when only so many of its parts were closed."""
+    parts = after.parts[:count]
+    hits = max(before.hits, *(part.target or 0 for part in parts))
+    return after.but(parts=parts, hits=hits, stop=before.stop, corrections=before.corrections)
 
 
 _NEWS_FIELDS = ("state", "stop", "targets", "parts", "end", "corrections")

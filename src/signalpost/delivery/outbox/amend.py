@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades
@@ -20,7 +21,7 @@ from signalpost.domain.life import after
 from signalpost.domain.notification import COMPANION, Notification
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal
-from signalpost.domain.trade import News, Trade, TradeState, is_news
+from signalpost.domain.trade import News, Trade, TradeState, is_news, one_order_each
 from signalpost.errors import NotPossible, shown
 
 _TOGETHER = timedelta(seconds=10)
@@ -167,7 +168,7 @@ class _Change:
     def _add_companions(self, notification: Notification, cards: Sequence[CardRow]) -> None:
         """Post a companion for each card that is shown. It includes the changes of companions that still wait."""
         lasts = validity.of_companion(self._trade.signal.timeframe)
-        by_version: dict[int, tuple[Trade, list[tuple[CardRow, datetime | None]]]] = {}
+        by_news: dict[Any, tuple[Trade, list[tuple[CardRow, datetime | None]]]] = {}
         now = self._command.now
         for card in cards:
             is_shown = card.is_shown or self._tx.is_in_flight(card.sequence, card.destination)
@@ -176,23 +177,38 @@ class _Change:
             before, since = self._joined(card)
             wait = _TOGETHER if self._trade.news in _WAITS and self._trade.end is None else FOR_ITS_CARD
             at = now + wait if since is None else min(now + wait, since)
-            by_version.setdefault(before.version, (before, []))[1].append((card, at))
-        for count, (before, places) in enumerate(by_version.values()):
+            key = before.version, before.stop, len(before.parts)
+            by_news.setdefault(key, (before, []))[1].append((card, at))
+        steps = [
+            (step, later, places)
+            for before, places in by_news.values()
+            for step, later in one_order_each(before, self._trade)
+        ]
+        for count, (before, trade, places) in enumerate(steps):
             companion = notification.but(
                 id=f"{self._command.ids[1]}{count or ''}",
                 event=f"{notification.event} companion",
                 before=before,
+                trade=trade,
                 valid_until=now + lasts,
             )
             self._add(companion, places)
 
     def _joined(self, card: CardRow) -> tuple[Trade, datetime | None]:
-        """The trade before the news that wait for this destination, and when these were to leave."""
-        joined = list(self._waiting.take(f"{card.sequence}{COMPANION}", card.destination, self._command.ids[1]))
-        for row in joined[:1]:
+        """The trade before the news that wait for this destination, and when these were to leave.
+
+        Each message has one order: what would be a second one is not joined, and what waited leaves before it.
+        """
+        waiting = self._waiting.unsent(f"{card.sequence}{COMPANION}", card.destination)
+        for place, row in enumerate(waiting):
             found = self._tx.look_up(row)
-            before = found.before if isinstance(found, Notification) else None
-            return before or self._before, row.delivery.not_before
+            before = (found.before if isinstance(found, Notification) else None) or self._before
+            is_reopening = before.end is not None and self._trade.end is None  # which has a message of its own
+            if not is_reopening and len(one_order_each(before, self._trade)) == 1:
+                for joined in waiting[place:]:
+                    self._waiting.take(joined, self._command.ids[1])
+                return before, row.delivery.not_before
+            self._waiting.hurry(row, self._command.now + FOR_ITS_CARD)
         return self._before, None
 
     def _add(self, notification: Notification, places: Sequence[tuple[CardRow, datetime | None]]) -> None:

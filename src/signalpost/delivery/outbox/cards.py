@@ -63,9 +63,9 @@ class CardRow(NamedTuple):
         return self.message is not None or self.is_doubtful
 
     @property
-    def is_being_replaced(self) -> bool:
-        """Whether its message was lost here, and no other was posted yet."""
-        return not self.is_shown and self.loss not in {None, Loss.UNREACHABLE}
+    def has_readers(self) -> bool:
+        """Whether the destination may have shown the trade here, but in no message that is known now."""
+        return self.message is None and (self.is_doubtful or self.loss not in {None, Loss.UNREACHABLE})
 
     def companion_ending(self, version: int) -> tuple[DeliveryState, str] | None:
         """How a companion on a version ends without being sent; None if it is to be sent."""
@@ -124,8 +124,8 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     if notification.before is not None:
         if (end := card.companion_ending(version)) is not None:
             return row.moved(*end)
-        if card.is_being_replaced and _is_to_come(tx, sequence, {card.destination}):
-            return _put_off(row, now)  # the new message says it, too
+        if card.has_readers and _is_to_come(tx, sequence, {card.destination}):
+            return _put_off(row, now)  # the card says it, too, and never comes second
         return OutboxEntry(row.delivery, notification, _linked(tx, card), tier=card.tier)
     is_live = notification.trade is None or notification.trade.state.is_live
     if (end := card.ending(version, now, is_live=is_live)) is not None:

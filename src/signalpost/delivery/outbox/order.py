@@ -5,7 +5,7 @@ order of a sequence (P3): in a lane, no pending delivery of a sequence is ranked
 Whatever enters a lane (from intake, back from a sender, revived, as a fallback) is fitted in by `Waiting.enter`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -143,14 +143,20 @@ class Waiting:
         """Whether a card of this sequence waits in a lane."""
         return any(row.is_card for row in self._rows.get((sequence, destination), {}).values())
 
-    def take(self, sequence: str, destination: str, successor: str) -> Iterator[Row]:
-        """Supersede what waits of a sequence in a lane, the oldest first."""
-        rows = self._rows.get((sequence, destination), {})
-        for row in sorted(rows.values(), key=lambda each: each.number):
-            if not row.delivery.may_repeat:
-                self.changed[row.delivery.id] = row.moved(DeliveryState.SUPERSEDED, f"superseded by {successor}")
-                del rows[row.delivery.id]
-                yield row
+    def unsent(self, sequence: str, destination: str) -> list[Row]:
+        """What waits of a sequence in a lane and was certainly never shown, the oldest first."""
+        rows = self._rows.get((sequence, destination), {}).values()
+        return sorted((row for row in rows if not row.delivery.may_repeat), key=lambda each: each.number)
+
+    def take(self, row: Row, successor: str) -> None:
+        """Supersede a row that waits."""
+        self.changed[row.delivery.id] = row.moved(DeliveryState.SUPERSEDED, f"superseded by {successor}")
+        del self._lane(row)[row.delivery.id]
+
+    def hurry(self, row: Row, until: datetime) -> None:
+        """Let a row wait until then at most."""
+        if row.delivery.not_before is not None and until < row.delivery.not_before:
+            self._keep(row._replace(delivery=row.delivery._replace(not_before=until)))
 
     def supersede(self, successor: Row) -> None:
         """Supersede the pending updates of its sequence that were certainly never shown."""

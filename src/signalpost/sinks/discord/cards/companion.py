@@ -22,6 +22,7 @@ from signalpost.sinks.discord.cards.wording import (
     duration_text,
     gained,
     number_text,
+    packed,
     price_text,
     replay_mark,
     share_text,
@@ -89,10 +90,12 @@ def _role(found: Sequence[Sequence[_News]], look: Look, view: View) -> str | Non
 
 def _single(step: Step, news: Sequence[_News], view: View, role: str | None) -> list[str]:
     main, *others = news
-    orders = [each.text for each in others if each.is_order]
-    facts = [] if orders and not main.is_order else [main.text]  # one thing to do says more than what was done
+    orders = [each for each in others if each.is_order and each.event is not Event.REVISED]
+    is_moved = any(each.event is Event.STOP for each in orders)
+    facts = [] if is_moved and not main.is_order else [main.text]  # one thing to do says more than what was done
     revised = [each.text for each in others if each.event is Event.REVISED]
-    lines = [_headline(main.event, step.after, view, _tail(main.event, step)), *facts, *orders, *revised]
+    headline = _headline(main.event, step.after, view, _tail(main.event, step))
+    lines = [headline, *facts, *(each.text for each in orders), *revised]
     number = number_text(step.after, view)
     link = "" if step.card is None else f"[Card {number}]({step.card.url})"
     return [*lines, *repeat_mark(step.after, view), " ".join(filter(None, (link, mention(role))))]
@@ -172,14 +175,13 @@ def _news(step: Step) -> Iterator[_News]:
         parts = [part for part in after.parts[len(before.parts) :] if part.target is None]
         if parts:
             yield _News(Event.PART, _part_text(after, parts), is_order=True)
-        if after.stop != before.stop and after.stop is not None:
-            entry = " (entry)" if after.stop == after.entry else ""
-            yield _News(Event.STOP, f"Move SL to {price_text(after, after.stop)}{entry}.", is_order=True)
+        if (order := _stop_order(step)) and not _is_corrected(step):
+            yield _News(Event.STOP, order, is_order=True)
         if after.state is not before.state:
             stop = "" if after.stop is None else f" SL {price_text(after, after.stop)}."
             yield _News(Event.FILLED, f"In at {price_text(after, after.entry)}.{stop}")
     if _revision(step):
-        yield _News(Event.REVISED, _revision_text(step))
+        yield _News(Event.REVISED, _revision_text(step), is_order=_is_corrected(step) and bool(_stop_order(step)))
 
 
 def _end_event(trade: Trade) -> Event:
@@ -217,7 +219,23 @@ def _target_text(step: Step) -> str:
 
 
 def _part_text(trade: Trade, parts: Sequence[Part]) -> str:
-    return " ".join(f"Close {share_text(part.share)} at {price_text(trade, part.price)}." for part in parts)
+    shares: dict[str, Fraction] = {}
+    for part in parts:
+        price = price_text(trade, part.price)
+        shares[price] = shares.get(price, Fraction(0)) + part.share
+    return " ".join(f"Close {share_text(share)} at {price}." for price, share in shares.items())
+
+
+def _stop_order(step: Step) -> str:
+    """What to do if the stop has moved; empty if it has not."""
+    trade = step.after
+    if trade.stop == step.before.stop or trade.stop is None:
+        return ""
+    return f"Move SL to {price_text(trade, trade.stop)}{' (entry)' if trade.stop == trade.entry else ''}."
+
+
+def _is_corrected(step: Step) -> bool:
+    return len(step.after.corrections) > len(step.before.corrections)
 
 
 def _revision(step: Step) -> str:
@@ -227,10 +245,9 @@ def _revision(step: Step) -> str:
         return " reopened"
     if Flag.REVISED in after.flags and Flag.REVISED not in before.flags:
         return " revised"
-    has_moved = after.targets != before.targets
-    if len(after.corrections) > len(before.corrections):  # a corrected stop is news of its own
-        return " corrected" if has_moved or after.signal.entry_price != before.signal.entry_price else ""
-    return ", targets moved" if has_moved else ""
+    if _is_corrected(step):
+        return " corrected"
+    return ", targets moved" if after.targets != before.targets else ""
 
 
 def _revision_text(step: Step) -> str:
@@ -238,9 +255,13 @@ def _revision_text(step: Step) -> str:
     if word in _TEXT_BY_WORD:
         return _TEXT_BY_WORD[word]
     trade = step.after
-    levels = [f"Entry {price_text(trade, trade.entry)}"] if word == "corrected" else []
-    ahead = enumerate(trade.targets[trade.hits :], trade.hits + 1)
-    return ", ".join((*levels, *(f"TP{number} {price_text(trade, target.price)}" for number, target in ahead))) + "."
+    has_moved = trade.targets != step.before.targets
+    is_entry = trade.signal.entry_price != step.before.signal.entry_price
+    levels = [f"Entry {price_text(trade, trade.entry)}"] if is_entry else []
+    ahead = list(enumerate(trade.targets[trade.hits :], trade.hits + 1)) if has_moved else []
+    levels += [f"TP{number} {price_text(trade, target.price)}" for number, target in ahead]
+    order = [_stop_order(step)] if _is_corrected(step) else []
+    return "\n".join((*filter(None, order), *packed(levels, HEADLINE, " ")))
 
 
 _WITH_RESULT = frozenset({Event.TARGET, Event.PART, Event.CLOSED, Event.CLOSED_BY_HAND, Event.STOPPED, Event.REVERSED})

@@ -73,6 +73,8 @@ def _parts(trade: Trade) -> Iterator[_Row]:
     """Parts that were not closed at a level, and the end if it was not at one."""
     last = exit_part(trade)
     others = [part for part in trade.parts if part is not last and not _is_at_target(trade, part)]
+    if len(others) > _MOST_PARTS:
+        yield _Row("Part", f"+{len(others) - _MOST_PARTS} more")
     for part in others[-_MOST_PARTS:]:
         yield _row("Part", trade, part.price)
     is_at_stop = trade.end is not None and trade.end.reason is CloseReason.STOP and trade.end.price == trade.stop

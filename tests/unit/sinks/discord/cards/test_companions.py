@@ -106,6 +106,10 @@ def test_an_operator_can_choose_another_role_or_none_for_an_event() -> None:
             [Update(close_part=20, price="1.08500"), Update(close_part=10, price="1.08600")],
             ["PART CLOSED · EURUSD #1042 · +0.04R", "Close 20% at 1.08500. Close 10% at 1.08600."],
         ),
+        (
+            [Update(close_part=20, price="1.08600"), Update(close_part=10, price="1.08600", note="again")],
+            ["PART CLOSED · EURUSD #1042 · +0.07R", "Close 30% at 1.08600."],
+        ),
         ([HIT, STOPPED], ["STOPPED · EURUSD #1042 · 0.00R", "Out at 1.07792. Open 1 h."]),
         (
             [Close(reason="target", price="1.09000", at=NOON)],
@@ -117,21 +121,38 @@ def test_an_operator_can_choose_another_role_or_none_for_an_event() -> None:
             [Close(reason="time", from_feed=True, at=NOON), Reopen()],
             ["INFO · EURUSD #1042 reopened", "The close was a mistake: it is open again."],
         ),
-        ([Update(targets=["1.09999"])], ["INFO · EURUSD #1042, targets moved", "TP1 1.09999."]),
+        ([Update(targets=["1.09999"])], ["INFO · EURUSD #1042, targets moved", "TP1 1.09999"]),
         (
             [HIT, Update(targets=["1.09999"])],
-            ["TP1 HIT · EURUSD #1042 · +0.50R", "50% closed at 1.09112, 50% runs.", "TP2 1.09999."],
+            ["TP1 HIT · EURUSD #1042 · +0.50R", "50% closed at 1.09112, 50% runs.", "TP2 1.09999"],
         ),
         (
             [Correct(entry_price="1.08500", targets=["1.09999"])],
-            ["INFO · EURUSD #1042 corrected", "Entry 1.08500, TP1 1.09999."],
+            ["INFO · EURUSD #1042 corrected", "Entry 1.08500 TP1 1.09999"],
         ),
-        ([Correct(stop_loss="1.07712")], ["SL MOVED · EURUSD #1042", "Move SL to 1.07712."]),
+        ([Correct(stop_loss="1.07712")], ["INFO · EURUSD #1042 corrected", "Move SL to 1.07712."]),
+        (
+            [Correct(stop_loss="1.07712", targets=["1.09112", "1.09500", "1.09999"])],
+            ["INFO · EURUSD #1042 corrected", "Move SL to 1.07712.", "TP1 1.09112 TP2 1.09500 TP3 1.09999"],
+        ),
+        (
+            [Correct(targets=["1.09112", "1.09500", "1.09600", "1.09999"])],
+            ["INFO · EURUSD #1042 corrected", "TP1 1.09112 TP2 1.09500 TP3 1.09600", "TP4 1.09999"],
+        ),
+        (
+            [Update(close_part=25, price="1.09000"), HIT],
+            ["TP1 HIT · EURUSD #1042 · +0.58R", "37.50% closed at 1.09112, 37.50% runs.", "Close 25% at 1.09000."],
+        ),
     ],
 )
 def test_a_message_says_what_happened_and_what_to_do(changes: list[Any], texts: list[str]) -> None:
     since = -2 if isinstance(changes[-1], Reopen) else 0
     assert said(step(1042, FX, *changes, since=since))[:-1] == texts
+
+
+def test_a_corrected_stop_is_an_order_and_another_correction_is_not() -> None:
+    assert pings(step(1042, FX, Correct(stop_loss="1.07712")))
+    assert not pings(step(1042, FX, Correct(targets=["1.09999"])))
 
 
 def test_a_fill_without_a_stop_names_the_entry_alone() -> None:

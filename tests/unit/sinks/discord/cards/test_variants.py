@@ -146,6 +146,13 @@ def test_a_part_at_a_typed_price_of_a_target_is_shown_at_that_price() -> None:
     assert "-# 50% at 1.09100, 50% at SL" in shown
 
 
+def test_parts_beyond_four_are_counted() -> None:
+    parts = [Update(close_part=10, price=f"1.0850{each}") for each in range(6)]
+    shown = [line for line in lines(trade(1, FX, *parts)) if line.startswith("Part")]
+    assert [line.split()[1] for line in shown] == ["+2", "1.08502", "1.08503", "1.08504", "1.08505"]
+    assert all(len(line) <= 26 for line in shown)
+
+
 def test_a_reversal_counts_targets_only_if_one_was_hit() -> None:
     end = Close(price="1.08800", reason="reversed", at=NOON + timedelta(days=2))
     view = View(is_edit=True, closed_by=CardLink(7))

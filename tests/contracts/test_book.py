@@ -3,10 +3,7 @@
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
-
-import pytest
 
 from signalpost.delivery.outbox.book import EndTrades
 from signalpost.delivery.outbox.commands import Message, NewDelivery, NewNotification, Open, Prune, Put
@@ -125,59 +122,6 @@ async def test_news_are_joined_only_where_they_were_not_sent_yet(book: Driver) -
         assert before is not None
         befores[lane] = before.version
     assert befores == {A: 2, B: 1}
-
-
-@pytest.mark.parametrize("at_once", [True, False])
-async def test_a_message_asks_readers_to_do_one_thing(book: Driver, *, at_once: bool) -> None:
-    """A part that was closed and a moved stop are two orders, whether they were one change or two."""
-    await book.shown()
-    if at_once:
-        await book.change(Update(close_part=20, price="1.1010", stop_loss="be"))
-    else:
-        await book.change(Update(stop_loss="1.0970"))
-        await book.change(Update(close_part=20, price="1.1010"))
-        await book.change(Update(stop_loss="be"))
-    await book.settle(await book.leased())
-    book.now += timedelta(seconds=1)
-    orders = []
-    while entries := (await book.lease()).entries:
-        before, after = entries[0].notification.before, entries[0].notification.trade
-        assert before is not None
-        assert after is not None
-        orders.append((after.stop != before.stop, len(after.parts) - len(before.parts)))
-        await book.settle(entries[0])
-        book.now += timedelta(seconds=10)
-    assert orders == ([(False, 1), (True, 0)] if at_once else [(True, 0), (False, 1), (True, 0)])
-
-
-async def test_only_the_last_of_several_waiting_messages_is_joined(book: Driver) -> None:
-    await book.shown()
-    await book.change(Update(close_part=20, price="1.1010", stop_loss="1.0970"))
-    await book.change(Update(stop_loss="be"))
-    await book.settle(await book.leased())
-    book.now += timedelta(seconds=10)
-    first = await book.leased()
-    await book.settle(first)
-    second = await book.leased()
-    stops = [(each.notification.before and each.notification.before.stop) for each in (first, second)]
-    assert stops == [Decimal("1.0950"), Decimal("1.0950")]
-    assert second.notification.trade is not None
-    assert second.notification.trade.stop == Decimal("1.1000")
-
-
-async def test_a_reopening_has_a_message_of_its_own_unless_the_trade_ends_again(book: Driver) -> None:
-    await book.shown()
-    await book.change(Close(price="1.1010"))
-    await book.settle(await book.leased())
-    book.now += timedelta(seconds=1)
-    await book.settle(await book.leased())
-    await book.change(Reopen())
-    await book.change(Update(stop_loss="be"))
-    waiting = [event for event, state in await book.states() if state == "pending" and "companion" in event]
-    assert waiting == ["v3 companion", "v4 companion"]
-    await book.change(Close(price="1.1020"))
-    waiting = [event for event, state in await book.states() if state == "pending" and "companion" in event]
-    assert waiting == ["v5 companion"]
 
 
 async def test_a_note_has_no_companion(book: Driver) -> None:

@@ -19,6 +19,8 @@ from signalpost.ingest.send_options import good_until
 
 _KIND = "kind"
 """The field for the kind that a payload's `to_json` writes."""
+_GOOD_FOR = "good_for"
+"""The field for how long a signal's order is good."""
 _STDIN = "standard input"
 _STRATEGY = "Manual"
 """The default strategy of a signal."""
@@ -33,13 +35,9 @@ def made(payload: type[Payload], options: Mapping[str, Any], required: Collectio
     given = {name: value for name, value in options.items() if value not in (None, ())}
     if missing := [f"--{name}" for name in required if given and name not in given]:
         raise click.UsageError(f"Missing {', '.join(missing)}. Give all required options, or JSON on standard input.")
-    good_for, zone = given.pop("good_for", None), given.get("entry_zone")
-    if zone is not None:
+    if (zone := given.get("entry_zone")) is not None:
         given["entry_zone"] = _zone(zone)
-    made = _of_facts(payload, given or _from_stdin(), _STDIN)
-    if isinstance(made, Signal) and good_for is not None:
-        return good_until(made, duration(good_for, "--good-for"), "--good-for", has_time="time" in given)
-    return made
+    return _of_facts(payload, given or _from_stdin(), _STDIN, "--good-for" if given else _GOOD_FOR)
 
 
 def signal_in(data: bytes, source: str) -> Signal:
@@ -47,16 +45,21 @@ def signal_in(data: bytes, source: str) -> Signal:
     return cast("Signal", _of_facts(Signal, _parsed(data, source), source))
 
 
-def _of_facts(payload: type[Payload], facts: dict[str, Any], source: str) -> Payload:
+def _of_facts(payload: type[Payload], facts: dict[str, Any], source: str, good_for: str = _GOOD_FOR) -> Payload:
     kind = KIND_BY_PAYLOAD[payload]
     named = facts.pop(_KIND, kind.word)
     if named != kind.word:
         text = f"{source} contains the kind {shown(named)}. Use the command of `signalpost publish` for that kind"
         raise InvalidValue(text, code="wrong-kind", field=_KIND, value=shown(named), limit=kind.word)
+    lasts = facts.pop(_GOOD_FOR, None) if payload is Signal else None
     read = kind.read(facts, has_options=False)
+    has_time = "timestamp" in read.fields
     if payload is Signal:
         read = read.or_else("strategy_name", _STRATEGY).or_else("timestamp", _now())
-    return kind.made(read)
+    made = kind.made(read)
+    if lasts is None or not isinstance(made, Signal):
+        return made
+    return good_until(made, duration(lasts, good_for), good_for, has_time=has_time)
 
 
 def _zone(text: str) -> Sequence[str] | str:

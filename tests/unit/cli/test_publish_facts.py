@@ -201,6 +201,32 @@ def test_an_order_is_good_from_the_close_of_its_candle_so_that_a_repeat_is_the_s
     assert short.valid_until == short.good_until, "nobody enters later than that"
 
 
+def test_an_order_in_json_is_good_from_the_close_of_its_candle_or_from_now() -> None:
+    order = SIGNAL | {"order": "limit", "good_for": "30m"}
+    dated = read(Signal, order)
+    undated = read(Signal, {name: value for name, value in order.items() if name != "time"})
+    assert isinstance(dated, Signal)
+    assert isinstance(undated, Signal)
+    assert dated.good_until == instant.utc(TIME, "time") + timedelta(hours=4, minutes=30)
+    assert undated.good_until == undated.timestamp + timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"good_for": "soon", "order": "limit"}, "not-a-duration"), ({"good_for": "1h"}, "conflict")],
+)
+def test_an_invalid_duration_in_json_is_refused_under_its_name(changes: dict[str, str], code: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        read(Signal, SIGNAL | changes)
+    assert [(fault.code, fault.field) for fault in refused.value.errors] == [(code, "good_for")]
+
+
+def test_only_a_signal_has_an_order_that_is_good_for_a_time() -> None:
+    with pytest.raises(InvalidValue) as refused:
+        read(Alert, ALERT | {"good_for": "1h"})
+    assert [(fault.code, fault.field) for fault in refused.value.errors] == [("unknown-field", "good_for")]
+
+
 def test_an_order_without_a_time_is_good_from_now() -> None:
     signal = published(order="limit", good_for="30m", timeframe="H4", time=None)
     assert signal.good_until == signal.timestamp + timedelta(minutes=30)

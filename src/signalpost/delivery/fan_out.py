@@ -1,20 +1,32 @@
 """The deliveries of a notification: one for each of its destinations. Pure."""
 
+from collections.abc import Collection
+
 from signalpost.delivery.outbox.cards import is_opening
-from signalpost.delivery.outbox.commands import NewDelivery
+from signalpost.delivery.outbox.commands import NewDelivery, NewNotification
 from signalpost.delivery.rank import rank_of
-from signalpost.delivery.routing import Route, Routing
+from signalpost.delivery.routing import NO_WEBHOOK, Route, Routing
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.instant import iso
+from signalpost.domain.ledger import UnpublishedRule
 from signalpost.domain.notification import Notification
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import IfEnded, TierCopy
 
+_WHY_UNPUBLISHED = {
+    UnpublishedRule.TOO_OLD: "its validity had passed when its candle was taken",
+    UnpublishedRule.LATE_CORRECTION: "it appeared only when a candle was corrected",
+}
 
-def deliveries_of(notification: Notification, routing: Routing) -> tuple[NewDelivery, ...]:
-    """A delivery for each route: pending, or suppressed with the reason."""
+
+def deliveries_of(
+    notification: Notification, routing: Routing, unpublished: UnpublishedRule | None = None
+) -> tuple[NewDelivery, ...]:
+    """A delivery for each route: pending, or suppressed with the reason. Unpublished ones are all suppressed."""
     stale = None
-    if notification.valid_until <= notification.accepted_at:
+    if unpublished is not None:
+        stale = f"{unpublished}: {_WHY_UNPUBLISHED[unpublished]}"
+    elif notification.valid_until <= notification.accepted_at:
         stale = f"stale: it expired at {iso(notification.valid_until)}"
     copy = routing.copy(notification.user_tier)
     stale = stale or _too_unsure(notification, copy)
@@ -46,3 +58,13 @@ def _too_unsure(notification: Notification, copy: TierCopy) -> str | None:
     if signal.confidence_score is not None and signal.confidence_score >= copy.min_confidence:
         return None
     return f"confidence: tier {str(notification.user_tier)!r} gets signals from {copy.min_confidence} on"
+
+
+def only(new: NewNotification, destinations: Collection[str]) -> NewNotification:
+    """The notification, for these destinations only: the others have it already."""
+    return new._replace(deliveries=tuple(each for each in new.deliveries if each.destination in destinations))
+
+
+def is_routed(new: NewNotification) -> bool:
+    """Whether at least one destination has a webhook. Its delivery may still be suppressed."""
+    return any(each.reason != NO_WEBHOOK for each in new.deliveries)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from signalpost import clock
 from signalpost.delivery.amendments import Amendments
 from signalpost.delivery.facts import TRIED
-from signalpost.delivery.fan_out import deliveries_of
+from signalpost.delivery.fan_out import deliveries_of, is_routed, only
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import (
@@ -26,14 +26,14 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.port import Outbox
-from signalpost.delivery.routing import NO_WEBHOOK, Routing
+from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
-from signalpost.delivery.tickets import conflict, ticket_of, warned
+from signalpost.delivery.tickets import conflict, of_several, ticket_of, warned
 from signalpost.domain.change import Change
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Listener, Taken
 from signalpost.domain.former import former_ids
-from signalpost.domain.ledger import StreamState
+from signalpost.domain.ledger import StreamState, Unpublished, UnpublishedRule
 from signalpost.domain.notification import Notification, Payload, notification_of
 from signalpost.domain.order import OrderKind
 from signalpost.domain.priority import NotificationPriority
@@ -119,7 +119,7 @@ class Intake:
         new = self._new(payload, event, priority, user_tier, context, about)._replace(tiers=tiers)
         if closes is not None:
             new = new._replace(notification=new.notification.but(closes=closes))
-        if self._held and _is_routed(new):
+        if self._held and is_routed(new):
             return self._hold(new, _RECOVERING, hold=hold)
         try:
             (ticket,) = await self._save((new,), None)
@@ -178,27 +178,33 @@ class Intake:
         self,
         state: StreamState,
         signals: Sequence[Signal],
-        user_tier: UserTier | str | None = None,
+        tiers: Sequence[UserTier | str | None] = (None,),
         *,
         event: str = "new",
         priority: NotificationPriority | int | str | None = None,
         context: Mapping[str, object] | None = None,
+        unpublished: Sequence[Unpublished] = (),
     ) -> list[Ticket]:
         """Save a stream's state together with the signals of its last candle, all or nothing.
 
-        Raises StoreFailed if the store is unavailable, or if held notifications must be saved first. Raises
-        CommandFailed if these cannot be saved. In both cases, do not feed the strategy another candle until `commit`
-        has succeeded.
+        Each signal is for each of the tiers, and has one ticket; those of the unpublished ones, which are recorded but
+        not posted, come last. Raises StoreFailed if the store is unavailable, or if held notifications must be saved
+        first. Raises CommandFailed if these cannot be saved. In both cases, do not feed the strategy another candle
+        until `commit` has succeeded.
         """
-        news = [self._new(signal, event, priority, user_tier, context, None) for signal in signals]
+        items = [*((signal, None) for signal in signals), *unpublished]
+        news = [
+            self._new(signal, event, priority, tier, context, None, rule) for signal, rule in items for tier in tiers
+        ]
         if self._held:
             text = f"{len(self._held)} notifications are not saved yet ({self._failure}): try again"
             raise StoreFailed(text, code="not-saved-yet", value=str(len(self._held)))
         try:
-            return await self._save(news, state)
+            tickets = await self._save(news, state)
         except StoreFailed as fault:
             self._store_failed(str(fault))
             raise
+        return [of_several(tickets[at : at + len(tiers)]) for at in range(0, len(tickets), len(tiers))]
 
     async def all_written(self) -> None:
         """Wait until nothing is held, and everything that was saved is reported."""
@@ -228,7 +234,7 @@ class Intake:
 
     async def _save(self, news: Sequence[NewNotification], state: StreamState | None) -> list[Ticket]:
         """Put the notifications that have a destination, and return the tickets of all in order."""
-        routed = tuple(new for new in news if _is_routed(new))
+        routed = tuple(new for new in news if is_routed(new))
         answers: list[PutResult] = []
         if routed or state:
             try:
@@ -241,8 +247,8 @@ class Intake:
         results = iter(answers)
         tickets = []
         for new in news:
-            result = next(results) if _is_routed(new) else None
-            accepted = new if result is None or result.added is None else _only(new, result.added)
+            result = next(results) if is_routed(new) else None
+            accepted = new if result is None or result.added is None else only(new, result.added)
             if result is not None and result.number is not None:
                 accepted = accepted._replace(notification=accepted.notification.but(number=result.number))
             ticket = self._refused(new) if result is None else ticket_of(accepted, result)
@@ -261,7 +267,7 @@ class Intake:
             for new in routed:
                 found = await self._outbox.do(Find(notification_id=new.notification.id))
                 if found:
-                    accepted = _only(new, [entry.delivery.id.destination for entry in found])
+                    accepted = only(new, [entry.delivery.id.destination for entry in found])
                     self._report(accepted, ticket_of(accepted, PutResult(Outcome.ACCEPTED, new.notification.id)))
 
     def _report(self, new: NewNotification, ticket: Ticket) -> None:
@@ -349,6 +355,7 @@ class Intake:
         user_tier: UserTier | str | None,
         context: Mapping[str, object] | None,
         about: str | None,
+        unpublished: UnpublishedRule | None = None,
     ) -> NewNotification:
         if event == "new" and isinstance(payload, Signal):
             _check_that_it_is_live(payload)
@@ -365,9 +372,8 @@ class Intake:
             about=about,
         )
         former = tuple(map(notification.key_of, former_ids(payload)))
-        return NewNotification(
-            notification, deliveries_of(notification, self.routing), _key_until(notification), former_keys=former
-        )
+        deliveries = deliveries_of(notification, self.routing, unpublished)
+        return NewNotification(notification, deliveries, _key_until(notification), former_keys=former)
 
     def _refused(self, new: NewNotification) -> Ticket:
         reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)
@@ -385,13 +391,3 @@ def _key_until(notification: Notification) -> datetime:
     if isinstance(notification.payload, Signal) and notification.event == "new":
         return notification.valid_until + _CANDLE_KEY_LASTS_FOR
     return notification.accepted_at + _KEY_LASTS_FOR
-
-
-def _only(new: NewNotification, destinations: Collection[str]) -> NewNotification:
-    """The notification, for these destinations only: the others have it already."""
-    return new._replace(deliveries=tuple(each for each in new.deliveries if each.destination in destinations))
-
-
-def _is_routed(new: NewNotification) -> bool:
-    """Whether at least one destination has a webhook. Its delivery may still be suppressed."""
-    return any(each.reason != NO_WEBHOOK for each in new.deliveries)

@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Ticket
+from signalpost.domain.tier import UserTier
+from signalpost.domain.words import Word
 
 
 class StreamState(NamedTuple):
@@ -19,6 +21,22 @@ class StreamState(NamedTuple):
     state: bytes
 
 
+class UnpublishedRule(Word):
+    """Why a signal is recorded but not posted."""
+
+    TOO_OLD = "too-old"
+    """Its validity had passed when its candle was taken."""
+    LATE_CORRECTION = "late-correction"
+    """It appeared only when an earlier candle was corrected."""
+
+
+class Unpublished(NamedTuple):
+    """A signal to record without posting it."""
+
+    signal: Signal
+    rule: UnpublishedRule
+
+
 class Ledger(Protocol):
     """Keeps the state of streams, and takes their signals. `AsyncNotificationService` is one."""
 
@@ -26,9 +44,24 @@ class Ledger(Protocol):
         """The last committed state of a stream; None if there is none. Raises StoreFailed."""
         ...
 
-    async def commit(self, state: StreamState, signals: Sequence[Signal]) -> list[Ticket]:
-        """Save a state and the signals of its last candles, all or nothing; one ticket for each signal.
+    async def commit(
+        self,
+        state: StreamState,
+        signals: Sequence[Signal],
+        *,
+        tiers: Sequence[UserTier | str] = (),
+        unpublished: Sequence[Unpublished] = (),
+    ) -> list[Ticket]:
+        """Save a state and the signals of its last candles, all or nothing; a ticket for each, unpublished ones last.
 
-        Raises StoreFailed: then the stream must not continue, and retries.
+        The signals are for each of the `tiers`; without any, for the default one. Raises StoreFailed: then the stream
+        must not continue, and retries.
+        """
+        ...
+
+    async def revise(self, signal_id: str) -> Ticket:
+        """Mark a signal whose candle was corrected so that its cross is gone; a repeat changes nothing.
+
+        Raises StoreFailed.
         """
         ...

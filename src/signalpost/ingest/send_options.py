@@ -92,10 +92,15 @@ def several(
         if not isinstance(payload, Signal):
             raise InvalidValue.of("good_for", good_for, "omit it: only a signal has an order", code="not-a-signal")
         payload = good_until(payload, duration(good_for, "good_for"), "good_for", has_time=True)
+    return payload, each_tier(user_tier, tiers)
+
+
+def each_tier(user_tier: UserTier | str | None, tiers: Iterable[UserTier | str]) -> Sequence[UserTier | str | None]:
+    """The tiers that something is for. Raises InvalidValue if both are given, or one is invalid."""
     listed = tiers if isinstance(tiers, str) else list(tiers)
     if listed and user_tier is not None:
         raise InvalidValue.of("tiers", listed, "use user_tier or tiers, not both", code="conflict")
-    return payload, _tiers(listed) if listed else (user_tier,)
+    return _tiers(listed) if listed else (user_tier,)
 
 
 def _tiers(value: object) -> tuple[UserTier, ...]:

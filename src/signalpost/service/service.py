@@ -13,21 +13,21 @@ from signalpost.config import Config
 from signalpost.config.config import checked
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.tickets import of_several
-from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill, Update
+from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill, Revise, Update
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
-from signalpost.domain.ledger import StreamState
+from signalpost.domain.ledger import StreamState, Unpublished
 from signalpost.domain.notification import NEW, Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.reports import Alert
 from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.text import id_of
-from signalpost.domain.ticket import Ticket
+from signalpost.domain.ticket import Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
 from signalpost.errors import StoreFailed
-from signalpost.ingest.send_options import several
+from signalpost.ingest.send_options import each_tier, several
 from signalpost.service.health import Health, HealthStatus, Role
 from signalpost.service.signal_verbs import SignalChange, SignalVerbs, name_of
 
@@ -117,9 +117,9 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
             if (change := await self._reported(signal_or_alert, event)) is not None:
                 name = signal_or_alert.signal_id
                 return await intake.amend(name, change, exact=True, context=additional_context, hold=hold)
-        payload, each_tier = several(signal_or_alert, user_tier, tiers, good_for)
+        payload, wanted = several(signal_or_alert, user_tier, tiers, good_for)
         accept = partial(intake.accept, payload, event=event, priority=priority, context=additional_context, hold=hold)
-        return of_several([await accept(user_tier=tier) for tier in each_tier])
+        return of_several([await accept(user_tier=tier) for tier in wanted])
 
     async def send_signal_async(
         self,
@@ -171,16 +171,31 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
         event: str = "new",
         additional_context: Mapping[str, object] | None = None,
         priority: NotificationPriority | int | str | None = None,
+        tiers: Iterable[UserTier | str] = (),
+        unpublished: Sequence[Unpublished] = (),
     ) -> list[Ticket]:
         """Save a stream's state together with the signals of its last candle, all or nothing; one ticket for each.
 
-        Raises StoreFailed if the store fails: then the stream must not continue, and retries. Raises StoreClosed if the
-        service is not running, and InvalidValue for invalid arguments.
+        With `tiers`, each signal is for each of these. The `unpublished` ones are recorded but not posted, and their
+        tickets come last. Raises StoreFailed if the store fails: then the stream must not continue, and retries. Raises
+        StoreClosed if the service is not running, and InvalidValue for invalid arguments.
         """
         intake = self._runtime.started.engine.intake
+        context, wanted = additional_context, each_tier(user_tier, tiers)
         return await intake.commit(
-            state, signals, user_tier, event=event, priority=priority, context=additional_context
+            state, signals, wanted, event=event, priority=priority, context=context, unpublished=unpublished
         )
+
+    async def revise(self, signal_id: str) -> Ticket:
+        """Mark a signal whose candle was corrected so that its cross is gone; a repeat changes nothing.
+
+        Raises StoreFailed if the store fails, and StoreClosed if the service is not running.
+        """
+        intake = self._runtime.started.engine.intake
+        ticket = await intake.amend(signal_id, Revise(from_feed=True), exact=True, hold=False)
+        if ticket.cause is Refusal.STORE:
+            raise StoreFailed(ticket.reason or "", code="not-saved-yet")
+        return ticket
 
     async def drain(self, timeout: float | None = None, ticket_id: str | None = None) -> list[Delivery]:
         """Wait until nothing is open, for at most `timeout` seconds, and return the deliveries that still are.

@@ -214,7 +214,7 @@ async def test_text_that_cannot_be_encoded_is_accepted() -> None:
 async def test_the_state_of_a_stream_is_committed_with_its_signals() -> None:
     harness = IntakeHarness()
     state = StreamState("EUR_USD_H4", "print", NOW, b"{}")
-    tickets = await harness.intake.commit(state, [signal(), signal(pair="GBPUSD")], user_tier="premium")
+    tickets = await harness.intake.commit(state, [signal(), signal(pair="GBPUSD")], ["premium"])
     assert [ticket.outcome for ticket in tickets] == [Outcome.ACCEPTED, Outcome.ACCEPTED]
     assert await harness.outbox.do(LoadState("EUR_USD_H4")) == state
     assert [row.delivery.id.destination for row in await harness.rows()] == ["signals-premium"] * 2

@@ -140,6 +140,11 @@ class MAUnifiedStrategy:
         periods = f"fast={config.fast} slow={config.slow} atr={config.atr}:{config.atr_period}"
         return f"ma-unified {config.pair.symbol} {config.timeframe} places={self._scale.places} {periods}"
 
+    @property
+    def warm_up(self) -> int:
+        """How many candles it needs before its first signal."""
+        return max(self.config.fast, self.config.slow, self.config.atr_period) + 1
+
     def _judged(self, candle: Candle, side: SignalType) -> Signal | Filtered:
         config, atr = self.config, self._atr.value
         if atr is None:

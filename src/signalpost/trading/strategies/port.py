@@ -3,8 +3,10 @@
 from typing import Any, NamedTuple, Protocol
 
 from signalpost.domain.candle import Candle
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
+from signalpost.domain.timeframe import Timeframe
 
 
 class Filtered(NamedTuple):
@@ -44,4 +46,42 @@ class Strategy(Protocol):
         Raises InvalidSnapshot if it is damaged or was saved under another configuration. The state does not change
         then.
         """
+        ...
+
+
+class StreamConfig(Protocol):
+    """The part of a strategy's configuration that every strategy has."""
+
+    @property
+    def pair(self) -> Instrument:
+        """The instrument of its candles."""
+        ...
+
+    @property
+    def timeframe(self) -> Timeframe:
+        """The timeframe of its candles."""
+        ...
+
+    @property
+    def stream(self) -> str:
+        """Identifies the stream. No two strategies that run together have the same."""
+        ...
+
+
+class LiveStrategy(Strategy, Protocol):
+    """A strategy that can run on live candles."""
+
+    @property
+    def config(self) -> StreamConfig:
+        """Its configuration."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Everything that its state depends on. A state with another fingerprint is rejected."""
+        ...
+
+    @property
+    def warm_up(self) -> int:
+        """How many candles it needs before its first signal."""
         ...

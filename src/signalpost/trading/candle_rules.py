@@ -1,0 +1,89 @@
+"""The rules for candles that a feed answers: which are new, corrected, late or missing. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import NamedTuple
+
+from signalpost.domain.candle import PRICES, Candle
+from signalpost.domain.instant import iso
+from signalpost.domain.timeframe import Timeframe
+from signalpost.domain.words import Word
+from signalpost.errors import FeedFailed
+from signalpost.trading.calendar import Calendar
+
+MOST_AHEAD = timedelta(minutes=2)
+"""How far a feed's clock may be ahead of ours."""
+
+
+class CandleRule(Word):
+    """The kinds of unusual candles, which are counted."""
+
+    DUPLICATE = "duplicate"
+    """Twice in one answer; the second is ignored."""
+    LATE = "late"
+    """Older than the last candle taken, and not one of those that can be corrected; ignored."""
+    CORRECTION = "correction"
+    """One of the last candles, with other prices; the strategy is computed again."""
+    GAP = "gap"
+    """Candles before it are missing although the market was open; nothing is invented."""
+    FLAT = "flat"
+    """High and low are equal."""
+
+
+class SortedCandles(NamedTuple):
+    """A feed's candles by the rules."""
+
+    new: tuple[Candle, ...]
+    """Oldest first."""
+    corrected: tuple[Candle, ...]
+    late: tuple[Candle, ...]
+    counts: Counter[CandleRule]
+    """Without late ones."""
+
+
+def sort_candles(
+    answer: Iterable[Candle], recent: Sequence[Candle], calendar: Calendar, timeframe: Timeframe, now: datetime
+) -> SortedCandles:
+    """Sort a feed's answer; `recent` are the last candles taken.
+
+    Raises FeedFailed if the candles are out of order, contradict each other, or are not closed yet.
+    """
+    counts: Counter[CandleRule] = Counter()
+    candles = list(_each_once(answer, counts))
+    for candle in candles[-1:]:
+        if calendar.closes_at(candle.time, timeframe) > now + MOST_AHEAD:
+            raise _bad("is not closed yet: check the clock and the feed's time zone", candle, limit=iso(now))
+    known = {candle.time: candle for candle in recent}
+    new = tuple(candle for candle in candles if not recent or candle.time > recent[-1].time)
+    corrected = tuple(each for each in candles if each.time in known and not _is_same(each, known[each.time]))
+    late = tuple(each for each in candles[: len(candles) - len(new)] if each.time not in known)
+    counts[CandleRule.CORRECTION] += len(corrected)
+    counts[CandleRule.FLAT] += sum(candle.high == candle.low for candle in new)
+    follow = pairwise((*recent[-1:], *new))
+    counts[CandleRule.GAP] += sum(calendar.next_open(one.time, timeframe) < other.time for one, other in follow)
+    return SortedCandles(new, corrected, late, +counts)
+
+
+def _each_once(answer: Iterable[Candle], counts: Counter[CandleRule]) -> Iterable[Candle]:
+    last: Candle | None = None
+    for candle in answer:
+        if last is None or candle.time > last.time:
+            yield candle
+            last = candle
+        elif candle.time < last.time:
+            raise _bad("is older than the one before it", candle, limit=iso(last.time))
+        elif not _is_same(candle, last):
+            raise _bad("comes twice, with different prices", candle)
+        else:
+            counts[CandleRule.DUPLICATE] += 1
+
+
+def _is_same(one: Candle, other: Candle) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in PRICES)
+
+
+def _bad(problem: str, candle: Candle, limit: str | None = None) -> FeedFailed:
+    at = iso(candle.time)
+    return FeedFailed(f"the feed's candle of {at} {problem}", code="bad-answer", field="time", value=at, limit=limit)

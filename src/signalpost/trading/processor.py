@@ -1,0 +1,268 @@
+"""Runs one strategy on new candles only, and commits its state together with its signals.
+
+See docs/why/0035-the-strategy-lives.md.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from signalpost.domain.candle import Candle
+from signalpost.domain.instant import Instant, utc
+from signalpost.domain.ledger import Ledger, StreamState, Unpublished, UnpublishedRule
+from signalpost.domain.signal import Signal
+from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.domain.tier import UserTier
+from signalpost.domain.words import Word
+from signalpost.errors import FeedFailed, InvalidSnapshot, InvalidValue
+from signalpost.trading.cache import StateCache
+from signalpost.trading.candle_rules import CandleRule, SortedCandles, sort_candles
+from signalpost.trading.feeds.port import Feed, Fetched
+from signalpost.trading.strategies.port import LiveStrategy
+from signalpost.trading.stream import Correction, Stream
+
+HISTORY = 500
+"""How many candles a strategy begins with."""
+_PAGE = 500
+
+
+class StateFrom(Word):
+    """Where the state of a cycle came from."""
+
+    MEMORY = "memory"
+    """From the cycle before: nothing was read."""
+    CACHE = "cache"
+    STORE = "store"
+    ORIGIN = "origin"
+    """It was computed from the feed's last candles."""
+
+
+class Cycle(NamedTuple):
+    """The result of a cycle."""
+
+    candles_read: int
+    """How many candles the feed answered, also those that were known."""
+    signals: tuple[Signal, ...]
+    """They are saved, and are being posted."""
+    state_from: StateFrom
+    watermark: datetime | None
+    """The time of the last candle taken; None before the first."""
+    forming: datetime | None
+    """The open of the candle that the feed shows as still forming. Earlier ones are in, or were empty."""
+    candles_taken: int
+    """How many were new."""
+    missed: tuple[Signal, ...]
+    """Recorded but not posted, because their validity had passed."""
+    appeared: tuple[Signal, ...]
+    """Recorded but not posted, because they appeared only when a candle was corrected."""
+    revised: tuple[str, ...]
+    """The ids of signals that are marked as revised now: their candle was corrected, and the cross is gone."""
+    counts: Mapping[CandleRule, int]
+    """How many unusual candles there were."""
+    rebuilt: str | None
+    """Why a saved state was not used but computed anew: `other-fingerprint` or `damaged`."""
+    tickets: tuple[Ticket, ...]
+    """One for each of `signals`, in order."""
+
+
+@dataclass
+class _Tally:
+    """A cycle while it runs."""
+
+    state_from: StateFrom = StateFrom.MEMORY
+    rebuilt: str | None = None
+    read: int = 0
+    taken: int = 0
+    forming: datetime | None = None
+    signals: list[Signal] = field(default_factory=list)
+    missed: list[Signal] = field(default_factory=list)
+    appeared: list[Signal] = field(default_factory=list)
+    revised: list[str] = field(default_factory=list)
+    tickets: list[Ticket] = field(default_factory=list)
+    counts: Counter[CandleRule] = field(default_factory=Counter)
+    has_refetched: bool = False
+
+
+class IncrementalSignalProcessor:
+    """Runs one strategy on a feed's candles, each once, and commits its state with its signals to the ledger.
+
+    It begins with the feed's newest `history` candles, or with as many as the strategy needs; signals of candles that
+    closed before the first cycle are history and not posted. After a restart it goes on from the ledger's state, or
+    from an equal copy in the `cache`. The signals are for each of the `tiers`; without any, for the default one.
+    Belongs to one event loop, and runs one cycle at a time.
+    """
+
+    def __init__(
+        self,
+        strategy: LiveStrategy,
+        feed: Feed,
+        ledger: Ledger,
+        cache: StateCache | None = None,
+        *,
+        history: int = HISTORY,
+        tiers: Sequence[UserTier | str] = (),
+    ) -> None:
+        self.strategy = strategy
+        self.feed = feed
+        self.stream = strategy.config.stream
+        self.fingerprint = f"{strategy.fingerprint} feed={feed.name} calendar={feed.calendar}"
+        """Everything that the state depends on."""
+        self._ledger = ledger
+        self._cache = cache
+        self._history = max(history, strategy.warm_up)
+        self._tiers = tuple(tiers)
+        self._memory = Stream(strategy)
+        self._committed: StreamState | None = None
+        self._is_warm = False
+        self._history_until: datetime | None = None
+        self._first_at: datetime | None = None
+        self._late: frozenset[datetime] = frozenset()
+
+    @property
+    def is_warm(self) -> bool:
+        """True if the next cycle reads no state."""
+        return self._is_warm
+
+    async def cycle(self, now: Instant) -> Cycle:
+        """Process the candles that closed since the last cycle. If it fails, the processor is as before it.
+
+        Raises FeedFailed if the feed gave no usable answer, StoreFailed and CommandFailed if the state or the signals
+        cannot be saved, and the strategy's own errors.
+        """
+        now = utc(now, "now")
+        self._first_at = self._first_at or now
+        tally, before = _Tally(), self._committed
+        if not self._is_warm:
+            await self._load(tally)
+        is_more = True
+        while is_more:
+            page = await self._page(now, tally)
+            await self._take(page, now, tally)
+            is_more = page[0].is_more
+        if self._cache is not None and self._committed is not None and self._committed is not before:
+            await self._cache.write((self._committed,))
+        return Cycle(
+            tally.read,
+            tuple(tally.signals),
+            tally.state_from,
+            self._memory.watermark,
+            tally.forming,
+            tally.taken,
+            tuple(tally.missed),
+            tuple(tally.appeared),
+            tuple(tally.revised),
+            tally.counts,
+            tally.rebuilt,
+            tuple(tally.tickets),
+        )
+
+    async def _load(self, tally: _Tally) -> None:
+        """Install the last committed state, or begin anew. A copy must equal the store's state in every byte."""
+        self._memory.reset()
+        copy = await self._copy()
+        saved = await self._ledger.load_state(self.stream)
+        self._committed = None
+        self._history_until = self._first_at
+        tally.state_from = StateFrom.ORIGIN
+        if saved is None:
+            return
+        if saved.fingerprint != self.fingerprint:
+            tally.rebuilt = "other-fingerprint"
+            return
+        try:
+            self._memory.restore(saved.state, saved.watermark)
+        except InvalidSnapshot:
+            tally.rebuilt = "damaged"
+            # Candles after the watermark are news: no state that was committed has seen them.
+            self._history_until = self._closes_at(saved.watermark)
+            return
+        tally.state_from = StateFrom.CACHE if copy == saved else StateFrom.STORE
+        self._committed, self._is_warm = saved, True
+
+    async def _copy(self) -> StreamState | None:
+        return None if self._cache is None else (await self._cache.read((self.stream,))).get(self.stream)
+
+    async def _page(self, now: datetime, tally: _Tally) -> tuple[Fetched, SortedCandles]:
+        """The feed's next answer. If candles are missing, it is fetched once more."""
+        fetched, candles = await self._fetch(now, tally)
+        if candles.counts[CandleRule.GAP] and fetched.forming is None and not tally.has_refetched:
+            tally.has_refetched = True
+            fetched, candles = await self._fetch(now, tally)
+        if fetched.is_more and not candles.new:
+            raise FeedFailed(
+                f"{self.feed.name}: the feed says that there are more candles, but gives none", code="bad-answer"
+            )
+        tally.forming = fetched.forming
+        tally.counts += candles.counts
+        tally.counts[CandleRule.LATE] += sum(candle.time not in self._late for candle in candles.late)
+        self._late = frozenset(candle.time for candle in candles.late)
+        return fetched, candles
+
+    async def _fetch(self, now: datetime, tally: _Tally) -> tuple[Fetched, SortedCandles]:
+        config, recent = self.strategy.config, [each.candle for each in self._memory.recent]
+        since = recent[0].time if recent else None
+        limit = _PAGE if recent else self._history
+        fetched = await self.feed.fetch(config.pair, config.timeframe, since=since, limit=limit)
+        tally.read += len(fetched.candles)
+        return fetched, sort_candles(fetched.candles, recent, self.feed.calendar, config.timeframe, now)
+
+    async def _take(self, page: tuple[Fetched, SortedCandles], now: datetime, tally: _Tally) -> None:
+        """Feed a page to the strategy, and commit. Until that has succeeded, nothing has changed."""
+        candles = page[1]
+        if not candles.new and not candles.corrected:
+            return
+        try:
+            correction, found = self._feed_strategy(candles)
+            await self._commit(correction, found, now, tally)
+        except Exception:
+            self._restore()
+            raise
+        except BaseException:
+            self._is_warm = False  # it may be committed or not: the store knows
+            raise
+        tally.taken += len(candles.new)
+
+    def _feed_strategy(self, candles: SortedCandles) -> tuple[Correction, list[tuple[Candle, Signal]]]:
+        try:
+            correction = self._memory.correct(candles.corrected) if candles.corrected else Correction((), ())
+            return correction, self._memory.take(candles.new)
+        except InvalidValue as fault:  # such as a price finer than the instrument's
+            raise FeedFailed(f"{self.feed.name}: {fault}", code="bad-answer", field=fault.field) from fault
+
+    async def _commit(
+        self, correction: Correction, found: Sequence[tuple[Candle, Signal]], now: datetime, tally: _Tally
+    ) -> None:
+        """Commit the state with its signals. Revisions come first: repeating one changes nothing."""
+        news = [signal for candle, signal in found if not self._is_history(candle)]
+        signals = [signal for signal in news if signal.valid_until > now]
+        missed = [signal for signal in news if signal.valid_until <= now]
+        revisions = [await self._ledger.revise(name) for name in correction.gone]
+        watermark = self._memory.watermark
+        assert watermark is not None  # noqa: S101  # for mypy: a candle was taken or corrected
+        state = StreamState(self.stream, self.fingerprint, watermark, self._memory.saved())
+        unpublished = [
+            *(Unpublished(signal, UnpublishedRule.TOO_OLD) for signal in missed),
+            *(Unpublished(signal, UnpublishedRule.LATE_CORRECTION) for signal in correction.appeared),
+        ]
+        tickets = await self._ledger.commit(state, signals, tiers=self._tiers, unpublished=unpublished)
+        self._committed, self._is_warm = state, True
+        tally.signals += signals
+        tally.missed += missed
+        tally.appeared += correction.appeared
+        tally.tickets += tickets[: len(signals)]
+        revised = zip(correction.gone, revisions, strict=True)
+        tally.revised += [name for name, ticket in revised if ticket.outcome is Outcome.ACCEPTED]
+
+    def _restore(self) -> None:
+        if self._committed is None:
+            self._memory.reset()
+        else:
+            self._memory.restore(self._committed.state, self._committed.watermark)
+
+    def _is_history(self, candle: Candle) -> bool:
+        return self._history_until is not None and self._closes_at(candle.time) <= self._history_until
+
+    def _closes_at(self, opened: datetime) -> datetime:
+        return self.feed.calendar.closes_at(opened, self.strategy.config.timeframe)

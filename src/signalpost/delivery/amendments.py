@@ -1,11 +1,11 @@
 """Changes of signals: saved in the signal book, and reported once they are."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from signalpost import clock
-from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades
+from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades, Follow
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.change import Change
@@ -14,6 +14,7 @@ from signalpost.domain.events import ChangeRefused, Listener, Settled, Taken
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import FollowState
 from signalpost.errors import CommandFailed
 
 _PAGE = 100
@@ -72,8 +73,34 @@ class Amendments:
         if ticket.outcome is Outcome.REFUSED:
             self._emit(ChangeRefused(command.name, ticket.reason or ""))
 
+    async def follow(
+        self,
+        changes: Sequence[tuple[str, Change]],
+        versions: Mapping[str, int],
+        states: Mapping[str, FollowState],
+        now: datetime,
+    ) -> bool:
+        """Save what candles did to trades. False, and nothing is saved, if one has changed since. Raises StoreFailed.
+
+        If the caller is cancelled, it may be saved all the same, and is reported.
+        """
+        amends = tuple(
+            Amend(name, change, now, (self._ids.next(now), self._ids.next(now)), open_for=self._open_for)
+            for name, change in changes
+        )
+        return await asyncio.shield(asyncio.ensure_future(self._followed(Follow(amends, versions, states, now))))
+
+    async def _followed(self, command: Follow) -> bool:
+        answers = await self._outbox.do(command)
+        for answer in answers or ():
+            self._ticket(answer)
+        return answers is not None
+
     async def end_unheard_of(self) -> int:
-        """End trades that did not change for `open_for`, and return how many were ended. Raises StoreFailed."""
+        """End some trades that were neither changed nor followed for `open_for`, and return how many.
+
+        Raises StoreFailed.
+        """
         now = clock.now()
         ids = tuple(self._ids.next(now) for _ in range(_PAGE))
         ended = await self._outbox.do(EndTrades(now - self._open_for, now, ids))

@@ -80,7 +80,8 @@ class Intake:
         self._emit = emit
         self._on_put = on_put
         self._run = run
-        self._amendments = Amendments(outbox, ids, emit=emit, on_put=on_put, run=run, open_for=open_for)
+        self.amendments = Amendments(outbox, ids, emit=emit, on_put=on_put, run=run, open_for=open_for)
+        """Saves changes, also those that the service itself makes."""
         self._health = health or StoreHealth(emit)
         self._held: deque[NewNotification | Amend] = deque()
         self._held_by_key: dict[str, Notification] = {}
@@ -150,21 +151,17 @@ class Intake:
         change that cannot be saved now is held in memory, or refused without `hold`, and it is checked when it is
         saved. Raises StoreClosed.
         """
-        command = self._amendments.command(
+        command = self.amendments.command(
             name, change, exact=exact, if_version=if_version, tiers=tiers, context=context, key=key, request=request
         )
         if self._held:
             return self._keep(command, command.ids[0], _RECOVERING, hold=hold)
         try:
-            ticket = await self._amendments.save(command)
+            ticket = await self.amendments.save(command)
         except StoreFailed as fault:
             return self._keep(command, command.ids[0], str(fault), hold=hold)
         self._recovered()
         return ticket
-
-    async def end_unheard_of(self) -> int:
-        """End some trades that did not change for `open_for`, and return how many were. Raises StoreFailed."""
-        return await self._amendments.end_unheard_of()
 
     async def find(self, wanted: FindTrades) -> tuple[BookEntry, ...]:
         """The trades of the signal book that match. Raises StoreFailed."""
@@ -336,7 +333,7 @@ class Intake:
         while self._held:
             held = self._held[0]
             if isinstance(held, Amend):
-                await self._amendments.save_held(held)
+                await self.amendments.save_held(held)
                 self._held.popleft()
                 continue
             try:

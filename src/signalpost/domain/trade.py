@@ -96,6 +96,18 @@ class Before(msgspec.Struct, frozen=True):
     flags: tuple[Flag, ...]
 
 
+class FollowState(Value, frozen=True, kw_only=True, tag="follow_state"):
+    """All that the follower remembers of a trade between two candles; `outcomes.begin` makes the first.
+
+    Stop and targets are those that were in force at the end of the last candle.
+    """
+
+    since: datetime
+    """Candles that opened earlier do not count, or were taken."""
+    stop: Decimal | None = None
+    targets: tuple[Decimal, ...] = ()
+
+
 class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     """A signal's entry in the book. `life.opened` makes one."""
 
@@ -139,6 +151,8 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     """The ends that were a mistake. They were shown, so they stay in the record."""
     news: News = News.OPENED
     last_change: Change | None = None
+    followed: FollowState | None = None
+    """None if no feed has followed it yet."""
 
     @property
     def entry(self) -> Decimal:

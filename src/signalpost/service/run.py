@@ -358,7 +358,7 @@ class Run:
             undo.push_async_callback(dispatcher.stop, 0)
             wake_socket = await WakeSocket.open(self._core.bell_path, self.outbox.look, self.outbox.call)
             undo.push_async_callback(wake_socket.close)
-            retention = Retention(self.outbox, config.retention, self.engine.intake.end_unheard_of)
+            retention = Retention(self.outbox, config.retention, self.engine.intake.amendments.end_unheard_of)
             undo.push_async_callback(retention.end)
             for name, chore in {"pruning": retention.run, "order expiry": OrderExpiry(self.engine.intake).run}.items():
                 undo.push_async_callback(KeptTask(name, chore, self._bus.emit).end)

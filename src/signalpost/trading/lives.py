@@ -1,7 +1,9 @@
 """Follows the trades of one strategy together, because the fill of a newer one may end an older one. Pure."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from signalpost.domain.candle import Candle
 from signalpost.domain.change import Change
@@ -9,8 +11,9 @@ from signalpost.domain.life import after, opened
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.timeframe import Timeframe
-from signalpost.domain.trade import Trade
-from signalpost.trading.outcomes import FollowState, QuoteCandle, begin, follow, reverses
+from signalpost.domain.trade import FollowState, Trade
+from signalpost.errors import NotPossible
+from signalpost.trading.outcomes import QuoteCandle, begin, follow, reverses
 
 
 class Life:
@@ -39,17 +42,52 @@ class Lives:
 
         Apply each change, and set the life's `trade` to the result, before you ask for the next one.
         """
-        quotes = QuoteCandle.of_mid(candle, self._timeframe)
-        filled: list[Trade] = []
-        for life in reversed(self._lives):
-            fills = (newer.fill for newer in filled if reverses(newer.signal, life.trade))
-            was_filled = life.trade.fill is not None
-            changes, life.state = follow(life.trade, life.state, quotes, next(fills, None))
-            for change in changes:
-                yield life, change
-            if not was_filled and life.trade.fill is not None:
-                filled.append(life.trade)
+        yield from changes_in(QuoteCandle.of_mid(candle, self._timeframe), self._lives)
         self._lives = [life for life in self._lives if life.trade.state.is_live]
+
+
+class Advance(NamedTuple):
+    """What candles did to the trades that were followed by them."""
+
+    changes: list[tuple[str, Change]]
+    """With the id of the signal, in the order in which they apply."""
+    refused: list[tuple[str, NotPossible]]
+    """Changes that these trades do not allow."""
+
+
+def advance(lives: Sequence[Life], candles: Iterable[QuoteCandle], now: datetime) -> Advance:
+    """Apply the next candles to trades, which are oldest first: each life has its trade and state afterwards."""
+    done = Advance([], [])
+    for candle in candles:
+        for life, change in changes_in(candle, lives):
+            name = life.trade.signal.signal_id
+            try:
+                changed = after(life.trade, change, now)
+            except NotPossible as fault:
+                done.refused.append((name, fault))
+                continue
+            if changed is not life.trade:
+                life.trade = changed
+                done.changes.append((name, change))
+    return done
+
+
+def changes_in(candle: QuoteCandle, lives: Sequence[Life]) -> Iterator[tuple[Life, Change]]:
+    """What a candle changes in trades, which are oldest first: as `Lives.changes`."""
+    filled: list[Trade] = []
+    for life in reversed(lives):
+        fills = (newer.fill for newer in filled if reverses(newer.signal, life.trade))
+        was_filled = _is_filled_before(candle, life.trade)
+        changes, life.state = follow(life.trade, life.state, candle, next(fills, None))
+        for change in changes:
+            yield life, change
+        if not was_filled and life.trade.fill is not None:
+            filled.append(life.trade)
+
+
+def _is_filled_before(candle: QuoteCandle, trade: Trade) -> bool:
+    """Whether a trade had its fill when the candle opened. A person may have filled it since."""
+    return trade.fill is not None and not candle.time <= trade.fill.at < candle.closes_at
 
 
 def lived(signals: Iterable[Signal], candles: Iterable[Candle], timeframe: Timeframe) -> list[Trade]:

@@ -18,8 +18,7 @@ from signalpost.domain.order import OrderKind
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 from signalpost.domain.timeframe import Timeframe
-from signalpost.domain.trade import Filled, Trade, TradeState
-from signalpost.domain.value import Value
+from signalpost.domain.trade import Filled, FollowState, Trade, TradeState
 from signalpost.errors import InvalidValue
 
 REVERSED = "reversed"
@@ -55,18 +54,6 @@ class QuoteCandle(NamedTuple):
     def time(self) -> datetime:
         """When it opened."""
         return self.bid.time
-
-
-class FollowState(Value, frozen=True, kw_only=True, tag="follow_state"):
-    """All that the follower remembers of a trade between two candles; `begin` makes the first. Store it with the trade.
-
-    Stop and targets are those that were in force at the end of the last candle.
-    """
-
-    since: datetime
-    """Candles that opened earlier do not count, or were taken."""
-    stop: Decimal | None = None
-    targets: tuple[Decimal, ...] = ()
 
 
 class Followed(NamedTuple):

@@ -158,6 +158,6 @@ async def test_edits_last_as_long_as_a_trade_may_be_live_and_a_day() -> None:
 async def test_trades_of_which_nothing_was_heard_are_ended(opened: IntakeHarness, clock: ManualClock) -> None:
     await opening(opened)
     clock.advance(timedelta(days=91))
-    assert await opened.intake.end_unheard_of() == 1
-    assert await opened.intake.end_unheard_of() == 0
+    assert await opened.intake.amendments.end_unheard_of() == 1
+    assert await opened.intake.amendments.end_unheard_of() == 0
     assert isinstance(opened.events[-1], Settled), "the opening that was never shown"

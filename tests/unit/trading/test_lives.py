@@ -7,15 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost.domain.candle import Candle
-from signalpost.domain.change import Close, CloseReason, Fill, Flag
+from signalpost.domain.change import Close, CloseReason, Fill, Flag, Update
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.life import after, opened
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.timeframe import Timeframe
-from signalpost.domain.trade import TradeState, result_of
+from signalpost.domain.trade import Trade, TradeState, result_of
 from signalpost.trading.feeds.bundled import bundled_candles
-from signalpost.trading.lives import Lives, lived
+from signalpost.trading.lives import Life, Lives, advance, lived
+from signalpost.trading.outcomes import QuoteCandle, begin
 from signalpost.trading.replay import replay
 from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
 from signalpost.trading.strategies_file import bundled_strategies
@@ -25,6 +26,7 @@ from tests.unit.trading.outcomes.lives import START
 
 H1 = Timeframe("H1")
 HOUR = timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def bar(number: int, first: str = "100", high: str = "101", low: str = "99", last: str = "100") -> Candle:
@@ -104,6 +106,54 @@ def test_a_fill_reverses_only_in_its_own_candle() -> None:
             if isinstance(change, Fill):
                 life.trade = after(life.trade, change, candle.time + HOUR)
     assert seen == [(0, Fill), (1, Fill), (0, Close)]
+
+
+def followed(*trades: Trade) -> list[Life]:
+    return [Life(trade, begin(trade, H1, by_strategy=True)) for trade in trades]
+
+
+def test_several_candles_change_trades_as_one_after_the_other_does() -> None:
+    signals = [signal("BUY", 0), signal("SELL", 2)]
+    candles = [bar(1), bar(2), bar(3), bar(4, low="94"), bar(5)]
+    lives = followed(*(opened(each, number, (UserTier.FREE,), START) for number, each in enumerate(signals, 1)))
+    done = advance(lives, [QuoteCandle.of_mid(each, H1) for each in candles], START + 9 * HOUR)
+    first, second = (life.trade.signal.signal_id for life in lives)
+    assert [(name, type(change)) for name, change in done.changes] == [
+        (first, Fill),
+        (second, Fill),
+        (first, Close),
+        (second, Update),
+    ]
+    assert not done.refused
+    ends = [trade.end and (trade.end.reason, trade.end.price, trade.end.at) for trade in lived(signals, candles, H1)]
+    assert [life.trade.end and (life.trade.end.reason, life.trade.end.price, life.trade.end.at) for life in lives] == (
+        ends
+    )
+    assert {life.state.since for life in lives} == {START + 3 * HOUR + MICROSECOND, START + 4 * HOUR + MICROSECOND}
+
+
+def test_a_change_that_a_trade_refuses_is_reported_and_the_next_candle_counts() -> None:
+    (life,) = followed(opened(signal("BUY", 0), 1, (UserTier.FREE,), START))
+    quotes = [QuoteCandle.of_mid(each, H1) for each in (bar(1), bar(2, low="90"))]
+    early = advance([life], quotes[:1], START)  # by this clock, the candle lies in the future
+    assert ([name for name, _ in early.refused], early.changes) == ([life.trade.signal.signal_id], [])
+    late = advance([life], quotes[1:], START + 9 * HOUR)
+    assert [type(change) for _, change in late.changes] == [Fill, Close]
+
+
+def test_a_fill_by_a_person_reverses_an_older_trade_in_the_candle_in_which_it_lies() -> None:
+    older, newer = (
+        opened(signal(side, number), number + 1, (UserTier.FREE,), START + HOUR)
+        for number, side in enumerate(("SELL", "BUY"))
+    )
+    older = after(older, Fill(price=100, at=START + HOUR, from_feed=True), START + 9 * HOUR)
+    at = START + 3 * HOUR + HOUR / 2
+    lives = followed(older, after(newer, Fill(price="100.5", at=at), at))
+    for number, expected in ((2, None), (3, at), (4, at)):
+        advance(lives, [QuoteCandle.of_mid(bar(number), H1)], START + 9 * HOUR)
+        assert (lives[0].trade.end and lives[0].trade.end.at) == expected
+    assert lives[0].trade.end is not None
+    assert (lives[0].trade.end.reason, lives[0].trade.end.price) == (CloseReason.REVERSED, Decimal("100.5"))
 
 
 def test_trades_are_numbered_and_marked_as_followed_by_mid_prices() -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from signalpost.delivery.outbox import sql
-from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades
+from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades, Follow
 from signalpost.delivery.outbox.cards import FOR_ITS_CARD, CardRow, cards_of
 from signalpost.delivery.outbox.commands import NewDelivery
 from signalpost.delivery.outbox.order import Row, Waiting, new_row
@@ -78,6 +78,23 @@ def _known(tx: Transaction, command: Amend) -> Amendment | None:
     first = notification_in((tx.first(sql.OPENING, (notification_id,)) or (None,))[0])
     trade = first.trade if isinstance(first, Notification) else None
     return Amendment(Outcome.DUPLICATE, trade, repeats=notification_id)
+
+
+def follow(tx: Transaction, command: Follow) -> tuple[Amendment, ...] | None:
+    """Save what candles did to trades, unless one of them has changed since they were read."""
+    book = Book(tx)
+    rows = book.of(list(command.states))
+    trades = {name: trade for name, row in rows.items() if (trade := book.trade(row)) is not None}
+    if {name: trade.version for name, trade in trades.items()} != command.versions:
+        return None
+    made = []
+    for each in command.changes:
+        before = trades[each.name]
+        trades[each.name] = after(before, each.change, each.now)
+        made.append(_Change(tx, each, rows[each.name], before, trades[each.name]).write())
+    for name, state in command.states.items():
+        book.save(rows[name], trades[name].but(followed=state), heard_at=command.now)
+    return tuple(made)
 
 
 def end_trades(tx: Transaction, command: EndTrades) -> tuple[Amendment, ...]:

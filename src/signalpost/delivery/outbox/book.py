@@ -3,6 +3,7 @@
 See docs/why/0032-a-signal-has-a-life.md.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from signalpost.domain.instrument import Instrument
 from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import Trade, TradeState
+from signalpost.domain.trade import FollowState, Trade, TradeState
 from signalpost.domain.validity import OPEN_FOR
 from signalpost.sinks.port import Shown
 
@@ -90,14 +91,29 @@ class Amend(Command[Amendment], frozen=True):
     """How long a trade may be live without a change. Edits last until then, and a day."""
 
 
-class EndTrades(Command[tuple[Amendment, ...]], frozen=True):
-    """End trades that have not changed for too long: waiting orders expire, and open trades end without a result.
+class Follow(Command[tuple[Amendment, ...] | None], frozen=True):
+    """Save what candles did to trades, and what the follower remembers of these, all or nothing.
 
-    Answer: an `Amendment` each, without companions.
+    Answer: an `Amendment` for each change; None, and nothing is written, if any of the trades has changed since.
+    """
+
+    changes: tuple[Amend, ...]
+    """In the order in which they apply, with ids of signals as names. None may be a change that a trade refuses."""
+    versions: Mapping[str, int]
+    """The version of each trade before its changes, by the id of its signal."""
+    states: Mapping[str, FollowState]
+    """What the follower remembers of each trade."""
+    now: datetime
+
+
+class EndTrades(Command[tuple[Amendment, ...]], frozen=True):
+    """End trades that have neither changed nor been followed for too long.
+
+    Waiting orders expire, and open trades end without a result. Answer: an `Amendment` each, without companions.
     """
 
     before: datetime
-    """Those that changed last before this."""
+    """Those that changed, or were followed, last before this."""
     now: datetime
     ids: tuple[str, ...]
     """For the notifications: at most so many trades are ended."""

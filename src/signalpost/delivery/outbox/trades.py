@@ -48,6 +48,7 @@ class TradeRow(NamedTuple):
     opening: str
     hash: bytes
     changed_at: datetime
+    """Or when it was followed last."""
     body: str | None
 
     @property
@@ -110,7 +111,7 @@ class Book:
         return list(self._rows(self._tx.select(sql.LIVE_TRADES_OF, (pair,))))
 
     def unheard_of(self, before: datetime) -> Iterator[TradeRow]:
-        """The live trades that changed last before a time."""
+        """The live trades that changed, or were followed, last before a time."""
         return self._rows(self._tx.select(sql.UNHEARD_OF, (micros(before),)))
 
     def entries(self, wanted: FindTrades) -> Iterator[BookEntry]:
@@ -178,14 +179,12 @@ class Book:
         ]
         self._tx.write(sql.ADD_CARD, rows)
 
-    def save(self, row: TradeRow, trade: Trade) -> None:
-        """Write a trade after a change of it or of its tiers."""
+    def save(self, row: TradeRow, trade: Trade, heard_at: datetime | None = None) -> None:
+        """Write a trade after a change of it or of its tiers, or after it was followed at `heard_at`."""
         tiers = _encoded(trade.tiers)
         body = trade.to_json().decode()
-        self._tx.write(
-            sql.SAVE_TRADE,
-            [(trade.version, trade.state.value, tiers, micros(trade.changed_at), body, row.sequence)],
-        )
+        heard = micros(max(trade.changed_at, heard_at or trade.changed_at))
+        self._tx.write(sql.SAVE_TRADE, [(trade.version, trade.state.value, tiers, heard, body, row.sequence)])
 
 
 def find_trades(tx: Transaction, command: FindTrades) -> tuple[BookEntry, ...]:

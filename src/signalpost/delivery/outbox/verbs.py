@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from signalpost.delivery.outbox import sql
-from signalpost.delivery.outbox.amend import amend, end_trades
-from signalpost.delivery.outbox.book import Amend, EndTrades
+from signalpost.delivery.outbox.amend import amend, end_trades, follow
+from signalpost.delivery.outbox.book import Amend, EndTrades, Follow
 from signalpost.delivery.outbox.cards import leased_entry, settle_card, together
 from signalpost.delivery.outbox.commands import (
     Cancel,
@@ -256,6 +256,7 @@ _VERBS: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
     **HOUSEKEEPING,
     Amend: amend,
     EndTrades: end_trades,
+    Follow: follow,
     Lease: _lease,
     PassOn: pass_on,
     Expire: _expire,

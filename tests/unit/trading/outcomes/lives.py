@@ -11,8 +11,8 @@ from signalpost.domain.life import after, opened
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.timeframe import Timeframe
-from signalpost.domain.trade import Filled, Trade
-from signalpost.trading.outcomes import FollowState, QuoteCandle, begin, follow
+from signalpost.domain.trade import Filled, FollowState, Trade
+from signalpost.trading.outcomes import QuoteCandle, begin, follow
 
 MINUTE = timedelta(minutes=1)
 M1 = Timeframe("M1")

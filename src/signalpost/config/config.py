@@ -27,6 +27,7 @@ from signalpost.config.settings import (
     RETENTION,
     SETTINGS,
     SIGNAL_SETTINGS,
+    VALID_FOR,
     WORKERS,
     Setting,
     has_our_prefix,
@@ -78,6 +79,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tiers: Mapping[UserTier, Tier] = {}
     open_for: timedelta = OPEN_FOR.default
     """How long a signal stays live without a change."""
+    valid_for: timedelta = VALID_FOR.default
+    """How long a signal without a timeframe is valid."""
     copies: Mapping[UserTier, TierCopy] = {}
     """The tiers that get their signals later, or less of them."""
     """Tiers other than FREE, PREMIUM and ADMIN, and the destinations of their signals."""
@@ -213,7 +216,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         for fault in fallback_faults(destinations.configs, routing):
             place = sources.file.place(*(fault.field or "").split("."))
             sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
-    values[OPEN_FOR.name] = sources.value(OPEN_FOR)
+    values |= {each.name: sources.value(each) for each in SIGNAL_SETTINGS}
     copies = find_copies(sources)
     look, cards = find_look(sources, [*ranks_of(tiers)], copies)
     notes = [*_unused(sources, tiers, fallbacks), *_unknown(sources)]
@@ -229,7 +232,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             "destinations": destinations.configs,
             "tiers": tiers,
             "copies": copies,
-            "open_for": values[OPEN_FOR.name],
+            **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
             "look": look,
             "host_rate": HOST_RATE if values[LIMITS.key] else None,
             "notes": (*sources.findings.notes, *notes),

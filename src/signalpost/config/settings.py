@@ -13,6 +13,7 @@ from signalpost.config.parsers import HttpAddress, Parser, Value
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.tier import AT_ONCE, IfEnded
 from signalpost.domain.validity import OPEN_FOR as OPEN_FOR_USUALLY
+from signalpost.domain.validity import SIGNAL_WITHOUT_TIMEFRAME
 from signalpost.sinks.discord.cards.look import (
     LONGEST_DISCLAIMER,
     LONGEST_USERNAME,
@@ -136,7 +137,16 @@ OPEN_FOR = Setting(
     "ends without a result, marked as not followed.",
     SIGNALS,
 )
-SIGNAL_SETTINGS: tuple[Setting[Any], ...] = (OPEN_FOR,)
+VALID_FOR = Setting(
+    "valid_for",
+    "SIGNALPOST_VALID_FOR",
+    SIGNAL_WITHOUT_TIMEFRAME,
+    parsers.VALIDITY,
+    "How long a signal without a timeframe may still be posted and entered, such as `30m`, after it was known. Time "
+    "in which its market is closed does not count. A signal can have a `valid_until` of its own.",
+    SIGNALS,
+)
+SIGNAL_SETTINGS: tuple[Setting[Any], ...] = (OPEN_FOR, VALID_FOR)
 
 CARDS = "cards"
 COLOURS, COMPANIONS, ROLES = f"{CARDS}.colours", f"{CARDS}.companions", f"{CARDS}.roles"
@@ -274,7 +284,7 @@ def example() -> str:
         "\n".join((start, *map(_line_of, settings)))
         for start, settings in ((_EXAMPLE_COLOURS, _COLOUR_SETTINGS), (_EXAMPLE_COMPANIONS, _COMPANION_SETTINGS))
     )
-    signals = f"[{SIGNALS}]\n{_example_of(OPEN_FOR)}"
+    signals = "\n\n".join((f"[{SIGNALS}]\n{_example_of(OPEN_FOR)}", _example_of(VALID_FOR)))
     blocks = [_EXAMPLE_START, *map(_example_of, SETTINGS), signals, *messages, colours, companions, _EXAMPLE_ROLES]
     return "\n\n".join((*blocks, _EXAMPLE_DESTINATIONS + tables[0], *tables[1:], _EXAMPLE_END))
 

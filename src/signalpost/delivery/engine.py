@@ -14,15 +14,15 @@ from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.priority import NotificationPriority
-from signalpost.domain.validity import OPEN_FOR
+from signalpost.domain.validity import OPEN_FOR, SIGNAL_WITHOUT_TIMEFRAME
 from signalpost.telemetry.bus import Bus
 
 
 class Engine:
     """Always has an intake. Has a dispatcher only while this process owns the store: from `deliver` to `release`.
 
-    `on_put` is called after each put. `random_bits` draws the random part of ticket ids. `open_for` is how long a trade
-    may be live without a change.
+    `on_put` is called after each put. `random_bits` draws the random part of ticket ids. `open_for` and
+    `valid_for` are as in Intake.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Engine:
         on_put: Callable[[], None] = lambda: None,
         run: str | None = None,
         open_for: timedelta = OPEN_FOR,
+        valid_for: timedelta = SIGNAL_WITHOUT_TIMEFRAME,
     ) -> None:
         self._outbox = outbox
         self._bus = bus
@@ -50,6 +51,7 @@ class Engine:
             run=run,
             health=self.store_health,
             open_for=open_for,
+            valid_for=valid_for,
         )
 
     @property

@@ -41,7 +41,7 @@ from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.domain.validity import OPEN_FOR
+from signalpost.domain.validity import OPEN_FOR, SIGNAL_WITHOUT_TIMEFRAME
 from signalpost.errors import CommandFailed, InvalidValue, StoreClosed, StoreFailed
 
 MOST_HELD = 10_000
@@ -58,7 +58,7 @@ class Intake:
     """Accepts notifications.
 
     `on_put` is called after each is saved, with its waiting destinations, its priority and its expiry. `open_for` is
-    how long a trade may be live without a change.
+    how long a trade may be live without a change, and `valid_for` how long a signal without a timeframe is valid.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Intake:
         run: str | None = None,
         health: StoreHealth | None = None,
         open_for: timedelta = OPEN_FOR,
+        valid_for: timedelta = SIGNAL_WITHOUT_TIMEFRAME,
     ) -> None:
         self.routing = routing
         """The current routes. They are replaced when the process that delivers changes."""
@@ -79,7 +80,7 @@ class Intake:
         self._ids = ids
         self._emit = emit
         self._on_put = on_put
-        self._run = run
+        self._run, self._valid_for = run, valid_for
         self.amendments = Amendments(outbox, ids, emit=emit, on_put=on_put, run=run, open_for=open_for)
         """Saves changes, also those that the service itself makes."""
         self._health = health or StoreHealth(emit)
@@ -356,6 +357,7 @@ class Intake:
     ) -> NewNotification:
         if event == "new" and isinstance(payload, Signal):
             _check_that_it_is_live(payload)
+            payload = payload.valid_for(self._valid_for)
         now = clock.now()
         notification = notification_of(
             payload,

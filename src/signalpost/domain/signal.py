@@ -232,6 +232,14 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             changes.setdefault("risk_reward_ratio", None)
         return super().but(**changes)
 
+    def valid_for(self, lasts: timedelta) -> Self:
+        """A copy that is valid for `lasts` after it was known, if it has no timeframe and was valid for an hour."""
+        is_usual = self.timeframe is None and self.valid_until == self.but(valid_until=None).valid_until
+        if not is_usual:
+            return self
+        until = validity.later(self.known_at, validity.of_signal(self.pair, None, self.known_at, lasts))
+        return self.but(valid_until=until if self.good_until is None else min(until, self.good_until))
+
     def at_price(self, price: exact.Number) -> Self:
         """A copy with `price` as `current_price`, updated now."""
         return self.but(current_price=self._price(price), updated_at=clock.now())

@@ -25,9 +25,14 @@ OPEN_FOR = timedelta(days=90)
 _COMPANION_AT_LEAST, _COMPANION_AT_MOST = timedelta(seconds=60), timedelta(hours=1)
 
 
-def of_signal(pair: Instrument, timeframe: Timeframe | None, known_at: datetime) -> timedelta:
+def of_signal(
+    pair: Instrument,
+    timeframe: Timeframe | None,
+    known_at: datetime,
+    without_timeframe: timedelta = SIGNAL_WITHOUT_TIMEFRAME,
+) -> timedelta:
     """How long a signal is valid after it is known: one candle, at least 10 minutes; an hour without a timeframe."""
-    lasts_for = SIGNAL_WITHOUT_TIMEFRAME if timeframe is None else max(timeframe.duration, SIGNAL_AT_LEAST)
+    lasts_for = without_timeframe if timeframe is None else max(timeframe.duration, SIGNAL_AT_LEAST)
     return _in_market_time(pair, known_at, lasts_for)
 
 

@@ -74,6 +74,7 @@ class Run:
             on_put=self._wake_owner,
             run=config.run,
             open_for=config.open_for,
+            valid_for=config.valid_for,
         )
         self._pending = PendingTickets(self.outbox)
         self._alerts = OperatorAlerts(self.engine.intake.accept, variable_of, self.outbox.do)
@@ -89,8 +90,7 @@ class Run:
         self._patience = 0.0
         self._has_given_up = asyncio.Event()
         self._has_given_up.set()
-        self._has_news = False
-        self._followed = ""
+        self._has_news, self._followed = False, ""
         _alive.add(self)
 
     @classmethod

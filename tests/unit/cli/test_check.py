@@ -52,6 +52,7 @@ def test_each_setting_is_shown_with_its_value_and_origin() -> None:
         "http": ("off", "environment"),
         "dry_run": (False, "default"),
         "open_for": ("90d", "default"),
+        "valid_for": ("1h", "default"),
     }
     assert found["file"] == "s.toml"
     assert found["settings"]["http"]["variable"] == "SIGNALPOST_HTTP"

@@ -29,6 +29,15 @@ def faults(text: str | bytes, **environment: str) -> list[Fault]:
     return list(error.value.errors)
 
 
+def test_the_times_of_signals_are_in_a_table_of_their_own() -> None:
+    config = read('[signals]\nvalid_for = "30m"\nopen_for = "8w"')
+    assert (config.valid_for, config.open_for) == (timedelta(minutes=30), timedelta(weeks=8))
+    assert read("", SIGNALPOST_VALID_FOR="2d").valid_for == timedelta(days=2)
+    assert [(each.code, each.field) for each in faults('[signals]\nvalid_for = "30s"')] == [
+        ("invalid-time", "signals.valid_for")
+    ]
+
+
 def test_all_faults_of_all_sources_are_reported_together() -> None:
     text = """
         workrs = 3

@@ -1,7 +1,7 @@
 """An intake on a store in memory, with everything that it needs."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -11,7 +11,6 @@ from signalpost.delivery.outbox.commands import Answer, Command, Find, OutboxEnt
 from signalpost.delivery.routing import Routing, Tier
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.events import Event
-from signalpost.domain.validity import OPEN_FOR
 from signalpost.errors import StoreFailed
 from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import new_core
@@ -54,7 +53,7 @@ class IntakeHarness:
         run: str | None = None,
         tiers: dict[UserTier, Tier] | None = None,
         core: Any = None,
-        open_for: timedelta = OPEN_FOR,
+        **options: Any,
     ) -> None:
         self.outbox = FailingOutbox(core)
         self.events: list[Event] = []
@@ -62,9 +61,7 @@ class IntakeHarness:
         names = destinations or ("signals-free", "signals-premium", "alerts-critical", "system-status")
         routing = Routing(names, tiers=tiers)
         ids = TicketIds(Random(7).getrandbits)
-        self.intake = Intake(
-            self.outbox, routing, ids, emit=self.events.append, on_put=self._woke, run=run, open_for=open_for
-        )
+        self.intake = Intake(self.outbox, routing, ids, emit=self.events.append, on_put=self._woke, run=run, **options)
 
     def _woke(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
         self.woken.append((tuple(destinations), priority, valid_until))

@@ -52,6 +52,16 @@ async def test_the_default_tier_is_free() -> None:
     assert [row.delivery.id.destination for row in await harness.rows()] == ["signals-free"]
 
 
+async def test_a_new_signal_without_a_timeframe_is_valid_as_long_as_the_setting_says() -> None:
+    harness = IntakeHarness(valid_for=timedelta(minutes=20))
+    made = signal(timeframe=None, timestamp=NOW, known_at=NOW)
+    await harness.intake.accept(made)
+    await harness.intake.accept(made, event="update 1")
+    opened, update = [row.notification.payload for row in await harness.rows()]
+    assert opened == made.but(valid_until=NOW + timedelta(minutes=20))
+    assert update == made
+
+
 async def test_a_repeat_is_a_duplicate_with_the_first_id(clock: ManualClock) -> None:
     harness = IntakeHarness()
     first = await harness.intake.accept(signal())

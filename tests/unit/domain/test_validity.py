@@ -22,6 +22,26 @@ def test_a_signal_is_valid_for_one_candle_but_at_least_10_minutes(timeframe: str
     assert signal.valid_until == FIVE + timedelta(minutes=expected)
 
 
+def test_another_validity_is_for_signals_without_a_timeframe_that_have_the_usual_one() -> None:
+    half = timedelta(minutes=30)
+    usual = Signal(known_at=FIVE, **SIGNAL)  # type: ignore[arg-type]
+    assert usual.valid_for(half).valid_until == FIVE + half
+    assert usual.valid_for(half).but(valid_until=usual.valid_until) == usual, "nothing else changes"
+    framed = Signal(timeframe="M30", known_at=FIVE, **SIGNAL)  # type: ignore[arg-type]
+    own = Signal(known_at=FIVE, valid_until=FIVE + 2 * half + half, **SIGNAL)  # type: ignore[arg-type]
+    assert [each.valid_for(half) for each in (framed, own)] == [framed, own]
+
+
+def test_another_validity_counts_market_time_and_ends_with_the_order() -> None:
+    friday = datetime(2025, 8, 22, 20, 30, tzinfo=UTC)
+    waits = Signal(known_at=friday, **SIGNAL | {"timestamp": friday})  # type: ignore[arg-type]
+    assert waits.valid_for(timedelta(hours=2)).valid_until == datetime(2025, 8, 24, 22, 30, tzinfo=UTC)
+    until = FIVE + timedelta(hours=1, minutes=30)
+    order = Signal(known_at=FIVE, order="limit", good_until=until, **SIGNAL)  # type: ignore[arg-type]
+    assert order.valid_for(timedelta(hours=2)).valid_until == until
+    assert order.valid_for(timedelta(hours=1, minutes=15)).valid_until == FIVE + timedelta(hours=1, minutes=15)
+
+
 @pytest.mark.parametrize(
     ("pair", "timeframe", "end"),
     [

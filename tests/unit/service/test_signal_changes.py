@@ -3,6 +3,7 @@
 from datetime import timedelta
 from unittest.mock import patch
 
+import msgspec
 import pytest
 
 from signalpost import AsyncNotificationService, InvalidValue, Outcome, Refusal, Signal, SignalNotificationService
@@ -36,6 +37,13 @@ async def test_a_ticket_has_the_id_and_the_version(config_for: ConfigFor) -> Non
         assert (await service.reopen_signal(one)).version == 4
         made = await trade(service, one)
         assert (made.state, made.hits, len(made.withdrawn)) == (TradeState.OPEN, 1, 1)
+
+
+async def test_a_signal_without_a_timeframe_is_valid_as_long_as_the_setting_says(config_for: ConfigFor) -> None:
+    config = msgspec.structs.replace(config_for(), valid_for=timedelta(minutes=30))
+    async with AsyncNotificationService(config) as service:
+        await service.send_signal_async(made := signal(timeframe=None, pair="BTC/USDT"))
+        assert (await trade(service, made)).signal.valid_until == made.known_at + timedelta(minutes=30)
 
 
 async def test_an_order_is_corrected_filled_and_another_cancelled(config_for: ConfigFor) -> None:

@@ -234,7 +234,7 @@ ROLE_KEYS = (
 
 RATE = Setting("messages_a_minute", "", 30, parsers.whole_number(1, 10_000))
 RANK = Setting("rank", "", 0, parsers.whole_number(0, 1000, "; free is 0, premium 10, admin 20"))
-DESTINATIONS, TIERS = "destinations", "tiers"
+DESTINATIONS, TIERS, STRATEGY = "destinations", "tiers", "strategy"
 FALLBACKS = "fallbacks"
 FALL_BACK_AFTER = Setting("fall_back_after", "", timedelta(minutes=5), parsers.DELAY)
 DESTINATION_KEYS = ("webhook", "webhook_file", RATE.key, TICKET.key, FALLBACKS, FALL_BACK_AFTER.key)

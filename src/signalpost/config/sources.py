@@ -23,6 +23,7 @@ from signalpost.config.settings import (
     ROLES,
     SETTINGS,
     SIGNALS,
+    STRATEGY,
     TABLE_KEYS,
     TIER_KEYS,
     TIERS,
@@ -38,7 +39,7 @@ FLAG, ENVIRONMENT, DOT_ENV, FILE, DEFAULT = "flag", "environment", ".env", "file
 
 _PROXIES = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 _NEWLINE = re.compile(r"\r\n|\n|\r")
-_TOP_KEYS = (*(setting.key for setting in SETTINGS), SIGNALS, CARDS, DESTINATIONS, TIERS)
+_TOP_KEYS = (*(setting.key for setting in SETTINGS), SIGNALS, CARDS, DESTINATIONS, TIERS, STRATEGY)
 _WORDS_BY_KIND = {bool: "true or false", int: "a number", float: "a decimal number", str: "text", list: "a list"}
 _LARGEST = 10**9
 _LONGEST_FILE = 1 << 20

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import Notification
+from signalpost.domain.reports import AlertSeverity
 from signalpost.domain.ticket import Ticket
 
 
@@ -180,6 +181,27 @@ class OwnershipLost(NamedTuple):
     """The process that delivers now."""
 
 
+class IncidentBegan(NamedTuple):
+    """A feed or a strategy has failed for so long, or so often, that a person should know."""
+
+    kind: str
+    """`feed`, `stream` (one stream of a feed whose others work) or `strategy`."""
+    name: str
+    """Of the feed, or the stream's key."""
+    severity: AlertSeverity
+    feed: str
+    """The name of the feed."""
+    reason: str
+    since: datetime
+
+
+class IncidentEnded(NamedTuple):
+    """A feed or a strategy works again."""
+
+    incident: IncidentBegan
+    at: datetime
+
+
 Event = (
     Taken
     | ChangeRefused
@@ -200,5 +222,7 @@ Event = (
     | OwnershipLost
     | WorkerFailed
     | WorkerRecovered
+    | IncidentBegan
+    | IncidentEnded
 )
 Listener = Callable[[Event], None]

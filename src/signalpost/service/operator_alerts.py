@@ -1,4 +1,4 @@
-"""Alerts that the service itself sends to operators: a webhook is gone for good, or this IP address is banned.
+"""Alerts that the service itself sends to operators, such as that a webhook is gone for good, or a feed fails.
 
 Each incident is alerted once. Each start reports a webhook that is gone again, and the alert's id contains the time of
 its discovery: so a crash loses no alert, and a restart adds none. A lost card is saved with the verdict that found it,
@@ -14,18 +14,28 @@ from typing import Any, Protocol
 from signalpost import clock
 from signalpost.delivery.facts import card_gone_fact
 from signalpost.delivery.outbox.commands import SaveFacts
-from signalpost.domain.events import CardGone, ChangeRefused, DestinationGone, Event, HostBanned
+from signalpost.domain.events import (
+    CardGone,
+    ChangeRefused,
+    DestinationGone,
+    Event,
+    HostBanned,
+    IncidentBegan,
+    IncidentEnded,
+)
 from signalpost.domain.instant import iso
+from signalpost.domain.notification import NEW
 from signalpost.domain.reports import Alert
 from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.domain.validity import URGENT_ALERT
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 
 class Accept(Protocol):
     """`Intake.accept`, as this file uses it."""
 
-    def __call__(self, payload: Alert, *, about: str) -> Coroutine[Any, Any, Ticket]:
-        """Accept an alert that is `about` a destination."""
+    def __call__(self, payload: Alert, *, about: str | None, event: str) -> Coroutine[Any, Any, Ticket]:
+        """Accept an alert that is `about` a destination, or about none."""
         ...
 
 
@@ -111,6 +121,11 @@ class OperatorAlerts:
                     ),
                     about="(signal book)",
                 )
+            case IncidentBegan() as incident:
+                self._queue(alert_of(incident))
+            case IncidentEnded(incident, at):
+                over = {"status": "resolved", "resolved_at": at, "valid_until": at + URGENT_ALERT}
+                self._queue(alert_of(incident).but(**over), event="resolved")
             case _:
                 pass
 
@@ -120,14 +135,35 @@ class OperatorAlerts:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _queue(self, alert: Alert, *, about: str, gone: CardGone | None = None) -> None:
-        accepted = self._accepted(alert, about, gone)
+    def _queue(self, alert: Alert, *, about: str | None = None, gone: CardGone | None = None, event: str = NEW) -> None:
+        accepted = self._accepted(alert, about, gone, event)
         task = asyncio.get_running_loop().create_task(accepted, name="signalpost operator alert")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accepted(self, alert: Alert, about: str, gone: CardGone | None) -> None:
+    async def _accepted(self, alert: Alert, about: str | None, gone: CardGone | None, event: str) -> None:
         with suppress(StoreClosed, StoreFailed, CommandFailed):  # then the next start reports a lost card again
-            ticket = await self._accept(alert, about=about)
+            ticket = await self._accept(alert, about=about, event=event)
             if gone is not None and ticket.outcome is not Outcome.HELD:
                 await self._save(card_gone_fact(gone, is_reported=True))
+
+
+def alert_of(incident: IncidentBegan) -> Alert:
+    """The alert of a feed or a strategy that fails."""
+    name, is_strategy = incident.name, incident.kind == "strategy"
+    title, over = f"No candles from {name}", f"{name} works again"
+    what, do = "Its requests fail", f"Run signalpost feeds test {incident.feed}"
+    if is_strategy:
+        title, what, do = f"Strategy {name} fails", "It makes no signals", "Read the log, and correct the strategy"
+    elif incident.kind == "stream":
+        title = f"No candles for {name}"
+    return Alert(
+        alert_type="signal_processing_failure" if is_strategy else "external_api_downtime",
+        severity=incident.severity,
+        title=title,
+        message=f"{what}. {incident.reason.removesuffix('.')}. It is retried, and no candle is skipped.",
+        timestamp=incident.since,
+        alert_id=f"{incident.kind} {name} {incident.severity} {iso(incident.since)}",
+        source=incident.feed,
+        context={"do": do, "resolved": over},
+    )

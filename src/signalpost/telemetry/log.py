@@ -38,21 +38,23 @@ def log(event: events.Event) -> None:
             | events.HostBanned()
         ):
             _log_destination(event)
-        case events.ChangeRefused() | events.CardGone() | events.PassedOn():
+        case events.ChangeRefused() | events.CardGone() | events.PassedOn() | events.RowDamaged():
             _log_signal(event)
-        case events.RowDamaged(delivery):
-            logger.error("delivery %s is dead: %s", delivery.id, delivery.reason)
         case events.ClockStepped(seconds):
             logger.warning("the system clock jumped by %+.1f s; all waiting times are checked again", seconds)
         case events.WorkerFailed() | events.WorkerRecovered() | events.TookOver() | events.OwnershipLost():
             _log_worker(event)
+        case events.IncidentBegan() | events.IncidentEnded():
+            _log_incident(event)
         case _:
             level, state = (logging.WARNING, "available again") if event.is_well else (logging.ERROR, "unavailable")
             logger.log(level, "the store is %s%s", state, _because(event.reason))
 
 
-def _log_signal(event: events.ChangeRefused | events.CardGone | events.PassedOn) -> None:
+def _log_signal(event: events.ChangeRefused | events.CardGone | events.PassedOn | events.RowDamaged) -> None:
     match event:
+        case events.RowDamaged(delivery):
+            logger.error("delivery %s is dead: %s", delivery.id, delivery.reason)
         case events.PassedOn(delivery, origin):
             logger.warning("delivery %s replaces the one to %s, which cannot be reached", delivery.id, origin)
         case events.ChangeRefused(signal, reason):
@@ -60,6 +62,14 @@ def _log_signal(event: events.ChangeRefused | events.CardGone | events.PassedOn)
         case events.CardGone(destination, signal_id, how, is_stopped):
             then = "it is not posted again" if is_stopped else "it is posted again"
             logger.warning("the card of %s in %s is lost (%s): %s", signal_id, destination, how, then)
+
+
+def _log_incident(event: events.IncidentBegan | events.IncidentEnded) -> None:
+    match event:
+        case events.IncidentBegan(kind, name, _, _, reason):
+            logger.error("%s %s fails: %s", kind, name, reason)
+        case events.IncidentEnded(incident):
+            logger.warning("%s %s works again", incident.kind, incident.name)
 
 
 def _log_worker(event: events.WorkerFailed | events.WorkerRecovered | events.TookOver | events.OwnershipLost) -> None:

@@ -12,13 +12,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from signalpost.errors import Fault, InvalidConfiguration, shown
 from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
 
 SCHEMA = 1
-_REQUIRED = ("pair", "timeframe", "fast", "slow")
-_NOT_NEEDED = ("poll_seconds",)  # an older system's polling interval; not used here
-_OF_ONE = frozenset((*MAUnifiedConfig.__struct_fields__, *_NOT_NEEDED, "data"))
+NOT_NEEDED = ("poll_seconds", "data")
+"""Settings of a table that are not the strategy's: an older system's polling interval, and the candle file."""
 _OF_ALL = frozenset(("schema", "strategy_name", "history_candles", "strategy"))
 
 
@@ -65,10 +66,36 @@ def _strategies(text: str, name: str) -> tuple[ConfiguredStrategy, ...]:
                 found.append(_strategy(table, document))
             except InvalidConfiguration as error:
                 faults += (fault._replace(text=f"strategy {number}: {fault.text}") for fault in error.errors)
-        faults += _repeated(strategy.config.key for strategy in found)
+        faults += repeated_keys(strategy.config.key for strategy in found)
     if faults:
         raise InvalidConfiguration.of_all(fault._replace(text=f"{name}: {fault.text}") for fault in faults)
     return tuple(found)
+
+
+def config_of(table: Mapping[str, Any], config_class: type[Any], others: Iterable[str] = ()) -> Any:
+    """The configuration of a strategy from its table, in which `others` are settings of something else.
+
+    Raises InvalidConfiguration for unknown, missing and invalid settings.
+    """
+    known = config_class.__struct_fields__
+    ignored = {*NOT_NEEDED, *others}
+    missing = (Fault("missing", f"{name} is missing", name) for name in _required(config_class) if name not in table)
+    if faults := [*_unknown(table, [*known, *ignored]), *missing]:
+        raise InvalidConfiguration.of_all(faults)
+    return config_class(**{name: value for name, value in table.items() if name not in ignored})
+
+
+def repeated_keys(keys: Iterable[str]) -> list[Fault]:
+    """A fault for each key that several strategies have."""
+    return [
+        Fault("conflict", f"{count} strategies have the key {key!r}", "key", shown(key))
+        for key, count in Counter(keys).items()
+        if count > 1
+    ]
+
+
+def _required(config_class: type[Any]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(config_class) if field.required]
 
 
 def _document_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
@@ -82,13 +109,8 @@ def _document_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _strategy(table: Mapping[str, Any], document: Mapping[str, Any]) -> ConfiguredStrategy:
-    missing = (Fault("missing", f"{name} is missing", name) for name in _REQUIRED if name not in table)
-    if faults := [*_unknown(table, _OF_ONE), *missing]:
-        raise InvalidConfiguration.of_all(faults)
-    settings = {name: value for name, value in table.items() if name not in {*_NOT_NEEDED, "data"}}
-    if "strategy_name" in document:
-        settings.setdefault("strategy_name", document["strategy_name"])
-    config = MAUnifiedConfig(**settings)
+    shared = {"strategy_name": document["strategy_name"]} if "strategy_name" in document else {}
+    config = config_of({**shared, **table}, MAUnifiedConfig)
     data = table.get("data", f"{config.pair}_{config.timeframe}.csv.gz")
     if not isinstance(data, str) or not data:
         raise InvalidConfiguration.of("data", data, "use the name of a candle file", code="not-text")
@@ -102,11 +124,3 @@ def _unknown(table: Mapping[str, Any], known: Iterable[str]) -> Iterator[Fault]:
             nearest = next(iter(get_close_matches(name, known, n=1)), None)
             hint = f": did you mean {nearest!r}?" if nearest else ""
             yield Fault("unknown-field", f"{name!r} is not a setting{hint}", name, limit=nearest)
-
-
-def _repeated(keys: Iterable[str]) -> list[Fault]:
-    return [
-        Fault("conflict", f"{count} strategies have the key {key!r}", "key", shown(key))
-        for key, count in Counter(keys).items()
-        if count > 1
-    ]

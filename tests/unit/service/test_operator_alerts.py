@@ -1,12 +1,20 @@
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from signalpost.delivery.facts import card_gone_fact
 from signalpost.delivery.outbox.commands import SaveFacts
-from signalpost.domain.events import BreakerMoved, CardGone, ChangeRefused, DestinationGone, HostBanned
-from signalpost.domain.reports import Alert
+from signalpost.domain.events import (
+    BreakerMoved,
+    CardGone,
+    ChangeRefused,
+    DestinationGone,
+    HostBanned,
+    IncidentBegan,
+    IncidentEnded,
+)
+from signalpost.domain.reports import Alert, AlertSeverity, AlertStatus
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.service.operator_alerts import OperatorAlerts
@@ -21,14 +29,16 @@ class FakeIntake:
         self, *, is_closed: bool = False, hangs: bool = False, outcome: Outcome = Outcome.ACCEPTED, fails: bool = False
     ) -> None:
         self.accepted: list[tuple[Alert, str | None]] = []
+        self.events: list[str] = []
         self.came = asyncio.Event()
         self.left = False
         self.saved: list[SaveFacts] = []
         self._is_closed, self._hangs = is_closed, hangs
         self._outcome, self._fails = outcome, fails
 
-    async def accept(self, payload: Alert, *, about: str | None) -> Ticket:
+    async def accept(self, payload: Alert, *, about: str | None, event: str) -> Ticket:
         self.accepted.append((payload, about))
+        self.events.append(event)
         self.came.set()
         if self._is_closed:
             raise StoreClosed
@@ -141,3 +151,23 @@ async def test_a_store_that_fails_after_the_alert_lets_the_next_start_report_it_
     (task,) = listener._tasks
     await task
     assert (len(intake.accepted), intake.saved) == (1, [])
+
+
+@pytest.mark.parametrize("kind", ["feed", "stream", "strategy"])
+async def test_a_feed_or_strategy_that_fails_is_alerted_once_and_resolved(kind: str) -> None:
+    intake = FakeIntake()
+    listener = alerts(intake)
+    incident = IncidentBegan(kind, "NAME", AlertSeverity.HIGH, "oanda", "code 503", SINCE)
+    listener(incident)
+    listener(IncidentEnded(incident, SINCE + timedelta(days=2)))
+    await intake.came.wait()
+    await asyncio.sleep(0)
+    (began, about), (ended, _) = intake.accepted
+    assert (intake.events, about) == (["new", "resolved"], None)
+    assert began.alert_id == ended.alert_id
+    assert (began.severity, began.timestamp, began.source) == (AlertSeverity.HIGH, SINCE, "oanda")
+    assert "NAME" in began.title
+    assert "code 503" in began.message
+    assert (began.status, ended.status) == (AlertStatus.ACTIVE, AlertStatus.RESOLVED)
+    assert ended.resolved_at == SINCE + timedelta(days=2)
+    assert ended.valid_until > ended.resolved_at

@@ -14,6 +14,8 @@ from signalpost.domain.events import (
     DestinationSeen,
     Event,
     HostBanned,
+    IncidentBegan,
+    IncidentEnded,
     OwnershipLost,
     SendBegan,
     SendEnded,
@@ -25,9 +27,11 @@ from signalpost.domain.events import (
     WorkerRecovered,
 )
 from signalpost.domain.notification import Notification
+from signalpost.domain.reports import AlertSeverity
 from signalpost.telemetry.log import log
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+INCIDENT = IncidentBegan("feed", "oanda", AlertSeverity.HIGH, "oanda", "code 503", AT)
 
 
 def logged_line(caplog: pytest.LogCaptureFixture, event: Event) -> tuple[str, str]:
@@ -133,6 +137,8 @@ def test_the_channel_of_a_destination_is_logged_and_what_is_wrong_with_it(
         (WorkerFailed("sender 1 of signals-free", "SystemExit", "SystemExit [lane.py:1 f]"), "ERROR", "SystemExit"),
         (WorkerRecovered("sender 1 of signals-free"), "WARNING", "sender 1"),
         (OwnershipLost(77), "ERROR", "77"),
+        (INCIDENT, "ERROR", "code 503"),
+        (IncidentEnded(INCIDENT, AT), "WARNING", "oanda"),
     ],
 )
 def test_failures_of_workers_and_of_ownership_are_logged(

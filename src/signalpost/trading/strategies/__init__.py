@@ -4,3 +4,4 @@ STRATEGIES = {
     "ma-unified": "signalpost.trading.strategies.ma_unified:MAUnifiedStrategy",
 }
 """The path of each strategy's class, which is imported when first used."""
+USUAL_STRATEGY = "ma-unified"

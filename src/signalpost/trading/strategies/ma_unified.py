@@ -41,6 +41,8 @@ class MAUnifiedStrategy:
 
     __slots__ = ("_atr", "_cross", "_fast", "_last", "_origin", "_scale", "_slow", "config")
 
+    config_class = MAUnifiedConfig
+
     def __init__(self, config: MAUnifiedConfig) -> None:
         if config.places is None:
             text = f"{config.key}: the number of decimals of {config.pair} is not known: set places, 0 to {MOST_PLACES}"

@@ -1,0 +1,110 @@
+"""When a stream of candles is fetched: as each candle closes, again until it is in, and later after an error. Pure."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple, Self
+
+from signalpost.domain.timeframe import Timeframe
+from signalpost.trading.calendar import Calendar
+
+GRACE = timedelta(seconds=1)
+"""How long after a candle's close a feed is first asked for it."""
+_POLLS = tuple(timedelta(seconds=each) for each in (1, 2, 5, 10))
+"""The waits after each fetch without the candle; the last one repeats."""
+_LONG_SILENT = timedelta(minutes=10)
+_POLL_OF_SILENT = timedelta(seconds=60)
+_LONGEST_RETRY = timedelta(seconds=60)
+_LONGEST_WAIT = timedelta(hours=1)
+"""The most that a feed can require."""
+_PAUSES = tuple(timedelta(minutes=each) for each in (5, 5, 15, 15, 30))
+"""The waits after each error of a strategy in a row; the last one repeats."""
+CRITICAL_FROM = len(_PAUSES)
+"""The error of a strategy in a row from which it is critical."""
+
+
+class Slot(NamedTuple):
+    """The candle that a stream waits for, and how often it was polled for."""
+
+    opened: datetime
+    due: datetime
+    """When the feed is first asked for it."""
+    until: datetime
+    """When the next candle is due, so that this one is no longer polled for."""
+    polls: int = 0
+
+    @classmethod
+    def of(cls, opened: datetime, calendar: Calendar, timeframe: Timeframe, grace: timedelta = GRACE) -> Self:
+        """The slot of the candle that opens at `opened`."""
+        following = calendar.next_open(opened, timeframe)
+        return cls(
+            opened, calendar.closes_at(opened, timeframe) + grace, calendar.closes_at(following, timeframe) + grace
+        )
+
+
+class NextLook(NamedTuple):
+    """When the feed is asked again, and for which candle."""
+
+    at: datetime
+    slot: Slot | None
+    """None if the feed has no candle yet."""
+    empty: int = 0
+    """How many slots passed without a candle."""
+
+
+def next_look(
+    slot: Slot | None,
+    watermark: datetime | None,
+    forming: datetime | None,
+    now: datetime,
+    calendar: Calendar,
+    timeframe: Timeframe,
+    grace: timedelta = GRACE,
+) -> NextLook:
+    """The next look at a feed, after one at `now` whose newest candle opened at `watermark`; None if it had none.
+
+    `slot` is the one that was waited for. A slot is empty if a later candle is forming, or the next one is due.
+    """
+    if watermark is None:
+        return NextLook(now + _POLLS[-1], None)
+    opened = calendar.next_open(watermark, timeframe)
+    empty = 0
+    if forming is not None and forming > opened:
+        opened = forming
+        empty = int(slot is not None and slot.opened < forming)
+    is_new = slot is None or opened > slot.opened
+    if slot is None or is_new:
+        slot = Slot.of(opened, calendar, timeframe, grace)
+    if slot.until <= now:
+        slot = Slot.of(_newest_due(slot, now, calendar, timeframe, grace), calendar, timeframe, grace)
+        empty += not is_new
+    if slot.due > now:
+        return NextLook(slot.due, slot, empty)
+    wait = _POLLS[min(slot.polls, len(_POLLS) - 1)] if now - slot.due < _LONG_SILENT else _POLL_OF_SILENT
+    return NextLook(min(now + wait, slot.until), slot._replace(polls=slot.polls + 1), empty)
+
+
+def _newest_due(slot: Slot, now: datetime, calendar: Calendar, timeframe: Timeframe, grace: timedelta) -> datetime:
+    """The open of the newest candle that is due at `now`."""
+    length = timeframe.duration
+    behind = (now - slot.until) // length - 2
+    opened = slot.opened + max(0, behind) * length  # whole candles: a long silence must not be walked through
+    while calendar.closes_at(following := calendar.next_open(opened, timeframe), timeframe) + grace <= now:
+        opened = following
+    return opened
+
+
+def retry_of_feed(failures: int, retry_after: float | None, slot: Slot | None, now: datetime) -> datetime:
+    """When a feed is tried again after this many failures in a row: from 1 s, doubling to 60 s, or at the next close.
+
+    `retry_after` is how many seconds the feed requires.
+    """
+    at = now + min(_LONGEST_RETRY, timedelta(seconds=2 ** min(failures - 1, 10)))
+    if slot is not None:
+        at = min([at, *(each for each in (slot.due, slot.until) if each > now)])
+    if retry_after is not None:
+        at = max(at, now + min(_LONGEST_WAIT, timedelta(seconds=max(0.0, retry_after))))
+    return at
+
+
+def retry_of_strategy(failures: int, now: datetime) -> datetime:
+    """When a strategy is tried again after this many errors of its own in a row: 5, 5, 15, 15, then 30 minutes."""
+    return now + _PAUSES[min(failures, len(_PAUSES)) - 1]

@@ -31,6 +31,7 @@ HEAVY_MODULES = {
     "sinks.discord.service",
     "integration.startup",
     "trading.feeds.oanda",
+    "trading.redis_cache",
 }
 """Modules that store files or use the network are heavy; they load only when they are used."""
 NAMES = [name for name in signalpost.__all__ if name != "__version__"]

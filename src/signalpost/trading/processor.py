@@ -115,6 +115,7 @@ class IncrementalSignalProcessor:
         self._tiers = tuple(tiers)
         self._memory = Stream(strategy)
         self._committed: StreamState | None = None
+        self._copied: StreamState | None = None
         self._is_warm = False
         self._history_until: datetime | None = None
         self._first_at: datetime | None = None
@@ -133,7 +134,7 @@ class IncrementalSignalProcessor:
         """
         now = utc(now, "now")
         self._first_at = self._first_at or now
-        tally, before = _Tally(), self._committed
+        tally = _Tally()
         if not self._is_warm:
             await self._load(tally)
         is_more = True
@@ -141,8 +142,7 @@ class IncrementalSignalProcessor:
             page = await self._page(now, tally)
             await self._take(page, now, tally)
             is_more = page[0].is_more
-        if self._cache is not None and self._committed is not None and self._committed is not before:
-            await self._cache.write((self._committed,))
+        await self._copy_committed()
         return Cycle(
             tally.read,
             tuple(tally.signals),
@@ -161,7 +161,7 @@ class IncrementalSignalProcessor:
     async def _load(self, tally: _Tally) -> None:
         """Install the last committed state, or begin anew. A copy must equal the store's state in every byte."""
         self._memory.reset()
-        copy = await self._copy()
+        self._copied = copy = await self._read_copy()
         saved = await self._ledger.load_state(self.stream)
         self._committed = None
         self._history_until = self._first_at
@@ -181,8 +181,13 @@ class IncrementalSignalProcessor:
         tally.state_from = StateFrom.CACHE if copy == saved else StateFrom.STORE
         self._committed, self._is_warm = saved, True
 
-    async def _copy(self) -> StreamState | None:
+    async def _read_copy(self) -> StreamState | None:
         return None if self._cache is None else (await self._cache.read((self.stream,))).get(self.stream)
+
+    async def _copy_committed(self) -> None:
+        if self._cache is not None and self._committed is not None and self._committed != self._copied:
+            await self._cache.write((self._committed,))
+            self._copied = self._committed
 
     async def _page(self, now: datetime, tally: _Tally) -> tuple[Fetched, SortedCandles]:
         """The feed's next answer. If candles are missing, it is fetched once more."""

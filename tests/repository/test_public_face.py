@@ -30,10 +30,11 @@ HEAVY_MODULES = {
     "integration.log_handler",
     "sinks.discord.service",
     "integration.startup",
+    "trading.feeds.folder",
     "trading.feeds.oanda",
     "trading.redis_cache",
 }
-"""Modules that store files or use the network are heavy; they load only when they are used."""
+"""Modules that use files or the network are heavy; they load only when they are used."""
 NAMES = [name for name in signalpost.__all__ if name != "__version__"]
 TABLE = signalpost._MODULE_BY_NAME
 """The module of each public name, as the table of lazy imports has it."""

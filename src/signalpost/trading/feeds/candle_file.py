@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO, cast
@@ -28,7 +28,7 @@ from signalpost.ingest import candle_columns
 from signalpost.trading.feeds.price_grid import PriceGrid, grid_of
 
 _PRICES = candle_columns.COLUMNS[1:]
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 class CandleFile(NamedTuple):
@@ -64,7 +64,32 @@ def read_candle_file(
     rows = list(_rows(Path(path), name))
     if not rows:
         raise InvalidCandleFile("there are no candles: use a file with at least one row", path=name, code="missing")
-    instrument = None if pair is None else Instrument(pair)
+    file, lines = _file_of(rows, name, None if pair is None else Instrument(pair), places)
+    check_step(file.candles, Timeframe(timeframe), name, lines)
+    return file
+
+
+def read_candle_text(
+    text: str, *, name: str, pair: Instrument, after: Candle | None = None, earlier_lines: int = 0
+) -> CandleFile:
+    """Read and validate the candles of the text of a file called `name`, header included; there may be none.
+
+    If the file had `earlier_lines` between the header and this text, `after` is their last candle. Raises
+    InvalidCandleFile as `read_candle_file` does, except for the timeframe.
+    """
+    rows = list(_parsed(StringIO(text, newline=""), name, earlier_lines))
+    return _file_of(rows, name, pair, after=after)[0]
+
+
+def _file_of(
+    rows: Sequence[_Row],
+    name: str,
+    instrument: Instrument | None,
+    places: int | None = None,
+    *,
+    after: Candle | None = None,
+) -> tuple[CandleFile, list[int]]:
+    """The candles of the rows, and the line of each."""
     grid = _grid(rows, instrument, places)
     candles: list[Candle] = []
     lines: list[int] = []
@@ -72,48 +97,53 @@ def read_candle_file(
     for row in rows:
         candle, count = _candle(row, grid, instrument, name)
         rounded += count
-        if candles and candle.time <= candles[-1].time:
-            _check_repeats(candle, candles[-1], row.line, name)
+        last = candles[-1] if candles else after
+        if last is not None and candle.time <= last.time:
+            _check_repeats(candle, last, row.line, name)
             duplicates += 1
             continue
         candles.append(candle)
         lines.append(row.line)
-    _check_step(candles, lines, Timeframe(timeframe), name)
-    return CandleFile(tuple(candles), grid.places, duplicates, rounded)
+    return CandleFile(tuple(candles), grid.places, duplicates, rounded), lines
 
 
 def _rows(path: Path, name: str) -> Iterator[_Row]:
-    line, skipped = None, 0
     try:
         with _opened(path) as text:
-            header = text.readline()
-            if (separator := candle_columns.declared_separator(header)) is not None:
-                header, skipped = text.readline(), 1
-            if separator not in candle_columns.SEPARATORS:
-                separator = candle_columns.separator_of(header)
-            if "\0" in header:  # UTF-16 without a byte order mark
-                raise _not_utf8(name, 1)
-            reader = csv.reader(chain([header], text), delimiter=separator, strict=True)
-            columns = _columns(next(reader, []), header, name, skipped + 1)
-            for cells in reader:
-                line = reader.line_num + skipped
-                if cells:
-                    yield _row(cells, columns, line)
-    except InvalidValue as fault:
-        raise _of_row(fault, name, line) from fault
-    except csv.Error as fault:
-        raise InvalidCandleFile(
-            f"the file is not valid CSV: {fault}", path=name, line=reader.line_num + skipped, code="not-csv"
-        ) from fault
+            yield from _parsed(text, name)
     except UnicodeDecodeError as fault:
-        raise _not_utf8(name, _first_undecodable_line(path)) from fault
+        raise not_utf8(name, _first_undecodable_line(path)) from fault
     except (OSError, EOFError, zlib.error) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         problem = f"the file cannot be read ({reason}): check its path and permissions, and that it is complete"
         raise InvalidCandleFile(problem, path=name, code="not-readable") from fault
 
 
-def _not_utf8(name: str, line: int | None) -> InvalidCandleFile:
+def _parsed(text: TextIO, name: str, earlier_lines: int = 0) -> Iterator[_Row]:
+    line, skipped = None, 0
+    header = text.readline()
+    if (separator := candle_columns.declared_separator(header)) is not None:
+        header, skipped = text.readline(), 1
+    if separator not in candle_columns.SEPARATORS:
+        separator = candle_columns.separator_of(header)
+    if "\0" in header:  # UTF-16 without a byte order mark
+        raise not_utf8(name, 1)
+    reader = csv.reader(chain([header], text), delimiter=separator, strict=True)
+    try:
+        columns = _columns(next(reader, []), header, name, skipped + 1)
+        for cells in reader:
+            line = reader.line_num + skipped + earlier_lines
+            if cells:
+                yield _row(cells, columns, line)
+    except InvalidValue as fault:
+        raise _of_row(fault, name, line) from fault
+    except csv.Error as fault:
+        problem, at = f"the file is not valid CSV: {fault}", reader.line_num + skipped + earlier_lines
+        raise InvalidCandleFile(problem, path=name, line=at, code="not-csv") from fault
+
+
+def not_utf8(name: str, line: int | None) -> InvalidCandleFile:
+    """The error that a file is not UTF-8 text."""
     return InvalidCandleFile("the file is not UTF-8 text: save it as UTF-8", path=name, line=line, code="not-utf-8")
 
 
@@ -123,7 +153,7 @@ def _opened(path: Path) -> TextIO:
 
 def _opened_bytes(path: Path) -> BinaryIO:
     with path.open("rb") as file:
-        is_gzip = file.read(2) == _GZIP_MAGIC
+        is_gzip = file.read(2) == GZIP_MAGIC
     return cast("BinaryIO", gzip.open(path)) if is_gzip else path.open("rb")
 
 
@@ -206,17 +236,22 @@ def _check_repeats(candle: Candle, last: Candle, line: int, name: str) -> None:
         raise InvalidCandleFile(text, path=name, line=line, code="conflict", field="time", value=iso(candle.time))
 
 
-def _check_step(candles: Sequence[Candle], lines: Sequence[int], timeframe: Timeframe, name: str) -> None:
+def check_step(candles: Sequence[Candle], timeframe: Timeframe, name: str, lines: Sequence[int] | None = None) -> None:
+    """Raises InvalidCandleFile if the most common interval of a file's candles is not `timeframe`.
+
+    `lines` has the line of each candle, for the error.
+    """
     steps = [later.time - earlier.time for earlier, later in pairwise(candles)]
     counts = Counter(steps)
     if not steps or counts[timeframe.duration] == max(counts.values()):
         return
     commonest, count = counts.most_common(1)[0]
+    here = "" if lines is None else "; the first one ends at this line"
     raise InvalidCandleFile(
-        f"the most common interval between candles is {commonest} ({count} of {len(steps)}; the first one ends at this "
-        f"line), but {timeframe} candles must open every {timeframe.duration}: use the file's timeframe",
+        f"the most common interval between candles is {commonest} ({count} of {len(steps)}{here}), but {timeframe} "
+        f"candles must open every {timeframe.duration}: use the file's timeframe",
         path=name,
-        line=lines[steps.index(commonest) + 1],
+        line=None if lines is None else lines[steps.index(commonest) + 1],
         code="wrong-timeframe",
         field="timeframe",
         value=str(commonest),

@@ -1,0 +1,204 @@
+"""A watched folder of candle files, such as `EUR_USD_H4.csv` or `EUR_USD_H4.csv.gz`, that other programs write.
+
+A file may grow, or be replaced at any time. Its last line counts once it ends with a line break, because it may be half
+written. Files are read only if they have changed, and then only what was appended, if possible.
+"""
+
+import asyncio
+import os
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+from signalpost import clock
+from signalpost.domain.candle import Candle
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import FeedFailed, InvalidCandleFile
+from signalpost.ingest.candle_columns import declared_separator
+from signalpost.trading.calendar import Calendar
+from signalpost.trading.feeds.candle_file import GZIP_MAGIC, check_step, not_utf8, read_candle_text
+from signalpost.trading.feeds.port import Fetched
+from signalpost.trading.feeds.visible import visible
+from signalpost.trading.outcomes import QuoteCandle
+
+_ENDINGS = (".csv", ".csv.gz")
+_COMPARED = 1 << 16
+"""Bytes before an appended part that are compared with those read before. If they differ, the file was replaced."""
+_ENOUGH = 10
+"""A file with fewer candles could consist of weekends and holidays."""
+_CHECKED = 50
+"""The newest candles, whose most common interval must be the timeframe."""
+
+
+class FolderFeed:
+    """A feed of the candle files in a folder."""
+
+    def __init__(self, *, name: str, calendar: Calendar, path: Path | str) -> None:
+        self.name, self.calendar = name, calendar
+        self._folder = Path(path)
+        self._files: dict[tuple[Instrument, Timeframe], _WatchedFile] = {}
+        self._is_closed = False
+
+    async def fetch(
+        self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
+    ) -> Fetched:
+        """The rows of the file that have closed: all but the last, and that one if its close has passed.
+
+        Rows of the future are left out. Raises FeedFailed, with file and line, for a missing or invalid file.
+        """
+        if self._is_closed:
+            raise FeedFailed(f"the feed {self.name} was closed: make a new one", code="closed", field=self.name)
+        file = self._files.setdefault((pair, timeframe), _WatchedFile(self._folder, pair, timeframe))
+        candles = await asyncio.to_thread(file.candles)
+        return visible(candles, self.calendar, timeframe, clock.now(), since=since, limit=limit)
+
+    async def quotes(
+        self, pair: Instrument, timeframe: Timeframe, *, since: datetime, limit: int = 500
+    ) -> tuple[QuoteCandle, ...]:
+        """The same candles, as mid prices."""
+        fetched = await self.fetch(pair, timeframe, since=since, limit=limit)
+        closes_at = self.calendar.closes_at
+        return tuple(QuoteCandle(each, each, closes_at(each.time, timeframe), is_mid=True) for each in fetched.candles)
+
+    async def close(self) -> None:
+        """Free the candles."""
+        self._files.clear()
+        self._is_closed = True
+
+
+class _Lines(NamedTuple):
+    """The complete lines of a file that were read, and their candles."""
+
+    head: bytes
+    """Up to the header."""
+    size: int
+    lines: int
+    end: bytes
+    """The last bytes, for comparison."""
+    candles: list[Candle]
+    places: int = 0
+
+    @classmethod
+    def of_head(cls, data: bytes) -> "_Lines":
+        """The header of a file, without candles; empty if the header is not complete."""
+        first, rest = _after_line(data)
+        is_separator = declared_separator(first.decode(errors="replace")) is not None
+        second = _after_line(rest)[0] if is_separator else b""
+        head = first + second if second or not is_separator else b""
+        return cls(head, len(head), head.count(b"\n"), head, [])
+
+
+class _WatchedFile:
+    """The candles of one file, as they were when it last changed."""
+
+    def __init__(self, folder: Path, pair: Instrument, timeframe: Timeframe) -> None:
+        self._paths = [folder / f"{pair}_{timeframe}{ending}".replace("/", "_") for ending in _ENDINGS]
+        self._pair, self._timeframe = pair, timeframe
+        self._lock = Lock()  # a cancelled fetch leaves its thread behind
+        self._seen: tuple[object, ...] | None = None
+        """The file, its size and the time of its last change."""
+        self._lines: _Lines | None = None
+        """None if the file must be read from its start."""
+        self._candles: Sequence[Candle] = ()
+
+    def candles(self) -> Sequence[Candle]:
+        """The candles of the file, which is read if it has changed. Raises FeedFailed."""
+        with self._lock:
+            path, stat = self._found()
+            file = (path, stat.st_dev, stat.st_ino)
+            seen = (*file, stat.st_size, stat.st_mtime_ns)
+            if seen != self._seen:
+                if self._seen is None or self._seen[: len(file)] != file:
+                    self._lines = None
+                self._seen = None
+                self._candles = self._read(path)
+                self._seen = seen
+            return self._candles
+
+    def _found(self) -> tuple[Path, os.stat_result]:
+        for path in self._paths:
+            try:
+                return path, path.stat()
+            except FileNotFoundError:
+                continue
+            except OSError as fault:
+                raise _not_readable(path, fault) from fault
+        first, *others = self._paths
+        text = f"there is no file {first} or {', '.join(each.name for each in others)}: write one of them"
+        raise FeedFailed(text, code="not-found", field="path", value=str(first))
+
+    def _read(self, path: Path) -> Sequence[Candle]:
+        try:
+            lines = self._grown(path) or self._whole(path)
+            if len(lines.candles) >= _ENOUGH:
+                check_step(lines.candles[-_CHECKED:], self._timeframe, str(path))
+        except InvalidCandleFile as fault:
+            first = fault.errors[0]
+            facts = {"field": first.field, "value": first.value, "limit": first.limit}
+            raise FeedFailed(str(fault), retry_after=None, code=first.code, **facts) from fault
+        except (OSError, zlib.error) as fault:
+            raise _not_readable(path, fault) from fault
+        return lines.candles
+
+    def _grown(self, path: Path) -> _Lines | None:
+        """The lines with those appended since; None if the file was not just appended to."""
+        if self._lines is None:
+            return None
+        with path.open("rb") as file:
+            file.seek(self._lines.size - len(self._lines.end))
+            data = file.read()
+        if not data.startswith(self._lines.end):
+            return None
+        before = self._lines
+        self._lines = self._with(path, before, data[len(before.end) :])
+        return self._lines if self._lines.places == before.places else None
+
+    def _whole(self, path: Path) -> _Lines:
+        data = path.read_bytes()
+        is_gzip = data.startswith(GZIP_MAGIC)
+        data = _decompressed(data) if is_gzip else data
+        head = _Lines.of_head(data)
+        lines = self._with(path, head, data[head.size :]) if head.head else head
+        self._lines = None if is_gzip or not head.head else lines
+        return lines
+
+    def _with(self, path: Path, before: _Lines, more: bytes) -> _Lines:
+        """The lines with the complete ones of `more`."""
+        more = more[: more.rfind(b"\n") + 1]
+        try:
+            text = (before.head + more).decode("utf-8-sig")
+        except UnicodeDecodeError as fault:
+            line = before.lines + (before.head + more).count(b"\n", 0, fault.start) - before.head.count(b"\n") + 1
+            raise not_utf8(str(path), line) from fault
+        last = before.candles[-1] if before.candles else None
+        earlier = before.lines - before.head.count(b"\n")
+        read = read_candle_text(text, name=str(path), pair=self._pair, after=last, earlier_lines=earlier)
+        candles = [*before.candles, *read.candles]
+        end, lines = (before.end + more)[-_COMPARED:], before.lines + more.count(b"\n")
+        return _Lines(before.head, before.size + len(more), lines, end, candles, max(before.places, read.places))
+
+
+def _after_line(data: bytes) -> tuple[bytes, bytes]:
+    """The first line, empty if it is not complete, and the rest."""
+    end = data.find(b"\n") + 1
+    return data[:end], data[end:]
+
+
+def _decompressed(data: bytes) -> bytes:
+    """The content of a gzip file. It may be cut, because it is still being written; raises zlib.error if damaged."""
+    parts = []
+    while data:
+        part = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        parts.append(part.decompress(data))
+        data = part.unused_data  # of the next file, if several were joined
+    return b"".join(parts)
+
+
+def _not_readable(path: Path, fault: Exception) -> FeedFailed:
+    reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+    text = f"{path} cannot be read ({reason}): check its permissions, and that it is a candle file"
+    return FeedFailed(text, code="not-readable", field="path", value=str(path))

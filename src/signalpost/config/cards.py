@@ -1,6 +1,6 @@
 """Reads how messages look from all sources of settings."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -90,6 +90,15 @@ def find_copies(sources: Sources) -> Mapping[UserTier, TierCopy]:
         if copy != WHOLE_COPY:
             copies[tier] = copy
     return copies
+
+
+def slower_tiers(copies: Mapping[UserTier, TierCopy], ranks: Mapping[UserTier, int]) -> Iterator[str]:
+    """A warning for each tier that gets its signals later than a lower one."""
+    delays = {tier: copies.get(tier, WHOLE_COPY).delay for tier in ranks}
+    for tier, rank in ranks.items():
+        faster = [str(other) for other in ranks if ranks[other] < rank and delays[other] < delays[tier]]
+        if faster:
+            yield f"the tier {tier} gets its signals later than the lower {', '.join(faster)}: check the delays"
 
 
 def _hidden(sources: Sources, name: str) -> frozenset[Hidden]:

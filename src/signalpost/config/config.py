@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from signalpost.config.cards import find_copies, find_look
+from signalpost.config.cards import find_copies, find_look, slower_tiers
 from signalpost.config.destinations import DestinationConfig, find_destinations, find_tiers, own_names
 from signalpost.config.fallbacks import fallback_faults
 from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
@@ -219,7 +219,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
     values |= {each.name: sources.value(each) for each in SIGNAL_SETTINGS}
     copies = find_copies(sources)
     look, cards = find_look(sources, [*ranks_of(tiers)], copies)
-    notes = [*_unused(sources, tiers, fallbacks), *_unknown(sources)]
+    notes = [*_unused(sources, tiers, fallbacks), *slower_tiers(copies, ranks_of(tiers)), *_unknown(sources)]
     values |= _values(sources, WORKERS, AT_MOST_ONCE, RETENTION, HTTP)
     if sources.origin_by_key[HOME.key] == DEFAULT:
         values[HOME.key] = _usual_home(environment)

@@ -101,6 +101,7 @@ class _CardGone(msgspec.Struct, frozen=True):
     how: str
     is_stopped: bool
     at: Instant
+    channel: str | None = None
 
 
 class _Routes(msgspec.Struct, frozen=True):
@@ -137,7 +138,7 @@ def read_gone(facts: Facts) -> Gone | None:
 
 def card_gone_fact(gone: CardGone, *, is_reported: bool = False) -> SaveFacts:
     """The fact that a card is lost: with an alert to be sent or, if `is_reported`, without."""
-    value = b"" if is_reported else msgspec.json.encode(_CardGone(gone.how, gone.is_stopped, gone.at))
+    value = b"" if is_reported else msgspec.json.encode(_CardGone(gone.how, gone.is_stopped, gone.at, gone.channel))
     return SaveFacts(Subject(gone.destination), {f"{CARD_GONE}{gone.signal_id}": value})
 
 

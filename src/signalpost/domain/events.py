@@ -40,6 +40,8 @@ class CardGone(NamedTuple):
     is_stopped: bool
     """True if it was deleted again after it was replaced: it is not posted again."""
     at: datetime
+    channel: str | None = None
+    """The id of the channel in which it was; None if that is unknown."""
 
     @property
     def is_for_operators(self) -> bool:

@@ -95,7 +95,7 @@ class OperatorAlerts:
                     about=destination,
                     gone=gone,
                 )
-            case CardGone(destination, how="moved", at=at) as gone:
+            case CardGone(destination, how="moved", at=at, channel=channel) as gone:
                 self._queue(
                     Alert(
                         alert_type="webhook_moved",
@@ -104,7 +104,7 @@ class OperatorAlerts:
                         message="It posts to another channel now, and cannot edit the messages that it posted before. "
                         "A signal that changes is posted again in the new channel; the others stay as they are in "
                         "the old one.",
-                        alert_id=f"moved {destination} {at:%Y-%m-%d}",
+                        alert_id=f"moved {destination} {at:%Y-%m-%d} from {channel}",
                     ),
                     about=destination,
                     gone=gone,

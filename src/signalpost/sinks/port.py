@@ -34,6 +34,8 @@ class Item(NamedTuple):
     """The tier that it is meant for here; None for that of the notification."""
     closes: Shown | None = None
     """The message that shows the trade which its trade reverses, to be linked to."""
+    is_known: bool = False
+    """Whether its readers know what it says, so that it need not notify them."""
 
 
 class Answer(NamedTuple):

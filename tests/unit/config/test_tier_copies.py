@@ -40,6 +40,22 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
     assert config.routing().copy("premium") == TierCopy()  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("text", "slower"),
+    [
+        ('[tiers.premium]\ndelay = "10m"', ["premium"]),
+        ('[tiers.premium]\ndelay = "10m"\n[tiers.free]\ndelay = "10m"', []),
+        (
+            '[tiers.premium]\ndelay = "10m"\n[tiers.free]\ndelay = "9m"\n[tiers.admin]\ndelay = "11m"',
+            ["premium", "admin"],
+        ),
+    ],
+)
+def test_a_tier_that_is_slower_than_a_lower_one_is_reported(tmp_path: Path, text: str, slower: list[str]) -> None:
+    notes = [note for note in read(tmp_path, text).notes if "delays" in note]
+    assert [note.split()[2] for note in notes] == slower
+
+
 @pytest.mark.parametrize("text", ["", "hide = []", 'delay = "0s"', "rank = 0", 'if_ended = "show"'])
 def test_a_default_makes_no_copy(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, f"[tiers.free]\n{text}").copies == {}

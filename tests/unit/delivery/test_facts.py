@@ -45,7 +45,7 @@ def test_a_webhook_with_an_unreadable_fact_counts_as_gone(unreadable: bytes) -> 
 
 @pytest.mark.parametrize("unreadable", [b"true", b"\xff", b"{", b'{"how": "deleted", "is_stopped": true, "at": "x"}'])
 def test_a_lost_card_is_remembered_until_it_is_reported(unreadable: bytes) -> None:
-    gone = CardGone("d", "a signal", "moved", is_stopped=False, at=NOW)
+    gone = CardGone("d", "a signal", "moved", is_stopped=False, at=NOW, channel="c1")
     kept = card_gone_fact(gone)
     assert read_cards_gone({**kept.facts, "card gone other": unreadable, "pace": b"{}"}, "d") == [gone]
     assert (kept.subject.name, set(kept.facts.values()) == {b""}) == ("d", False)

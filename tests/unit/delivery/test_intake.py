@@ -62,6 +62,15 @@ async def test_a_new_signal_without_a_timeframe_is_valid_as_long_as_the_setting_
     assert update == made
 
 
+async def test_an_event_of_a_signal_of_the_book_has_its_number() -> None:
+    harness = IntakeHarness()
+    await harness.intake.accept(signal(pair="GBPUSD"))
+    await harness.intake.accept(signal())
+    await harness.intake.accept(signal(), event="seen")
+    await harness.intake.accept(signal(pair="AUDUSD"), event="seen")
+    assert [row.notification.number for row in await harness.rows()] == [1, 2, 2, None]
+
+
 async def test_a_repeat_is_a_duplicate_with_the_first_id(clock: ManualClock) -> None:
     harness = IntakeHarness()
     first = await harness.intake.accept(signal())

@@ -40,8 +40,12 @@ def test_a_change_is_read_from_its_fields(verb: str, data: dict[str, Any], chang
 @pytest.mark.parametrize(
     ("verb", "data", "faults"),
     [
-        ("update", {}, {("missing", "stop_loss")}),
-        ("update", {"stop": 0}, {("missing", "stop_loss")}),
+        ("update", {}, {("missing", "stop")}),
+        ("update", {"stop": 0}, {("out-of-range", "stop")}),
+        ("update", {"sl": "0.0", "note": "n"}, {("out-of-range", "sl")}),
+        ("update", {"target": 0, "price": "1"}, {("out-of-range", "target")}),
+        ("update", {"price": "1"}, {("missing", "close")}),
+        ("update", {"close_part": 0, "price": "1"}, {("out-of-range", "close_part")}),
         ("update", {"target_hit": "x"}, {("out-of-range", "target_hit")}),
         ("update", {"target_hit": "0"}, {("out-of-range", "target_hit")}),
         ("update", {"close": 50}, {("missing", "price")}),
@@ -71,6 +75,13 @@ def test_all_faults_are_reported_under_the_names_that_were_sent(
     with pytest.raises(InvalidValue) as raised:
         read_change(verb, data)
     assert {(fault.code, fault.field) for fault in raised.value.errors} == faults
+
+
+def test_what_is_missing_is_called_by_the_names_that_programs_send() -> None:
+    with pytest.raises(InvalidValue) as raised:
+        read_change("update", {})
+    (fault,) = raised.value.errors
+    assert fault.text.endswith("at least one of stop, target, targets, target_hit, close, note")
 
 
 def test_thousands_of_unknown_names_are_not_all_reported() -> None:

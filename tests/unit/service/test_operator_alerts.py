@@ -125,9 +125,19 @@ async def test_many_cards_of_a_moved_webhook_are_one_alert() -> None:
     intake = FakeIntake()
     listener = alerts(intake)
     for signal in ("s1", "s2"):
-        listener(CardGone("d", signal, "moved", is_stopped=False, at=SINCE))
+        listener(CardGone("d", signal, "moved", is_stopped=False, at=SINCE, channel="c1"))
     await intake.came.wait()
     assert len({alert.alert_id for alert, _ in intake.accepted}) == 1
+
+
+async def test_a_webhook_that_moves_again_is_another_alert() -> None:
+    intake = FakeIntake()
+    listener = alerts(intake)
+    for channel in ("c1", "c2"):
+        listener(CardGone("d", "s1", "moved", is_stopped=False, at=SINCE, channel=channel))
+    await intake.came.wait()
+    await asyncio.sleep(0)
+    assert len({alert.alert_id for alert, _ in intake.accepted}) == 2
 
 
 LOST = CardGone("d", "s1", "deleted", is_stopped=True, at=SINCE)

@@ -95,7 +95,15 @@ class SendResult(NamedTuple):
 async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], seconds: float) -> SendOutcome:
     """Send the entries as one message, cut off after so many seconds. Raises nothing but CancelledError."""
     items = [
-        Item(entry.notification, entry.delivery.may_repeat, entry.card, entry.replaces, entry.tier, entry.closes)
+        Item(
+            entry.notification,
+            entry.delivery.may_repeat,
+            entry.card,
+            entry.replaces,
+            entry.tier,
+            entry.closes,
+            entry.is_known,
+        )
         for entry in entries
     ]
     try:

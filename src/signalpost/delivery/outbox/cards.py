@@ -11,6 +11,7 @@ from signalpost.delivery.outbox.commands import CardResult, OutboxEntry, Settlem
 from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.rows import instant, micros
 from signalpost.delivery.outbox.transaction import Transaction
+from signalpost.domain.change import Update
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import CardGone
 from signalpost.domain.notification import COMPANION, NEW, Notification, payload_id
@@ -137,7 +138,16 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     if card.delay and _is_served_before(tx, card):
         return _put_off(row, now)
     closes = _reversed_card(tx, notification, card)
-    return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.loss, card.tier, closes)
+    is_known = card.has_readers and not card.is_doubtful and _is_known(tx, notification, card)
+    return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.loss, card.tier, closes, is_known)
+
+
+def _is_known(tx: Transaction, notification: Notification, card: CardRow) -> bool:
+    """Whether readers know a state but for its note: everything before it had a companion, which was sent."""
+    change = None if notification.trade is None else notification.trade.last_change
+    if card.delay or not isinstance(change, Update) or not change.is_note:
+        return False
+    return not _is_to_come(tx, f"{card.sequence}{COMPANION}", {card.destination})
 
 
 def _put_off(row: Row, now: datetime) -> Row:
@@ -235,7 +245,14 @@ def with_card(verdict: Settlement, entry: OutboxEntry) -> Settlement:
 def cards_gone(entries: Sequence[OutboxEntry], verdicts: Sequence[Settlement], at: datetime) -> tuple[CardGone, ...]:
     """The cards that were found lost."""
     return tuple(
-        CardGone(verdict.id.destination, payload_id(entry.notification.payload), card.loss.value, card.is_stopped, at)
+        CardGone(
+            verdict.id.destination,
+            payload_id(entry.notification.payload),
+            card.loss.value,
+            card.is_stopped,
+            at,
+            entry.card and entry.card.channel,
+        )
         for entry, verdict in zip(entries, verdicts, strict=True)
         if (card := verdict.card) is not None and card.loss is not None
     )

@@ -81,6 +81,8 @@ class OutboxEntry(NamedTuple):
     """In a lease: the tier of its card."""
     closes: Shown | None = None
     """In a lease: the message that shows the trade which its trade reverses."""
+    is_known: bool = False
+    """In a lease: whether it replaces a lost message and has no news for its readers."""
 
     @property
     def is_edit(self) -> bool:

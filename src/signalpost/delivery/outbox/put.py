@@ -12,6 +12,7 @@ from signalpost.delivery.outbox.trades import Book, TradeRow
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.notification import Notification, is_same_content
+from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome
 from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed
@@ -41,9 +42,10 @@ class _Intake:
         self._known = self._keys_of([*names, *(former for each in items for former in each.former_keys)])
         self._waiting = Waiting(tx.waiting(set(sequences)))
         self._book = Book(tx)
-        self._trades = self._book.of(
-            [name for name, each in zip(sequences, items, strict=True) if is_opening(each.notification)]
-        )
+        of_signals = [
+            name for name, each in zip(sequences, items, strict=True) if isinstance(each.notification.payload, Signal)
+        ]
+        self._trades = self._book.of(of_signals)
         self._opened: dict[str, TradeRow] = {}
         self._cards: list[tuple[str, NewDelivery, UserTier, datetime]] = []
         self._keys: dict[str, Key] = {}
@@ -86,6 +88,8 @@ class _Intake:
         number = self._tx.next_number()
         if is_opening(notification) and any(each.state is _PENDING for each in item.deliveries):  # not a stale one
             notification = self._open(item, sequence)
+        elif not is_opening(notification) and (trade := self._trades.get(sequence)) is not None:
+            notification = notification.but(number=trade.number)
         self._notifications[notification.id] = number, notification
         for wanted in item.deliveries:
             row = new_row(notification, number, sequence, wanted)

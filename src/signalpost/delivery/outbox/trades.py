@@ -26,7 +26,7 @@ from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade, TradeState
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, StoreFailed
 
 _MICROSECOND = timedelta(microseconds=1)
 _DIGITS = 16
@@ -190,7 +190,11 @@ class Book:
 def find_trades(tx: Transaction, command: FindTrades) -> tuple[BookEntry, ...]:
     """Look trades up."""
     if tx.first(sql.HAS_BOOK) is None:  # a command that only reads does not migrate
-        return ()
+        text = (
+            "the data folder is of an older version, whose signals can be listed once it is migrated: start "
+            "`signalpost serve` with it once"
+        )
+        raise StoreFailed(text, code="store-not-migrated")
     return tuple(islice(Book(tx).entries(command), command.limit))
 
 

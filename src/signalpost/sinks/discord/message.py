@@ -83,7 +83,7 @@ def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str,
             body = status_card(status, look, view)
         case announcement:
             body = announcement_card(announcement, look, view)
-    if body is not None and not view.is_edit and _is_silent(notification):
+    if body is not None and not view.is_edit and (item.is_known or _is_silent(notification)):
         body["flags"] = limits.SILENT
     return body
 

@@ -19,7 +19,7 @@ from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.schema import MIGRATED_FROM, VERSION
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.change import Flag
-from signalpost.errors import StoreUnusable
+from signalpost.errors import StoreFailed, StoreUnusable
 
 FIXTURE = Path(__file__).resolve().parents[3] / "fixtures" / "store-v1" / "home" / "outbox.db"
 
@@ -217,6 +217,14 @@ def test_facts_are_found_by_namespace_before_and_after_the_migration(path: Path,
             (facts,) = reader.apply([LoadFacts(subject)])
             assert facts[name] == f"{(former, name)}".encode()
     assert _version(path) == (VERSION if is_migrated else 1)
+
+
+def test_the_signals_of_an_older_store_cannot_be_listed_before_it_is_migrated(path: Path) -> None:
+    """Rather than that there are none."""
+    with closing(SqliteReader(path)) as reader, pytest.raises(StoreFailed) as caught:
+        reader.apply([FindTrades()])
+    assert caught.value.code == "store-not-migrated"
+    assert _version(path) == 1
 
 
 def test_a_store_is_migrated_once(path: Path) -> None:

@@ -67,6 +67,7 @@ def plain_delivery(entry: OutboxEntry) -> dict[str, Any]:
         "attempts": delivery.attempts,
         "may_repeat": delivery.may_repeat,
         "reason": delivery.reason,
+        "rule": delivery.rule,
         "message_id": delivery.message_id,
     }
 

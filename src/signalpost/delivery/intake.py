@@ -372,7 +372,13 @@ class Intake:
         )
         former = tuple(map(notification.key_of, former_ids(payload)))
         deliveries = deliveries_of(notification, self.routing, unpublished)
-        return NewNotification(notification, deliveries, _key_until(notification), former_keys=former)
+        return NewNotification(
+            notification,
+            deliveries,
+            _key_until(notification),
+            former_keys=former,
+            is_unpublished=unpublished is not None,
+        )
 
     def _refused(self, new: NewNotification) -> Ticket:
         reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)

@@ -54,6 +54,8 @@ class Flag(Word):
     """Nobody knows how it ended."""
     MID_PRICES = "mid-prices"
     """It was followed without bid and ask."""
+    UNPUBLISHED = "unpublished"
+    """It was recorded, but never posted; its deliveries say why."""
 
 
 class _Happening(Value, frozen=True, kw_only=True):

@@ -96,6 +96,11 @@ class Delivery(NamedTuple):
     """The destination's id of the message that shows it."""
 
     @property
+    def rule(self) -> str | None:
+        """The rule that suppressed it, such as `too-old`; None if none did."""
+        return (self.reason or "").partition(":")[0] if self.state is DeliveryState.SUPPRESSED else None
+
+    @property
     def is_passed_on(self) -> bool:
         """Whether it ended because a fallback has it now."""
         return self.state.is_terminal and (self.reason or "").startswith(PASSED_ON)

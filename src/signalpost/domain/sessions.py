@@ -62,6 +62,10 @@ class OpeningHours(NamedTuple):
         closes = found["closes"].replace("24:", "00:")
         return cls(days, time.fromisoformat(found["opens"]), time.fromisoformat(closes), _zone(found["zone"]))
 
+    def __str__(self) -> str:
+        days = ",".join(_DAYS[day] for day in self.days)
+        return f"{days} {self.opens:%H:%M}-{self.closes:%H:%M} {self.zone.key}"
+
     def in_week(self, monday: date) -> Iterator[tuple[datetime, datetime]]:
         """Each opening and close, in UTC, of the sessions that open in the week of `monday`.
 

@@ -211,6 +211,17 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
         return reason is not CloseReason.TARGET or gain >= 0
 
 
+def unpublished(trade: Trade) -> Trade:
+    """The trade of a new signal that is recorded, but never posted: it has expired."""
+    return trade.but(
+        state=TradeState.EXPIRED,
+        version=trade.version + 1,
+        end=End(trade.opened_at),
+        news=News.ENDED,
+        flags=(*trade.flags, Flag.UNPUBLISHED),
+    )
+
+
 def is_news(before: Trade, after: Trade) -> bool:
     """Whether a change needs a companion: any change except a note and a market order's fill."""
     return any(getattr(before, name) != getattr(after, name) for name in _NEWS_FIELDS) or (

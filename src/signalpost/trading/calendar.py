@@ -25,6 +25,10 @@ class Calendar(NamedTuple):
     hours: MarketHours | None = None
     """None if the market never closes."""
 
+    def __str__(self) -> str:
+        """The sessions, or `always`: the same text for equal calendars. It is part of the identity of a stream."""
+        return "always" if self.hours is None else ", ".join(map(str, self.hours.sessions))
+
     def is_open(self, at: datetime) -> bool:
         """True if the market trades at `at`."""
         return self.hours is None or self.hours.is_open(at)

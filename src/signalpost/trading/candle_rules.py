@@ -27,7 +27,7 @@ class CandleRule(Word):
     CORRECTION = "correction"
     """One of the last candles, with other prices; the strategy is computed again."""
     GAP = "gap"
-    """Candles before it are missing although the market was open; nothing is invented."""
+    """Missing although the market was open; nothing is invented."""
     FLAT = "flat"
     """High and low are equal."""
 
@@ -62,7 +62,7 @@ def sort_candles(
     counts[CandleRule.CORRECTION] += len(corrected)
     counts[CandleRule.FLAT] += sum(candle.high == candle.low for candle in new)
     follow = pairwise((*recent[-1:], *new))
-    counts[CandleRule.GAP] += sum(calendar.next_open(one.time, timeframe) < other.time for one, other in follow)
+    counts[CandleRule.GAP] += sum(calendar.missing(one.time, other.time, timeframe) for one, other in follow)
     return SortedCandles(new, corrected, late, +counts)
 
 

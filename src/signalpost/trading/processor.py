@@ -200,8 +200,8 @@ class IncrementalSignalProcessor:
                 f"{self.feed.name}: the feed says that there are more candles, but gives none", code="bad-answer"
             )
         tally.forming = fetched.forming
-        tally.counts += candles.counts
-        tally.counts[CandleRule.LATE] += sum(candle.time not in self._late for candle in candles.late)
+        late = sum(candle.time not in self._late for candle in candles.late)
+        tally.counts += candles.counts + Counter({CandleRule.LATE: late})
         self._late = frozenset(candle.time for candle in candles.late)
         return fetched, candles
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from signalpost import Candle, MAUnifiedConfig, Signal, Ticket, UserTier
+from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import OutboxEntry
 from signalpost.domain.change import Revise
 from signalpost.domain.instrument import Instrument
@@ -13,6 +14,7 @@ from signalpost.domain.ticket import Refusal
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, StoreFailed
 from signalpost.trading.cache import StateCache
+from signalpost.trading.calendar import ALWAYS, Calendar
 from signalpost.trading.feeds.port import Fetched
 from signalpost.trading.outcomes import QuoteCandle
 from signalpost.trading.processor import IncrementalSignalProcessor
@@ -24,25 +26,12 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 CONFIG = MAUnifiedConfig(pair="EUR_USD", timeframe="H1", fast=1, slow=2, atr_period=2)
 
 
-class Hours:
-    """A market that never closes."""
-
-    def is_open(self, at: datetime) -> bool:
-        return True
-
-    def closes_at(self, opened: datetime, timeframe: Timeframe) -> datetime:
-        return opened + timeframe.duration
-
-    def next_open(self, opened: datetime, timeframe: Timeframe) -> datetime:
-        return opened + timeframe.duration
-
-
 class ListFeed:
     """A feed that answers from a list. Everything in it has closed."""
 
-    def __init__(self, candles: Sequence[Candle] = (), *, name: str = "list", calendar: Any = None) -> None:
+    def __init__(self, candles: Sequence[Candle] = (), *, name: str = "list", calendar: Calendar = ALWAYS) -> None:
         self.name = name
-        self.calendar: Any = calendar or Hours()
+        self.calendar = calendar
         self.candles = list(candles)
         self.forming: datetime | None = None
         self.fetches: list[datetime | None] = []
@@ -108,7 +97,7 @@ class StreamHarness:
         config: MAUnifiedConfig = CONFIG,
         cache: StateCache | None = None,
         store: IntakeHarness | None = None,
-        calendar: Any = None,
+        calendar: Calendar = ALWAYS,
         **options: Any,
     ) -> None:
         self.store = store or IntakeHarness()
@@ -125,6 +114,10 @@ class StreamHarness:
     async def rows(self) -> list[OutboxEntry]:
         """The deliveries in the store."""
         return await self.store.rows()
+
+    async def trades(self) -> list[BookEntry]:
+        """The trades in the store's book, newest first."""
+        return list(await self.store.intake.find(FindTrades()))
 
 
 def candles(*closes: object, start: datetime = START, step: timedelta = HOUR) -> list[Candle]:

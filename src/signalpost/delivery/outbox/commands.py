@@ -53,6 +53,8 @@ class NewNotification(NamedTuple):
     """Keys under which an earlier version may have accepted the same notification. They are looked up too."""
     tiers: frozenset[UserTier] | None = None
     """Refuse the repeat of a signal that was sent to a tier that is not one of these; None: of none."""
+    is_unpublished: bool = False
+    """Whether a new signal is only recorded: its trade has expired, and all its deliveries are suppressed."""
 
 
 class PutResult(NamedTuple):

@@ -68,7 +68,7 @@ class _Intake:
         if not is_same_content(known.content_hash, notification.content_hash):
             return PutResult(Outcome.REFUSED, known.notification_id)
         missing = self._missing(item, name, known)
-        if all(each.state is not _PENDING for each in missing):
+        if not missing or (not item.is_unpublished and all(each.state is not _PENDING for each in missing)):
             return PutResult(Outcome.DUPLICATE, known.notification_id)
         names = {_added_key(name, each.destination): notification.content_hash for each in missing}
         accepted = self._accept(item._replace(deliveries=missing, supersedes=False), sequence, names)
@@ -86,7 +86,8 @@ class _Intake:
         for name, content_hash in hash_by_key.items():
             self._known[name] = self._keys[name] = Key(content_hash, notification.id, item.key_until)
         number = self._tx.next_number()
-        if is_opening(notification) and any(each.state is _PENDING for each in item.deliveries):  # not a stale one
+        is_pending = any(each.state is _PENDING for each in item.deliveries)
+        if is_opening(notification) and (is_pending or item.is_unpublished):  # not a stale one
             notification = self._open(item, sequence)
         elif not is_opening(notification) and (trade := self._trades.get(sequence)) is not None:
             notification = notification.but(number=trade.number)
@@ -108,7 +109,7 @@ class _Intake:
         self._cards += [(sequence, each, notification.user_tier, notification.valid_until) for each in waiting]
         row = self._trades.get(sequence)
         if row is None:
-            row = self._trades[sequence] = self._opened[sequence] = self._book.open(notification, sequence)
+            row = self._trades[sequence] = self._opened[sequence] = self._book.open(item, sequence)
             return notification.but(number=row.number)
         notification = notification.but(number=row.number)
         tiers = tuple(dict.fromkeys((*row.tiers, notification.user_tier)))

@@ -14,7 +14,7 @@ import msgspec
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.outbox.cards import cards_of
-from signalpost.delivery.outbox.commands import NewDelivery
+from signalpost.delivery.outbox.commands import NewDelivery, NewNotification
 from signalpost.delivery.outbox.rows import Key, instant, is_text, is_time, micros, notification_in
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.change import Close
@@ -25,7 +25,7 @@ from signalpost.domain.notification import CLOSED, Notification
 from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import Trade, TradeState
+from signalpost.domain.trade import Trade, TradeState, unpublished
 from signalpost.errors import InvalidValue, StoreFailed
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -142,12 +142,13 @@ class Book:
     def _rows(self, found: Iterable[Sequence[Any]]) -> Iterator[TradeRow]:
         return (row for row in map(_trade_row, found) if row is not None)
 
-    def open(self, notification: Notification, sequence: str) -> TradeRow:
+    def open(self, new: NewNotification, sequence: str) -> TradeRow:
         """The trade that a new signal opens, not written yet."""
+        notification = new.notification
         signal = notification.payload
         assert isinstance(signal, Signal)  # noqa: S101  # for mypy
         is_pending = signal.order is not OrderKind.MARKET
-        return TradeRow(
+        row = TradeRow(
             sequence,
             notification.run,
             self._tx.next_trade(notification.run),
@@ -161,6 +162,10 @@ class Book:
             notification.accepted_at,
             None,
         )
+        if not new.is_unpublished:
+            return row
+        trade = unpublished(opened(signal, row.number, row.tiers, notification.accepted_at, notification.context))
+        return row._replace(version=trade.version, state=trade.state.value, body=trade.to_json().decode())
 
     def write(self, trades: Iterable[TradeRow], cards: Iterable[tuple[str, NewDelivery, UserTier, datetime]]) -> None:
         """Write trades that were opened, and the cards that they are to have."""

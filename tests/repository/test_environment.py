@@ -6,7 +6,7 @@ import re
 from signalpost.config.settings import ALL_SETTINGS, FILE_SUFFIX, PREFIXES, known_variables
 from tests.repository.sources import PAGES, ROOT, SOURCE, SOURCES, shown, tree_of
 
-VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|XDG)_[A-Z_]+")
+VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|OANDA|XDG)_[A-Z_]+")
 ASKS = SOURCE / "config" / "config.py"
 OTHERS = "XDG_DATA_HOME"
 """What is read and is not ours."""
@@ -28,7 +28,7 @@ def test_the_documented_variables_are_those_that_are_read() -> None:
     """Each webhook's variable also exists with the suffix _FILE, which the page documents once."""
     twins = {name for name in known_variables() if name.endswith(FILE_SUFFIX)}
     assert {name.removesuffix(FILE_SUFFIX) for name in twins} == {
-        name for name in READ if name.startswith("DISCORD")
+        name for name in READ if name.startswith(("DISCORD", "OANDA"))
     } - twins
     assert READ - twins == {*known_variables(), OTHERS} - twins
     assert READ & twins

@@ -12,12 +12,14 @@ from signalpost import clock
 from signalpost.cli.options import Flags, configured
 from signalpost.cli.output import clean, examples, json_option, plain_fault, say, say_as_it_is, say_json
 from signalpost.cli.tables import console, table
-from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources
+from signalpost.config import STORE_FILE, Config, DestinationConfig, FeedConfig, Reading, make_feeds, read_sources
+from signalpost.config.example import example as example_file
 from signalpost.config.files import DataFolder, check_data_folder
 from signalpost.config.settings import (
     CARD_SETTINGS,
     DELAY,
     FALL_BACK_AFTER,
+    FEEDS,
     ROLES,
     SETTINGS,
     SIGNAL_SETTINGS,
@@ -25,7 +27,6 @@ from signalpost.config.settings import (
     USUAL_ROLE,
     Setting,
 )
-from signalpost.config.settings import example as example_file
 from signalpost.config.sources import FILE
 from signalpost.delivery.outbox.reader import StoreVersion, version_of
 from signalpost.delivery.pacing.limits import Rate
@@ -36,6 +37,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.tier import Hidden, TierCopy, UserTier
 from signalpost.errors import Fault, InvalidConfiguration, StoreFailed, StoreUnusable
 from signalpost.secret import redacted
+from signalpost.trading.feeds import FEEDS as KINDS
 
 
 @examples(
@@ -86,6 +88,12 @@ def _show(plain: dict[str, Any]) -> None:
                 each["from"],
             )
         screen.print(made)
+    if plain["feeds"]:
+        made = table("Feeds", "feed", "kind", "calendar", "settings", "from", wraps="settings")
+        for each in plain["feeds"]:
+            settings = (f"{key} = {value}" for key, value in each.items() if key not in _FEED_COLUMNS)
+            made.add_row(each["name"], each["kind"], each["calendar"], "\n".join(settings), each["from"])
+        screen.print(made)
     made = table("Routes", "kind", "rank", "destinations", right=("rank",), wraps="destinations")
     for each in plain["routes"]:
         to = ", ".join(name if name in each["sent"] else f"{name} (no webhook)" for name in each["to"])
@@ -105,6 +113,9 @@ def _settings_table(title: str, settings: dict[str, dict[str, Any]]) -> Table:
         text = str(value).lower() if isinstance(value, bool) else str(value)  # as in a settings file
         made.add_row(key, text, each["from"], each["variable"])
     return made
+
+
+_FEED_COLUMNS = ("name", "kind", "calendar", "from")
 
 
 class Configuration(NamedTuple):
@@ -130,15 +141,20 @@ class CheckResult(NamedTuple):
             reading = read_sources(flags=flags.by_variable())
         except InvalidConfiguration as fault:
             return cls(None, tuple(each._replace(text=redacted(each.text)) for each in fault.errors))
-        home_folder = reading.fields["home"]
+        config, home_folder = Config.of(reading), reading.fields["home"]
         folder = check_data_folder(home_folder, STORE_FILE)
-        faults: tuple[Fault, ...] = () if folder.is_usable else (_of_folder(home_folder, folder),)
+        faults = [] if folder.is_usable else [_of_folder(home_folder, folder)]
         store = None
         try:
             store = version_of(home_folder / STORE_FILE) if folder.is_usable else None
         except (StoreUnusable, StoreFailed) as fault:
-            faults = tuple(each._replace(text=redacted(each.text)) for each in fault.errors)
-        return cls(Configuration(reading, Config.of(reading), folder), faults, store)
+            faults += fault.errors
+        try:
+            make_feeds(config.feeds)
+        except InvalidConfiguration as fault:
+            faults += fault.errors
+        shown = tuple(each._replace(text=redacted(each.text)) for each in faults)
+        return cls(Configuration(reading, config, folder), shown, store)
 
     def as_plain(self) -> dict[str, Any]:
         """The result as JSON, without webhooks; only the faults if the configuration is invalid."""
@@ -150,6 +166,7 @@ class CheckResult(NamedTuple):
             "settings": dict(_settings(reading, (*SETTINGS, *SIGNAL_SETTINGS))),
             "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
             "destinations": [_destination(each, reading, config) for each in config.destinations],
+            "feeds": [_feed(each, reading) for each in config.feeds],
             "routes": list(_routes(config)),
             "data_folder": {"usable": folder.is_usable, "state": redacted(folder.state)},
             "store": None if self.store is None else self.store._asdict(),
@@ -201,6 +218,17 @@ def _destination(destination: DestinationConfig, reading: Reading, config: Confi
         "reserve": limits.reserve,
         "ticket": config.look_of(destination.name).ticket.value,
         **(_falling_back(destination) if destination.fallbacks else {}),
+    }
+
+
+def _feed(feed: FeedConfig, reading: Reading) -> dict[str, Any]:
+    shown = {key: redacted(str(value)) for key, value in feed.arguments.items()}
+    return {
+        "name": feed.name,
+        "kind": feed.kind,
+        "calendar": str(feed.calendar),
+        "from": reading.origin_by_key[f"{FEEDS}.{feed.name}"],
+        **(shown if feed.kind in KINDS else {}),
     }
 
 

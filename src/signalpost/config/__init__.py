@@ -2,6 +2,7 @@
 
 from signalpost.config.config import NO_WEBHOOK_SET, SET_A_WEBHOOK, Config, Reading, read_sources
 from signalpost.config.destinations import DestinationConfig
+from signalpost.config.feeds import FeedConfig, make_feeds
 from signalpost.config.parsers import HttpAddress
 from signalpost.config.settings import ONLY_DESTINATION, ONLY_WEBHOOK, STORE_FILE, variable_of
 
@@ -13,8 +14,10 @@ __all__ = [
     "STORE_FILE",
     "Config",
     "DestinationConfig",
+    "FeedConfig",
     "HttpAddress",
     "Reading",
+    "make_feeds",
     "read_sources",
     "variable_of",
 ]

@@ -12,6 +12,7 @@ import msgspec
 from signalpost.config.cards import find_copies, find_look, slower_tiers
 from signalpost.config.destinations import DestinationConfig, find_destinations, find_tiers, own_names
 from signalpost.config.fallbacks import fallback_faults
+from signalpost.config.feeds import FeedConfig, find_feeds
 from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
 from signalpost.config.settings import (
     AT_MOST_ONCE,
@@ -84,6 +85,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     copies: Mapping[UserTier, TierCopy] = {}
     """The tiers that get their signals later, or less of them."""
     """Tiers other than FREE, PREMIUM and ADMIN, and the destinations of their signals."""
+    feeds: tuple[FeedConfig, ...] = ()
+    """Where strategies get their candles."""
     workers: int = WORKERS.default
     """Senders per destination: with n, n - 1 send everything in order and one URGENT and HIGH; a single one sends all
     in order."""
@@ -232,6 +235,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             "destinations": destinations.configs,
             "tiers": tiers,
             "copies": copies,
+            "feeds": find_feeds(sources),
             **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
             "look": look,
             "host_rate": HOST_RATE if values[LIMITS.key] else None,

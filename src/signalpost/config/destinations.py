@@ -35,7 +35,8 @@ SANDBOX = "http://127.0.0.1:8751"
 FROM_DRY_RUN = "dry run"
 """The origin of a destination whose webhook was replaced by that of the sandbox."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+"""The valid names of destinations and feeds."""
 _USUAL_RATES = {usual.name: usual.messages_a_minute for usual in USUAL_DESTINATIONS}
 
 
@@ -148,7 +149,7 @@ def _valid_names(sources: Sources) -> tuple[str, ...]:
     valid = []
     for name in own_names(sources):
         place = sources.file.place(DESTINATIONS, name)
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             problem = "not a valid name of a destination: use 1 to 32 of a-z, 0-9, - and _, the first a letter or digit"
             sources.findings.add(f"{place}: {problem}", "invalid-name", DESTINATIONS)
         elif taken & _variables(name):

@@ -56,21 +56,24 @@ def _next_part(file: int, most: int, *, is_pipe: bool) -> bytes:
     return os.read(file, most)
 
 
-def read_secret(path: Path) -> Secret:
-    """The text of the file without surrounding blanks. Raises InvalidConfiguration, which never shows the text."""
+def read_secret(path: Path, content: str = "the webhook URL") -> Secret:
+    """The text of the file without surrounding blanks; `content` describes it.
+
+    Raises InvalidConfiguration, which never shows the text.
+    """
     named = shown_path(str(path))
     try:
         data = read_small(path, _LONGEST_SECRET)
         if len(data) > _LONGEST_SECRET:
-            problem = f"{named} is too long: it must contain only the webhook URL"
+            problem = f"{named} is too long: it must contain only {content}"
         elif secret := Secret(data.decode("utf-8-sig").strip()):
             return secret
         else:
-            problem = f"{named} is empty: write the webhook URL into it"
+            problem = f"{named} is empty: write {content} into it"
     except OSError as fault:
         problem = f"{named} cannot be read ({fault.strerror})"
     except ValueError:  # not UTF-8, or a path with a null character
-        problem = f"{named} is not text: write the webhook URL into it"
+        problem = f"{named} is not text: write {content} into it"
     # Raised out here, because an error that quotes the file must not be the context of this one.
     raise InvalidConfiguration(problem, code="not-readable")
 

@@ -1,11 +1,11 @@
 """The table of settings: the names, variables, defaults, parsers and descriptions of all settings.
 
-Reading, `signalpost check`, the example file, the errors and the page of names are made from it or checked against it.
+Reading, `signalpost check`, the example file (`config.example`), the errors and the page of names are made from it or
+checked against it.
 """
 
 from datetime import timedelta
 from pathlib import Path
-from textwrap import fill
 from typing import Any, Generic, NamedTuple
 
 from signalpost.config import parsers
@@ -167,7 +167,7 @@ TICKET: Setting[TicketLayout] = Setting(
     "can have a `ticket` of its own.",
     CARDS,
 )
-_MESSAGE_SETTINGS: tuple[Setting[Any], ...] = (
+MESSAGE_SETTINGS: tuple[Setting[Any], ...] = (
     _of_look(
         "username",
         "SIGNALPOST_USERNAME",
@@ -207,22 +207,22 @@ _MESSAGE_SETTINGS: tuple[Setting[Any], ...] = (
     ),
     TICKET,
 )
-_COLOUR_SETTINGS = tuple(
+COLOUR_SETTINGS = tuple(
     Setting(name, "", getattr(_LOOK.colours, name), parsers.COLOUR, table=COLOURS) for name in Colours.__struct_fields__
 )
-_COMPANION_SETTINGS = tuple(
+COMPANION_SETTINGS = tuple(
     Setting(event.value, "", _LOOK.sending(event), parsers.one_of(Sending), table=COMPANIONS)
     for event in Event
     if event not in {Event.NEW, Event.CRITICAL}
 )
-CARD_SETTINGS: tuple[Setting[Any], ...] = (*_MESSAGE_SETTINGS, *_COLOUR_SETTINGS, *_COMPANION_SETTINGS)
+CARD_SETTINGS: tuple[Setting[Any], ...] = (*MESSAGE_SETTINGS, *COLOUR_SETTINGS, *COMPANION_SETTINGS)
 """The settings of messages: the fields of `Look`, except roles, which belong to tiers."""
 ALL_SETTINGS = (*SETTINGS, *SIGNAL_SETTINGS, *CARD_SETTINGS)
 TABLE_KEYS = {
     SIGNALS: tuple(setting.key for setting in SIGNAL_SETTINGS),
-    CARDS: (*(setting.key for setting in _MESSAGE_SETTINGS), "colours", "companions", "roles"),
-    COLOURS: tuple(setting.key for setting in _COLOUR_SETTINGS),
-    COMPANIONS: tuple(setting.key for setting in _COMPANION_SETTINGS),
+    CARDS: (*(setting.key for setting in MESSAGE_SETTINGS), "colours", "companions", "roles"),
+    COLOURS: tuple(setting.key for setting in COLOUR_SETTINGS),
+    COMPANIONS: tuple(setting.key for setting in COMPANION_SETTINGS),
 }
 """The keys of each table with a fixed name."""
 USUAL_ROLE = "usual"
@@ -240,6 +240,10 @@ FALL_BACK_AFTER = Setting("fall_back_after", "", timedelta(minutes=5), parsers.D
 DESTINATION_KEYS = ("webhook", "webhook_file", RATE.key, TICKET.key, FALLBACKS, FALL_BACK_AFTER.key)
 DELAY = Setting("delay", "", AT_ONCE, parsers.DELAY)
 IF_ENDED = Setting("if_ended", "", IfEnded.SHOW, parsers.one_of(IfEnded))
+FEEDS = "feeds"
+CALENDAR, SESSIONS = "calendar", "sessions"
+FEED_KEYS = ("kind", CALENDAR, SESSIONS)
+"""The settings of every feed; each kind has more."""
 TIER_KEYS = (RANK.key, "signals_to", DELAY.key, "hide", IF_ENDED.key, "min_confidence")
 
 STORE_FILE = "outbox.db"
@@ -248,8 +252,9 @@ ONLY_WEBHOOK = "DISCORD_WEBHOOK_URL"
 ONLY_DESTINATION = "default"
 """The name of the destination if `DISCORD_WEBHOOK_URL` is the only webhook."""
 FILE_SUFFIX = "_FILE"
-"""The end of the name of a variable with the path of a file that contains the webhook."""
-PREFIXES = ("SIGNALPOST_", "DISCORD_WEBHOOK_")
+"""The end of the name of a variable with the path of a file that contains the secret."""
+OANDA_VARIABLE = "OANDA_TOKEN"
+PREFIXES = ("SIGNALPOST_", "DISCORD_WEBHOOK_", "OANDA_TOKEN_")
 
 _VARIABLE_BY_NAME = {usual.name: usual.variable for usual in USUAL_DESTINATIONS} | {ONLY_DESTINATION: ONLY_WEBHOOK}
 
@@ -267,118 +272,6 @@ def has_our_prefix(variable: str) -> bool:
 
 def known_variables(destinations: tuple[str, ...] = ()) -> list[str]:
     """Every variable that is read, including those of these destinations."""
-    webhooks = [*_VARIABLE_BY_NAME.values(), *map(variable_of, destinations)]
+    secrets = [*_VARIABLE_BY_NAME.values(), *map(variable_of, destinations), OANDA_VARIABLE]
     others = [setting.variable for setting in ALL_SETTINGS if setting.variable]
-    return [*dict.fromkeys([*others, CONFIG_FILE, *webhooks, *(f"{each}{FILE_SUFFIX}" for each in webhooks)])]
-
-
-def example() -> str:
-    """A settings file with every setting, its default and its description."""
-    usual = {each.name: each.messages_a_minute for each in USUAL_DESTINATIONS}
-    tables = [
-        "\n".join([f"[{DESTINATIONS}.{name}]", f"{RATE.key} = {rate}", *_EXAMPLE_WEBHOOKS.get(name, ())])
-        for name, rate in usual.items()
-    ]
-    messages = [_EXAMPLE_CARDS + _example_of(_MESSAGE_SETTINGS[0]), *map(_example_of, _MESSAGE_SETTINGS[1:])]
-    colours, companions = (
-        "\n".join((start, *map(_line_of, settings)))
-        for start, settings in ((_EXAMPLE_COLOURS, _COLOUR_SETTINGS), (_EXAMPLE_COMPANIONS, _COMPANION_SETTINGS))
-    )
-    signals = "\n\n".join((f"[{SIGNALS}]\n{_example_of(OPEN_FOR)}", _example_of(VALID_FOR)))
-    blocks = [_EXAMPLE_START, *map(_example_of, SETTINGS), signals, *messages, colours, companions, _EXAMPLE_ROLES]
-    return "\n\n".join((*blocks, _EXAMPLE_DESTINATIONS + tables[0], *tables[1:], _EXAMPLE_END))
-
-
-def _example_of(setting: Setting[Any]) -> str:
-    variable = f" ({setting.variable})" if setting.variable else ""
-    return f"{_comment(f'{setting.description}{variable}')}\n{_line_of(setting)}"
-
-
-def _line_of(setting: Setting[Any]) -> str:
-    shown = setting.parser.show(setting.default)
-    if shown == "":
-        return f'#{setting.key} = "{_EXAMPLE_TEXTS[setting.key]}"'
-    text = f'"{shown}"' if isinstance(shown, str) else str(shown).lower()
-    return f"{setting.key} = {text}"
-
-
-def _comment(text: str) -> str:
-    return fill(text, 119, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
-
-
-_EXAMPLE_START = """\
-# Every setting of signalpost with its default.
-#
-#   signalpost check --example > signalpost.toml     write this file
-#   chmod 600 signalpost.toml                        a webhook is a password
-#   signalpost check --config signalpost.toml        check your changes
-#   export SIGNALPOST_CONFIG=$PWD/signalpost.toml    for `signalpost serve` and your own programs
-#
-# A command's flag overrides the environment, the environment overrides a .env file, and that overrides this file.
-# Delete what you do not change. Lines that begin with # and no space are examples without a default."""
-_EXAMPLE_WEBHOOKS = {
-    "signals-free": ('#webhook = "https://discord.com/api/webhooks/ID/TOKEN"',),
-    "signals-premium": (
-        '#webhook_file = "/run/secrets/signals-premium"',
-        f'#{FALLBACKS} = ["signals-gold"]',
-        f'#{FALL_BACK_AFTER.key} = "{FALL_BACK_AFTER.parser.show(FALL_BACK_AFTER.default)}"',
-    ),
-}
-_EXAMPLE_TEXTS = {
-    "username": "Ann's signals",
-    "avatar_url": "https://example.com/picture.png",
-    "producer": "Ann Miller, who may trade these pairs",
-    "footer": "ann.example",
-}
-_EXAMPLE_CARDS = """\
-# How messages look. `signalpost preview` shows them.
-[cards]
-"""
-_EXAMPLE_COLOURS = """\
-# The colours of cards. blue is a live BUY, orange a live SELL, green a win, red a loss, grey neither, and violet an
-# analysis or announcement.
-[cards.colours]"""
-_EXAMPLE_COMPANIONS = """\
-# A card is edited when its trade changes, and an edit notifies nobody. So each change also posts a short message, a
-# companion: with a notification (on), without one (silent), or not at all (off).
-[cards.companions]"""
-_EXAMPLE_ROLES = f"""\
-# The id of the role that messages to a tier ping. To copy it in Discord, turn on Developer Mode. Each tier has its own
-# table. `{USUAL_ROLE}` is pinged by a new signal, a critical alert, and a change on which readers have to act. Each of
-# these can have another role, or none (false): {", ".join(ROLE_KEYS[1:])}.
-#[cards.roles.premium]
-#{USUAL_ROLE} = "1100000000000000005"
-#{Event.STOP} = false"""
-_EXAMPLE_DESTINATIONS = """\
-# A destination is a webhook and a rate. Of these seven, only those with a webhook are used. Set each webhook once:
-# here, in its own file (webhook_file; a relative path starts at the folder of this file), or in a variable. The
-# variables here are DISCORD_WEBHOOK_SIGNALS_FREE, or DISCORD_WEBHOOK_SIGNALS_FREE_FILE for the path of a file.
-# Its messages go to its fallbacks while its webhook is gone, or if nothing reaches it for so long. No lower tier may
-# read a fallback.
-"""
-_EXAMPLE_END = f"""\
-# One webhook for everything, signals of all tiers included (DISCORD_WEBHOOK_URL). It is ignored if another destination
-# has a webhook.
-[destinations.default]
-messages_a_minute = {RATE.default}
-
-# Your own destination. Its variable is DISCORD_WEBHOOK_SIGNALS_GOLD.
-#[destinations.signals-gold]
-#messages_a_minute = {RATE.default}
-#webhook_file = "signals-gold.secret"
-#{TICKET.key} = "{TicketLayout.LINES}"
-
-# Your own tier. Its rank decides who may read its signals: free is 0, premium 10, admin 20. No destination in
-# signals_to may be read by a lower tier.
-#[tiers.gold]
-#rank = 15
-#signals_to = ["signals-gold"]
-
-# Copies for a tier: 30 minutes later, without stop and targets until the trade is over, and only of signals with this
-# confidence. A signal that ends before its release is shown as ended, or dropped. Other ends are shown at once.
-#[tiers.free]
-#{DELAY.key} = "30m"
-#hide = ["stop", "targets"]
-#{IF_ENDED.key} = "{IF_ENDED.default}"
-#min_confidence = 0.7
-"""
+    return [*dict.fromkeys([*others, CONFIG_FILE, *secrets, *(f"{each}{FILE_SUFFIX}" for each in secrets)])]

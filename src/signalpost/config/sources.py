@@ -19,6 +19,7 @@ from signalpost.config.settings import (
     CONFIG_FILE,
     DESTINATION_KEYS,
     DESTINATIONS,
+    FEEDS,
     ROLE_KEYS,
     ROLES,
     SETTINGS,
@@ -39,7 +40,7 @@ FLAG, ENVIRONMENT, DOT_ENV, FILE, DEFAULT = "flag", "environment", ".env", "file
 
 _PROXIES = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 _NEWLINE = re.compile(r"\r\n|\n|\r")
-_TOP_KEYS = (*(setting.key for setting in SETTINGS), SIGNALS, CARDS, DESTINATIONS, TIERS, STRATEGY)
+_TOP_KEYS = (*(setting.key for setting in SETTINGS), SIGNALS, CARDS, DESTINATIONS, TIERS, FEEDS, STRATEGY)
 _WORDS_BY_KIND = {bool: "true or false", int: "a number", float: "a decimal number", str: "text", list: "a list"}
 _LARGEST = 10**9
 _LONGEST_FILE = 1 << 20
@@ -107,6 +108,8 @@ class SettingsFile(NamedTuple):
     """The tables with fixed names, by name."""
     roles: Mapping[str, Table] = {}
     """The roles of each tier."""
+    feeds: Mapping[str, Table] = {}
+    """Not checked for unknown settings, because each kind has its own."""
 
     def place(self, *keys: str) -> Place:
         """Where a setting is."""
@@ -167,7 +170,8 @@ class Sources:
 
     def table(self, kind: str, name: str) -> Table:
         """A table of the file; empty if the file does not have it."""
-        return {DESTINATIONS: self.file.destinations, TIERS: self.file.tiers}[kind].get(name, {})
+        tables = {DESTINATIONS: self.file.destinations, TIERS: self.file.tiers, FEEDS: self.file.feeds}
+        return tables[kind].get(name, {})
 
 
 def parsed(setting: Setting[Value], value: object) -> Value:
@@ -261,14 +265,15 @@ def read_settings_file(path: Path, findings: Findings) -> SettingsFile:
     except InvalidConfiguration as fault:
         findings.add(f"{named}{fault}", "not-readable")
         top = {}
-    _add_unknown(top, _TOP_KEYS, f"{named}: ", findings)
+    add_unknown(top, _TOP_KEYS, f"{named}: ", findings)
     tables = {
         kind: _tables(top.get(kind, {}), kind, keys, named, findings)
         for kind, keys in ((DESTINATIONS, DESTINATION_KEYS), (TIERS, TIER_KEYS))
     }
     fixed = _fixed_tables(top, named, findings)
     roles = _tables(fixed[CARDS].get("roles", {}), ROLES, ROLE_KEYS, named, findings)
-    return SettingsFile(path, top, tables[DESTINATIONS], tables[TIERS], fixed, roles)
+    feeds = _tables(top.get(FEEDS, {}), FEEDS, None, named, findings)
+    return SettingsFile(path, top, tables[DESTINATIONS], tables[TIERS], fixed, roles, feeds)
 
 
 def _parse_toml(path: Path) -> Table:
@@ -294,7 +299,7 @@ def _fixed_tables(top: Table, named: str, findings: Findings) -> Mapping[str, Ta
         outer, _, key = name.rpartition(".")
         found = (tables[outer] if outer else top).get(key, {})
         if isinstance(found, dict):
-            _add_unknown(found, keys, f"{named}: {name}.", findings)
+            add_unknown(found, keys, f"{named}: {name}.", findings)
             tables[name] = found
         else:
             advice = f"write [{name}], and its settings below"
@@ -303,7 +308,9 @@ def _fixed_tables(top: Table, named: str, findings: Findings) -> Mapping[str, Ta
     return tables
 
 
-def _tables(found: object, kind: str, keys: Iterable[str], named: str, findings: Findings) -> Mapping[str, Table]:
+def _tables(
+    found: object, kind: str, keys: Iterable[str] | None, named: str, findings: Findings
+) -> Mapping[str, Table]:
     if not isinstance(found, dict):
         findings.add(f"{named}: {kind}: this is not a table: write a [{kind}.NAME] for each", "invalid-setting", kind)
         return {}
@@ -311,7 +318,8 @@ def _tables(found: object, kind: str, keys: Iterable[str], named: str, findings:
     for name, table in found.items():
         place = f"{named}: {kind}.{shown_name(name)}"
         if isinstance(table, dict):
-            _add_unknown(table, keys, f"{place}.", findings)
+            if keys is not None:
+                add_unknown(table, keys, f"{place}.", findings)
             tables[name] = table
         else:
             advice = f"write [{kind}.NAME], and its settings below"
@@ -319,7 +327,8 @@ def _tables(found: object, kind: str, keys: Iterable[str], named: str, findings:
     return tables
 
 
-def _add_unknown(table: Table, known: Iterable[str], place: str, findings: Findings) -> None:
+def add_unknown(table: Table, known: Iterable[str], place: str, findings: Findings) -> None:
+    """Add a fault for each key of the table that is not known; `place` is where the table is."""
     for key in table:
         if key not in known:
             # A setting at the end of a file belongs to the last table.

@@ -63,7 +63,8 @@ class OpeningHours(NamedTuple):
         return cls(days, time.fromisoformat(found["opens"]), time.fromisoformat(closes), _zone(found["zone"]))
 
     def __str__(self) -> str:
-        days = ",".join(_DAYS[day] for day in self.days)
+        first, last = (_DAYS[day].capitalize() for day in (self.days[0], self.days[-1]))
+        days = first if len(self.days) == 1 else f"{first}-{last}"
         return f"{days} {self.opens:%H:%M}-{self.closes:%H:%M} {self.zone.key}"
 
     def in_week(self, monday: date) -> Iterator[tuple[datetime, datetime]]:

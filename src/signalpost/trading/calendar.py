@@ -26,8 +26,9 @@ class Calendar(NamedTuple):
     """None if the market never closes."""
 
     def __str__(self) -> str:
-        """The sessions, or `always`: the same text for equal calendars. It is part of the identity of a stream."""
-        return "always" if self.hours is None else ", ".join(map(str, self.hours.sessions))
+        """Its name, or the sessions of a custom calendar: the same text for equal ones. It is part of a stream's identity."""
+        names = [name for name, calendar in _BY_NAME.items() if calendar == self]
+        return names[0] if names or self.hours is None else ", ".join(map(str, self.hours.sessions))
 
     def is_open(self, at: datetime) -> bool:
         """True if the market trades at `at`."""

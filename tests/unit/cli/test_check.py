@@ -94,6 +94,34 @@ def test_the_fallbacks_of_a_destination_are_shown() -> None:
     assert "fallbacks" not in community
 
 
+def test_feeds_are_shown_without_their_token() -> None:
+    Path("s.toml").write_text(
+        '[feeds.files]\nkind = "folder"\npath = "."\n[feeds.practice]\nkind = "oanda"\ncalendar = "custom"\n'
+        'sessions = ["Mon 09:00-10:00 UTC"]',
+        encoding="utf-8",
+    )
+    secret = {"OANDA_TOKEN": "0123456789abcdef"}
+    found = plain("--config", "s.toml", **secret)
+    assert found["feeds"] == [
+        {"name": "files", "kind": "folder", "calendar": "fx", "from": "file", "path": str(Path.cwd())},
+        {"name": "practice", "kind": "oanda", "calendar": "Mon 09:00-10:00 UTC", "from": "file", "token": "***"},
+    ]
+    shown = check("--config", "s.toml", **secret)
+    assert shown.exit_code == 0
+    assert all(text in shown.stdout for text in ("files", "practice", "token = ***", "Mon 09:00-10:00 UTC"))
+    assert secret["OANDA_TOKEN"] not in shown.output
+
+
+def test_a_feed_that_cannot_be_made_is_exit_code_2_and_its_own_settings_are_not_shown() -> None:
+    Path("s.toml").write_text('[feeds.mine]\nkind = "no_such_module:Feed"\nkey = "hunter2"', encoding="utf-8")
+    result = check("--json", "--config", "s.toml")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 2
+    assert found["feeds"] == [{"name": "mine", "kind": "no_such_module:Feed", "calendar": "fx", "from": "file"}]
+    assert [(error["code"], error["field"]) for error in found["errors"]] == [("not-found", "feeds.mine.kind")]
+    assert "hunter2" not in result.output
+
+
 def test_the_routes_are_those_of_the_service_with_tiers_by_rank() -> None:
     Path("s.toml").write_text(
         f'[destinations.gold]\nwebhook = "{url()}"\n[tiers.gold]\nrank = 15\nsignals_to = ["gold", "community"]',

@@ -2,7 +2,11 @@ import os
 
 import pytest
 
-PREFIXES = ("SIGNALPOST_", "DISCORD_WEBHOOK_")  # not imported: marked tests also run against older sources
+PREFIXES = (
+    "SIGNALPOST_",
+    "DISCORD_WEBHOOK_",
+    "OANDA_TOKEN",
+)  # not imported: marked tests also run against older sources
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import pytest
 
 from signalpost import Config
 from signalpost.config import read_sources
+from signalpost.config.example import example
 from signalpost.config.settings import (
     CARD_SETTINGS,
     CARDS,
@@ -18,7 +19,6 @@ from signalpost.config.settings import (
     TABLE_KEYS,
     TIER_KEYS,
     TIERS,
-    example,
     known_variables,
 )
 from signalpost.domain.destinations import USUAL_DESTINATIONS
@@ -54,6 +54,8 @@ def test_its_examples_of_settings_without_a_default_can_be_used(tmp_path: Path) 
     assert {key for table in said[DESTINATIONS].values() for key in table} == {*DESTINATION_KEYS}
     assert {key for table in said[TIERS].values() for key in table} == {*TIER_KEYS}
     assert said[CARDS].keys() == {*TABLE_KEYS[CARDS]}
+    (tmp_path / "candles").mkdir()
+    (tmp_path / "oanda.token").write_text("0123456789abcdef")
     dry = Config.from_environment({"SIGNALPOST_CONFIG": str(file), "SIGNALPOST_DRY_RUN": "1"})
     assert [each.name for each in dry.destinations] == ["signals-free", "signals-premium", "signals-gold"]
     assert {**dry.tiers} == {"gold": (15, ("signals-gold",))}

@@ -1,0 +1,198 @@
+"""Reads the feeds of candles from all sources of settings, and makes them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from signalpost.config import parsers
+from signalpost.config.classes import is_path, made
+from signalpost.config.destinations import NAME
+from signalpost.config.files import is_open_to_others, read_secret
+from signalpost.config.parsers import advice, shown, shown_path
+from signalpost.config.settings import CALENDAR, FEED_KEYS, FEEDS, FILE_SUFFIX, OANDA_VARIABLE, SESSIONS
+from signalpost.config.sources import FILE, Sources, Table, add_unknown, text_of
+from signalpost.domain.sessions import OpeningHours
+from signalpost.errors import Fault, InvalidConfiguration, InvalidValue
+from signalpost.secret import Secret
+from signalpost.trading.calendar import CALENDARS, FX, Calendar, calendar_of
+from signalpost.trading.feeds import FEEDS as KINDS
+from signalpost.trading.feeds.port import Feed
+
+_KEYS = {"folder": ("path",), "oanda": ("url", "token_file"), "ccxt": ("exchange", "url"), "replay": ()}
+"""The settings of each kind, in addition to those of every feed."""
+_OPTIONAL = ("url", "token_file")
+_USUAL_CALENDAR = {"ccxt": "always"}
+_METHODS = ("fetch", "quotes", "close")
+
+
+class FeedConfig(NamedTuple):
+    """A feed of candles, as configured. `make_feeds` makes the live ones."""
+
+    name: str
+    kind: str
+    """One of `signalpost.trading.feeds.FEEDS`, or the path of a user's own class."""
+    calendar: Calendar = FX
+    arguments: Mapping[str, object] = {}
+    """The other arguments of its class."""
+
+
+def make_feeds(feeds: Iterable[FeedConfig]) -> dict[str, Feed]:
+    """The live feeds by name; nothing is fetched yet. Raises InvalidConfiguration with all faults."""
+    live: dict[str, Feed] = {}
+    faults: list[Fault] = []
+    for each in feeds:
+        try:
+            live[each.name] = _made(each)
+        except InvalidConfiguration as error:
+            faults += (fault._replace(text=f"{FEEDS}.{each.name}: {fault.text}") for fault in error.errors)
+    if faults:
+        raise InvalidConfiguration.of_all(faults)
+    return live
+
+
+def _made(config: FeedConfig) -> Feed:
+    field = f"{FEEDS}.{config.name}.kind"
+    arguments = {"name": config.name, "calendar": config.calendar, **config.arguments}
+    feed: Feed = made(KINDS.get(config.kind, config.kind), arguments, field)
+    if missing := [each for each in _METHODS if not hasattr(feed, each)]:
+        text = f"{config.kind} has no {', '.join(missing)}: a feed needs {', '.join(_METHODS)}"
+        raise InvalidConfiguration(text, code="not-a-feed", field=field, value=config.kind, limit=", ".join(_METHODS))
+    return feed
+
+
+def find_feeds(sources: Sources) -> tuple[FeedConfig, ...]:
+    """The feeds of the settings file."""
+    feeds = (_feed(sources, name, table) for name, table in sources.file.feeds.items())
+    return tuple(feed for feed in feeds if feed is not None)
+
+
+def _feed(sources: Sources, name: str, table: Table) -> FeedConfig | None:
+    findings, place = sources.findings, sources.file.place(FEEDS, name)
+    faults_before = len(findings.faults)
+    if not NAME.fullmatch(name):
+        problem = "not a valid name of a feed: use 1 to 32 of a-z, 0-9, - and _, the first a letter or digit"
+        findings.add(f"{place}: {problem}", "invalid-name", FEEDS)
+    for kind in _kind(sources, name, table):
+        if kind in _KEYS:
+            add_unknown(table, (*FEED_KEYS, *_KEYS[kind]), f"{place}.", findings)
+        calendars = _calendar(sources, name, table, _USUAL_CALENDAR.get(kind, "fx"))
+        arguments = dict(_arguments(sources, name, table, kind))
+        if len(findings.faults) == faults_before:
+            sources.origin_by_key[f"{FEEDS}.{name}"] = FILE
+            return FeedConfig(name, kind, calendars[0], arguments)
+    return None
+
+
+def _kind(sources: Sources, name: str, table: Table) -> tuple[str, ...]:
+    place = sources.file.place(FEEDS, name, "kind")
+    known = ", ".join(KINDS)
+    if "kind" not in table:
+        sources.findings.add(f"{place}: no kind is set: add one of {known}", "missing", place.field, known)
+        return ()
+    kinds = sources.findings.checked(place, text_of, table["kind"], str, f"text in quotes: {known}")
+    for kind in kinds:
+        if kind not in KINDS and not ((":" in kind or "." in kind) and is_path(kind)):
+            problem = f"{shown(kind)} is not a kind of feed: {advice(kind, KINDS)}"
+            sources.findings.add(f"{place}: {problem}", "unknown-word", place.field, known)
+            return ()
+    return kinds
+
+
+def _calendar(sources: Sources, name: str, table: Table, usual: str) -> tuple[Calendar, ...]:
+    findings, at = sources.findings, sources.file.place(FEEDS, name, SESSIONS)
+    names = findings.checked(sources.file.place(FEEDS, name, CALENDAR), _calendar_name, table.get(CALENDAR, usual))
+    sessions = findings.checked(at, _sessions, table.get(SESSIONS, []))
+    return findings.checked(at, _calendar_of, names[0], sessions[0]) if names and sessions else ()
+
+
+def _calendar_name(value: object) -> str:
+    known = ", ".join(CALENDARS)
+    name = text_of(value, str, f"text in quotes: {known}")
+    if name not in CALENDARS:
+        problem = f"{shown(name)} is not a calendar: {advice(name, CALENDARS)}"
+        raise InvalidConfiguration(problem, code="unknown-word", value=shown(name), limit=known)
+    return name
+
+
+def _sessions(value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        problem = 'this must list sessions, such as ["Mon-Fri 09:30-16:00 America/New_York"]'
+        raise InvalidConfiguration(problem, code="not-a-list")
+    for number, each in enumerate(value, start=1):
+        if fault := _fault_of(each):
+            problem = f"session {number} of the list is not valid: use {fault.limit}"
+            raise InvalidConfiguration(problem, code=fault.code, limit=fault.limit)
+    return value
+
+
+def _fault_of(session: str) -> Fault | None:
+    """The fault of a session. Its text may quote a misplaced secret, so it is not used."""
+    try:
+        OpeningHours.of(session)
+    except InvalidValue as error:
+        return error.errors[0]
+    return None
+
+
+def _calendar_of(name: str, sessions: list[str]) -> Calendar:
+    try:
+        return calendar_of(name, sessions)
+    except InvalidValue as error:
+        raise InvalidConfiguration.of_all(error.errors) from None
+
+
+def _arguments(sources: Sources, name: str, table: Table, kind: str) -> Iterator[tuple[str, object]]:
+    if kind not in _KEYS:
+        yield from ((key, value) for key, value in table.items() if key not in FEED_KEYS)
+    for key in _KEYS.get(kind, ()):
+        place = sources.file.place(FEEDS, name, key)
+        if key == "token_file":
+            yield from (("token", token) for token in _token(sources, name, table))
+        elif key in table:
+            found = sources.findings.checked(place, _parsed, key, table[key], sources.file.path.parent)
+            yield from ((key, value) for value in found)
+        elif key not in _OPTIONAL:
+            sources.findings.add(f"{place}: no {key} is set: add it", "missing", place.field)
+
+
+def _parsed(key: str, value: object, base: Path) -> str | Path:
+    text = text_of(value, str, "text in quotes")
+    if key == "url" and not text.startswith(("http://", "https://")):
+        raise InvalidConfiguration("this is not a URL: use one that begins with https://", code="not-a-url")
+    if key != "path":
+        return text
+    folder = (base / parsers.FOLDER.parse(text)).absolute()
+    if not folder.is_dir():
+        problem = f"{shown_path(str(folder))} is not a folder: create it, or correct the path"
+        raise InvalidConfiguration(problem, code="no-such-folder")
+    return folder
+
+
+def _token(sources: Sources, name: str, table: Table) -> tuple[Secret, ...]:
+    """The token of OANDA, from the first source that has it."""
+    findings, place = sources.findings, sources.file.place(FEEDS, name, "token_file")
+    in_a_file = f"{OANDA_VARIABLE}{FILE_SUFFIX}"
+    for source in sources.variables:
+        token, file = source.text(OANDA_VARIABLE), source.text(in_a_file)
+        if token and file:
+            problem = f"{source.place(OANDA_VARIABLE)} and {in_a_file} are both set: remove one of them"
+            findings.add(problem, "conflict", OANDA_VARIABLE)
+        if token:
+            return (Secret(token),)
+        if file:
+            return findings.checked(source.place(in_a_file), _read_token, sources, Path(), file)
+    if "token_file" in table:
+        return findings.checked(place, _read_token, sources, sources.file.path.parent, table["token_file"])
+    problem = f"no token is set: set {OANDA_VARIABLE}, or write it into a file, and the file's path here"
+    findings.add(f"{place}: {problem}", "missing", place.field)
+    return ()
+
+
+def _read_token(sources: Sources, folder: Path, value: object) -> Secret:
+    file = folder / parsers.path(text_of(value, str, "the path of a file in quotes"))
+    token = read_secret(file, "the token")
+    if is_open_to_others(file):
+        named = shown_path(str(file))
+        note = f"{named} contains a token, and every user of this machine can read it: run chmod 600 {named}"
+        sources.findings.notes += [note] if note not in sources.findings.notes else []
+    return token

@@ -1,0 +1,241 @@
+"""Feeds, which a file adds."""
+
+import gc
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from signalpost import InvalidConfiguration
+from signalpost.config import Config, FeedConfig, make_feeds
+from signalpost.errors import Fault, InvalidValue
+from signalpost.secret import Secret
+from signalpost.trading.calendar import ALWAYS, FX, calendar_of
+from signalpost.trading.feeds.folder import FolderFeed
+from signalpost.trading.feeds.oanda import OandaFeed
+from signalpost.trading.feeds.replay import ReplayFeed
+
+TOKEN = "0123456789abcdef-fedcba"
+OANDA = '[feeds.practice]\nkind = "oanda"\n'
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def read(text: str, **environment: str) -> Config:
+    Path("s.toml").write_text(dedent(text), encoding="utf-8")
+    return Config.from_environment({"SIGNALPOST_CONFIG": "s.toml", **environment})
+
+
+def faults(text: str, **environment: str) -> list[Fault]:
+    with pytest.raises(InvalidConfiguration) as error:
+        read(text, **environment)
+    return list(error.value.errors)
+
+
+def token_of(config: Config) -> object:
+    token = config.feeds[0].arguments["token"]
+    return token.reveal() if isinstance(token, Secret) else token
+
+
+def test_without_a_table_there_are_no_feeds() -> None:
+    assert read("").feeds == ()
+    assert make_feeds(()) == {}
+
+
+def test_feeds_of_each_kind_are_read_and_made(tmp_path: Path) -> None:
+    (tmp_path / "candles").mkdir()
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    (tmp_path / "token").chmod(0o600)
+    config = read(
+        """
+        [feeds.files]
+        kind = "folder"
+        path = "candles"
+        calendar = "custom"
+        sessions = ["Mon-Fri 09:30-16:00 America/New_York", "Sat 10:00-12:00 America/New_York"]
+        [feeds.practice]
+        kind = "oanda"
+        url = "https://api-fxtrade.oanda.com"
+        token_file = "token"
+        [feeds.demo]
+        kind = "replay"
+        calendar = "always"
+        """
+    )
+    files, practice, demo = config.feeds
+    sessions = ["Mon-Fri 09:30-16:00 America/New_York", "Sat 10:00-12:00 America/New_York"]
+    assert files == FeedConfig("files", "folder", calendar_of("custom", sessions), {"path": tmp_path / "candles"})
+    assert (practice.name, practice.kind, practice.calendar) == ("practice", "oanda", FX)
+    assert practice.arguments == {"url": "https://api-fxtrade.oanda.com", "token": Secret(TOKEN)}
+    assert demo == FeedConfig("demo", "replay", ALWAYS)
+    assert config.notes == ()
+    live = make_feeds(config.feeds)
+    assert [type(feed) for feed in live.values()] == [FolderFeed, OandaFeed, ReplayFeed]
+    assert {name: feed.name for name, feed in live.items()} == {name: name for name in live}
+    assert [feed.calendar for feed in live.values()] == [files.calendar, FX, ALWAYS]
+
+
+@pytest.mark.parametrize(
+    ("environment", "token"),
+    [
+        ({}, "in-the-file-of-the-table"),
+        ({"OANDA_TOKEN": "in-the-environment"}, "in-the-environment"),
+        ({"OANDA_TOKEN_FILE": "other"}, "in-another-file"),
+    ],
+)
+def test_the_environment_is_before_the_file(environment: dict[str, str], token: str) -> None:
+    for name, text in (("token", "in-the-file-of-the-table"), ("other", "in-another-file")):
+        Path(name).write_text(text)
+        Path(name).chmod(0o600)
+    config = read(f'{OANDA}token_file = "token"', **environment)
+    assert token_of(config) == token
+
+
+def test_a_token_in_dot_env_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text(f"OANDA_TOKEN={TOKEN}\n")
+    Path(".env").chmod(0o600)
+    Path("s.toml").write_text(OANDA)
+    monkeypatch.setenv("SIGNALPOST_CONFIG", "s.toml")
+    assert token_of(Config.from_environment()) == TOKEN
+
+
+def test_a_mistyped_variable_of_the_token_is_noticed() -> None:
+    (note,) = read("", OANDA_TOKEN_FLIE="x").notes
+    assert "OANDA_TOKEN_FLIE" in note
+    assert "OANDA_TOKEN_FILE" in note
+
+
+def test_a_token_that_everyone_can_read_is_a_warning() -> None:
+    Path("token").write_text(TOKEN)
+    Path("token").chmod(0o644)
+    (note,) = read(f'{OANDA}token_file = "token"\n[feeds.live]\nkind = "oanda"\ntoken_file = "token"').notes
+    assert "chmod 600 token" in note
+    assert TOKEN not in note
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "field"),
+    [
+        ('[feeds.x]\npath = "."', "missing", "feeds.x.kind"),
+        ("[feeds.x]\nkind = 5", "wrong-kind", "feeds.x.kind"),
+        ('[feeds.x]\nkind = "foldr"', "unknown-word", "feeds.x.kind"),
+        ('[feeds.x]\nkind = "a..b"', "unknown-word", "feeds.x.kind"),
+        ('[feeds.x]\nkind = "a:b:c"', "unknown-word", "feeds.x.kind"),
+        ('[feeds.X]\nkind = "replay"', "invalid-name", "feeds"),
+        ('[feeds.x]\nkind = "replay"\npath = "."', "unknown-field", "path"),
+        ('[feeds.x]\nkind = "folder"', "missing", "feeds.x.path"),
+        ('[feeds.x]\nkind = "folder"\npath = "nowhere"', "no-such-folder", "feeds.x.path"),
+        ('[feeds.x]\nkind = "folder"\npath = "s.toml"', "no-such-folder", "feeds.x.path"),
+        ('[feeds.x]\nkind = "folder"\npath = 1', "wrong-kind", "feeds.x.path"),
+        ('[feeds.x]\nkind = "folder"\npath = "https://example.com/"', "not-a-path", "feeds.x.path"),
+        ('[feeds.x]\nkind = "oanda"', "missing", "feeds.x.token_file"),
+        ('[feeds.x]\nkind = "oanda"\ntoken_file = "nowhere"', "not-readable", "feeds.x.token_file"),
+        ('[feeds.x]\nkind = "oanda"\ntoken_file = true', "wrong-kind", "feeds.x.token_file"),
+        ('[feeds.x]\nkind = "replay"\ncalendar = "forex"', "unknown-word", "feeds.x.calendar"),
+        ('[feeds.x]\nkind = "replay"\ncalendar = "custom"', "missing", "feeds.x.sessions"),
+        ('[feeds.x]\nkind = "replay"\nsessions = ["Mon 09:00-10:00 UTC"]', "conflict", "feeds.x.sessions"),
+        ('[feeds.x]\nkind = "replay"\nsessions = "Mon"', "not-a-list", "feeds.x.sessions"),
+        ('[feeds.x]\nkind = "replay"\nsessions = [1]', "not-a-list", "feeds.x.sessions"),
+        ('[feeds.x]\nkind = "replay"\nsessions = ["Mon"]', "invalid-session", "feeds.x.sessions"),
+        ('[feeds]\nx = "replay"', "invalid-setting", "feeds"),
+        ('feeds = "replay"', "invalid-setting", "feeds"),
+    ],
+)
+def test_an_invalid_feed_is_refused(text: str, code: str, field: str) -> None:
+    (fault,) = faults(text)
+    assert (fault.code, fault.field) == (code, field)
+    assert fault.text.startswith("s.toml: feeds")
+
+
+def test_every_fault_is_reported() -> None:
+    found = faults('[feeds.x]\nkind = "folder"\npth = "."\ncalendar = "forex"\n[feeds.y]\nkind = "oanda"\nurl = "x"')
+    assert {(fault.code, fault.field) for fault in found} == {
+        ("unknown-field", "pth"),
+        ("unknown-word", "feeds.x.calendar"),
+        ("missing", "feeds.x.path"),
+        ("not-a-url", "feeds.y.url"),
+        ("missing", "feeds.y.token_file"),
+    }
+
+
+def test_a_token_and_a_file_in_one_source_are_a_fault() -> None:
+    Path("token").write_text(TOKEN)
+    (fault,) = faults(OANDA, OANDA_TOKEN=TOKEN, OANDA_TOKEN_FILE="token")
+    assert (fault.code, fault.field) == ("conflict", "OANDA_TOKEN")
+    assert TOKEN not in fault.text
+
+
+@pytest.mark.parametrize("key", ["kind", "path", "calendar", "token_file", "url", TOKEN * 3])
+def test_a_misplaced_token_is_not_shown(key: str) -> None:
+    kind = {"path": "folder", "calendar": "replay"}.get(key, "oanda")
+    first = "" if key == "kind" else f'kind = "{kind}"\n'
+    (first_fault, *_) = found = faults(f'[feeds.x]\n{first}"{key}" = "{TOKEN * 3}"\nsessions = ["{TOKEN * 3}"]')
+    assert first_fault.code
+    assert not [fault for fault in found if TOKEN in fault.text or TOKEN in (fault.value or "")]
+
+
+class MyFeed(ReplayFeed):
+    """A user's own feed."""
+
+    def __init__(self, *, name: str, calendar: object, speed: int, **more: object) -> None:
+        if speed < 0:
+            raise InvalidValue("speed is negative", code="out-of-range", field="speed")
+        if speed == 0:
+            raise RuntimeError(TOKEN)
+        super().__init__(name=name, calendar=FX)
+        self.speed, self.more = speed, more
+
+
+class Strict:
+    """A class without other settings."""
+
+    def __init__(self, *, name: str, calendar: object) -> None:
+        self.name, self.calendar = name, calendar
+
+
+NOT_A_CLASS = 5
+MINE = f"{__name__}:MyFeed"
+
+
+@pytest.mark.parametrize("path", [MINE, MINE.replace(":", ".")])
+def test_a_class_of_the_user_gets_the_other_settings(path: str) -> None:
+    config = read(f'[feeds.x]\nkind = "{path}"\nspeed = 3\nhosts = ["a", "b"]\ncalendar = "always"')
+    assert config.feeds == (FeedConfig("x", path, ALWAYS, {"speed": 3, "hosts": ["a", "b"]}),)
+    feed = make_feeds(config.feeds)["x"]
+    assert isinstance(feed, MyFeed)
+    assert (feed.name, feed.speed, feed.more) == ("x", 3, {"hosts": ["a", "b"]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "code", "field"),
+    [
+        (MINE, {}, "missing", "feeds.x.kind"),
+        (MINE, {"speed": -1}, "out-of-range", "speed"),
+        (MINE, {"speed": 0}, "not-usable", "feeds.x.kind"),
+        (f"{__name__}:Strict", {"speed": 1}, "unknown-field", "feeds.x.kind"),
+        (f"{__name__}:Strict", {}, "not-a-feed", "feeds.x.kind"),
+        (f"{__name__}:NOT_A_CLASS", {}, "not-found", "feeds.x.kind"),
+        (f"{__name__}:Nothing", {}, "not-found", "feeds.x.kind"),
+        ("no_such_module:Feed", {}, "not-found", "feeds.x.kind"),
+        ("raises_on_import:Feed", {}, "not-usable", "feeds.x.kind"),
+    ],
+)
+def test_a_class_that_cannot_be_used_is_refused(
+    kind: str, arguments: dict[str, object], code: str, field: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "raises_on_import.py").write_text(f"raise RuntimeError('{TOKEN}')")
+    monkeypatch.syspath_prepend(tmp_path)
+    good = FeedConfig("good", "replay")
+    with pytest.raises(InvalidConfiguration) as caught:
+        make_feeds((FeedConfig("x", kind, FX, arguments), good))
+    (fault,) = caught.value.errors
+    assert (fault.code, fault.field) == (code, field)
+    assert fault.text.startswith("feeds.x: ")
+    assert TOKEN not in fault.text
+    assert caught.value.__context__ is None
+    sys.modules.pop("raises_on_import", None)
+    gc.collect()

@@ -26,7 +26,10 @@ class Calendar(NamedTuple):
     """None if the market never closes."""
 
     def __str__(self) -> str:
-        """Its name, or the sessions of a custom calendar: the same text for equal ones. It is part of a stream's identity."""
+        """Its name, or the sessions of a custom calendar: the same text for equal ones.
+
+        It is part of the identity of a stream.
+        """
         names = [name for name, calendar in _BY_NAME.items() if calendar == self]
         return names[0] if names or self.hours is None else ", ".join(map(str, self.hours.sessions))
 

@@ -1,0 +1,228 @@
+"""Follows the live signals of the book by the candles of feeds, for the owner of a store.
+
+See docs/why/0033-following-by-candles.md.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from signalpost import clock
+from signalpost.delivery.intake import Intake
+from signalpost.delivery.kept_task import KeptTask
+from signalpost.delivery.outbox.book import FindTrades
+from signalpost.domain.events import Event, Listener, Taken
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.notification import NEW
+from signalpost.domain.signal import Signal
+from signalpost.domain.timeframe import Timeframe
+from signalpost.domain.trade import FollowState, Trade
+from signalpost.errors import CommandFailed, FeedFailed, StoreFailed
+from signalpost.secret import redacted
+from signalpost.telemetry.log_queue import logger
+from signalpost.trading.feeds.port import Feed
+from signalpost.trading.incidents import Incidents
+from signalpost.trading.lives import Life, advance
+from signalpost.trading.outcomes import QuoteCandle, begin
+from signalpost.trading.schedule import Slot, next_look, retry_of_feed
+
+_LOOK_EVERY = 10.0
+"""Seconds after which the book is read again: another process may have opened a trade."""
+_LONGEST_SLEEP = 60.0
+"""Seconds; the clock may be set meanwhile."""
+_AFTER_STORE_FAILED = timedelta(seconds=5)
+_JUST_BEFORE = timedelta(microseconds=1)
+_MOST = 100_000
+
+
+class Source(NamedTuple):
+    """The candles by which signals of one pair are followed."""
+
+    feed: str
+    pair: Instrument
+    timeframe: Timeframe
+
+    @property
+    def stream(self) -> str:
+        """Its name among the streams of the feed."""
+        return f"following {self.pair} {self.timeframe} by {self.feed}"
+
+
+class StreamKey(NamedTuple):
+    """How a strategy's signals are known."""
+
+    strategy_name: str | None
+    pair: Instrument
+    timeframe: Timeframe | None
+
+
+class Candles(NamedTuple):
+    """A feed by its name, and the length of its candles."""
+
+    feed: str
+    timeframe: Timeframe
+
+
+class FollowPlan:
+    """Which candles decide a signal's life: those of its strategy, or `others` for all that have no strategy here.
+
+    A strategy without candles is not followed.
+    """
+
+    def __init__(self, others: Candles | None, strategies: Mapping[StreamKey, Candles | None]) -> None:
+        self._others = others
+        self._strategies = strategies
+
+    def is_of_strategy(self, signal: Signal) -> bool:
+        """True if a strategy that runs here made the signal."""
+        return StreamKey(signal.strategy_name, signal.pair, signal.timeframe) in self._strategies
+
+    def source_of(self, signal: Signal) -> Source | None:
+        """The candles by which a signal is followed; None if it is not."""
+        key = StreamKey(signal.strategy_name, signal.pair, signal.timeframe)
+        candles = self._strategies.get(key, self._others)
+        return None if candles is None else Source(candles.feed, signal.pair, candles.timeframe)
+
+
+class _Place(NamedTuple):
+    """How far the candles of a source were taken."""
+
+    watermark: datetime | None = None
+    """The open of the newest candle. If the feed has none, where it would be if candles opened as Timeframe says."""
+    slot: Slot | None = None
+    failures: int = 0
+
+
+class Follower:
+    """Follows all live signals that the plan has candles for: one task for each source, while it has live trades.
+
+    `feeds` has those of the plan. They raise nothing but FeedFailed, and do not hang.
+    """
+
+    def __init__(
+        self, intake: Intake, feeds: Mapping[str, Feed], plan: FollowPlan, incidents: Incidents, emit: Listener
+    ) -> None:
+        self._intake = intake
+        self._feeds = feeds
+        self._plan = plan
+        self._incidents = incidents
+        self._emit = emit
+        self._streams: dict[Source, _Stream] = {}
+        self._has_news = asyncio.Event()
+
+    def listen(self, event: Event) -> None:
+        """Look for new trades soon. A listener of the bus."""
+        if isinstance(event, Taken) and event.notification.event == NEW:
+            self._has_news.set()
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        try:
+            while True:
+                self._has_news.clear()
+                with suppress(StoreFailed, CommandFailed):
+                    for entry in reversed(await self._intake.find(FindTrades(only_live=True, limit=_MOST))):
+                        self._join(entry.trade)
+                await _until(self._has_news, _LOOK_EVERY)
+        finally:
+            streams, self._streams = self._streams, {}
+            await asyncio.gather(*(each.task.end() for each in streams.values() if each.task is not None))
+
+    def _join(self, trade: Trade) -> None:
+        """Follow a trade with the others of its source. The first candles of a new one may have closed already."""
+        if (source := self._plan.source_of(trade.signal)) is None:
+            return
+        stream = self._streams.get(source)
+        if stream is None:
+            stream = self._streams[source] = _Stream(trade.number)
+            stream.task = KeptTask(source.stream, partial(self._follow, source, stream), self._emit)
+        elif trade.number > stream.newest:
+            stream.newest = trade.number
+            stream.has_news.set()
+
+    async def _follow(self, source: Source, stream: "_Stream") -> None:
+        """Take each candle of a source, as long as it has live trades."""
+        place = _Place()
+        while True:
+            stream.has_news.clear()
+            at = clock.now() + _AFTER_STORE_FAILED
+            with suppress(StoreFailed, CommandFailed):
+                lives = await self._lives(source)
+                if not lives:
+                    del self._streams[source]
+                    return
+                place, at = await self._look(source, place, lives)
+            while (left := (at - clock.now()).total_seconds()) > 0 and not stream.has_news.is_set():
+                await _until(stream.has_news, min(left, _LONGEST_SLEEP))
+
+    async def _lives(self, source: Source) -> list[Life]:
+        """The live trades of a source, oldest first."""
+        found = await self._intake.find(FindTrades(only_live=True, pair=source.pair, limit=_MOST))
+        trades = [entry.trade for entry in reversed(found) if self._plan.source_of(entry.trade.signal) == source]
+        return [Life(trade, trade.followed or self._begun(trade, source)) for trade in trades]
+
+    def _begun(self, trade: Trade, source: Source) -> FollowState:
+        return begin(trade, source.timeframe, by_strategy=self._plan.is_of_strategy(trade.signal))
+
+    async def _look(self, source: Source, place: _Place, lives: Sequence[Life]) -> tuple[_Place, datetime]:
+        """Take the candles that are in, and return the place after them, and when to look again."""
+        feed, length = self._feeds[source.feed], source.timeframe
+        since = min(life.state.since for life in lives)
+        # The candles before the first one show at which times they open.
+        earlier = 2 * length.duration if place.watermark is None else timedelta(0)
+        try:
+            found = await feed.quotes(source.pair, length, since=since - earlier)
+        except FeedFailed as fault:
+            return self._failed(source, place, fault)
+        now = clock.now()
+        for event in self._incidents.worked(source.feed, source.stream, now):
+            self._emit(event)
+        closes_at = feed.calendar.closes_at
+        candles = [each._replace(closes_at=closes_at(each.time, length)) for each in found]
+        taken = [each for each in candles if each.closes_at <= now]  # our clock may be behind
+        if taken and not await self._save(lives, taken, now):
+            return place._replace(failures=0), now  # one of the trades has changed: apply the candles to the new state
+        watermark = taken[-1].time if taken else place.watermark or length.candle_open(since - _JUST_BEFORE)
+        look = next_look(place.slot, watermark, None, now, feed.calendar, length)
+        is_behind = bool(taken) and look.slot is not None and look.slot.due <= now
+        return _Place(watermark, look.slot), now if is_behind else look.at
+
+    def _failed(self, source: Source, place: _Place, fault: FeedFailed) -> tuple[_Place, datetime]:
+        """The place after a failure of a feed, and when to try again."""
+        now, failures = clock.now(), place.failures + 1
+        for event in self._incidents.feed_failed(source.feed, source.stream, redacted(str(fault)), now):
+            self._emit(event)
+        return place._replace(failures=failures), retry_of_feed(failures, fault.retry_after, place.slot, now)
+
+    async def _save(self, lives: Sequence[Life], candles: Sequence[QuoteCandle], now: datetime) -> bool:
+        """Save what candles do to trades. False if one of these has changed since. Raises StoreFailed."""
+        if self._intake.held:
+            raise StoreFailed("notifications are not saved yet", code="not-saved-yet")
+        versions = {life.trade.signal.signal_id: life.trade.version for life in lives}
+        done = advance(lives, candles, now)
+        states = {life.trade.signal.signal_id: life.state for life in lives}
+        if not await self._intake.amendments.follow(done.changes, versions, states, now):
+            return False
+        for name, fault in done.refused:
+            logger.error("what a candle did to %s was refused: %s", name, fault)
+        return True
+
+
+class _Stream:
+    """The task that follows a source."""
+
+    def __init__(self, newest: int) -> None:
+        self.newest = newest
+        """The number of its newest trade."""
+        self.has_news = asyncio.Event()
+        self.task: KeptTask | None = None
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, at most so long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

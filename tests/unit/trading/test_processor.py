@@ -72,6 +72,15 @@ async def test_a_signal_that_is_still_valid_is_posted_however_late(clock: Manual
     assert [row.delivery.state for row in await harness.rows()] == ["pending"]
 
 
+async def test_candles_that_closed_before_a_restart_are_no_history(clock: ManualClock) -> None:
+    harness = StreamHarness(candles(*DOWN_UP[:3]))
+    await harness.processor.cycle(START + 3 * HOUR)
+    harness.restart()
+    harness.feed.candles.append(candle(START + 3 * HOUR, "1.4"))
+    cycle = await harness.processor.cycle(START + 4 * HOUR + timedelta(seconds=1))
+    assert (cycle.state_from, len(cycle.signals)) == (StateFrom.STORE, 1)
+
+
 async def test_a_signal_for_several_tiers_is_saved_for_all_and_has_one_ticket(clock: ManualClock) -> None:
     harness = StreamHarness(candles(*DOWN_UP[:3]), tiers=("premium", "free"))
     await harness.processor.cycle(START + 3 * HOUR)

@@ -17,6 +17,7 @@ _HELP_BY_COMMAND = {
     "demo": "Run the strategies on real candles, delivered to a local Discord.",
     "deliveries": "List, explain, revive and cancel deliveries.",
     "destinations": "List destinations and test their webhooks.",
+    "feeds": "Test the feeds of candles.",
     "health": "Report whether deliveries are sent.",
     "preview": "Show messages before anybody sees them.",
     "publish": "Send one signal, alert, announcement, status report or analysis.",

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from signalpost.domain.candle import Candle
-from signalpost.domain.instant import Instant, utc
+from signalpost.domain.instant import Instant, iso, utc
 from signalpost.domain.ledger import Ledger, StreamState, Unpublished, UnpublishedRule
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import Word
 from signalpost.errors import FeedFailed, InvalidSnapshot, InvalidValue
+from signalpost.telemetry.log_queue import logger
 from signalpost.trading.cache import StateCache
 from signalpost.trading.candle_rules import CandleRule, SortedCandles, sort_candles
 from signalpost.trading.feeds.port import Feed, Fetched
@@ -83,6 +84,7 @@ class _Tally:
     tickets: list[Ticket] = field(default_factory=list)
     counts: Counter[CandleRule] = field(default_factory=Counter)
     has_refetched: bool = False
+    has_committed: bool = False
 
 
 class IncrementalSignalProcessor:
@@ -120,6 +122,7 @@ class IncrementalSignalProcessor:
         self._history_until: datetime | None = None
         self._first_at: datetime | None = None
         self._late: frozenset[datetime] = frozenset()
+        self._unreported: _Tally | None = None
 
     @property
     def is_warm(self) -> bool:
@@ -134,15 +137,13 @@ class IncrementalSignalProcessor:
         """
         now = utc(now, "now")
         self._first_at = self._first_at or now
-        tally = _Tally()
-        if not self._is_warm:
-            await self._load(tally)
-        is_more = True
-        while is_more:
-            page = await self._page(now, tally)
-            await self._take(page, now, tally)
-            is_more = page[0].is_more
-        await self._copy_committed()
+        # What a cycle committed before it failed is reported by the next one.
+        tally, self._unreported = self._unreported or _Tally(), None
+        try:
+            await self._run(now, tally)
+        except BaseException:
+            self._unreported = tally if tally.has_committed else None
+            raise
         return Cycle(
             tally.read,
             tuple(tally.signals),
@@ -157,6 +158,16 @@ class IncrementalSignalProcessor:
             tally.rebuilt,
             tuple(tally.tickets),
         )
+
+    async def _run(self, now: datetime, tally: _Tally) -> None:
+        if not self._is_warm:
+            await self._load(tally)
+        is_more = True
+        while is_more:
+            page = await self._page(now, tally)
+            await self._take(page, now, tally)
+            is_more = page[0].is_more
+        await self._copy_committed()
 
     async def _load(self, tally: _Tally) -> None:
         """Install the last committed state, or begin anew. A copy must equal the store's state in every byte."""
@@ -180,7 +191,7 @@ class IncrementalSignalProcessor:
             return
         self._history_until = None
         tally.state_from = StateFrom.CACHE if copy == saved else StateFrom.STORE
-        self._committed, self._is_warm = saved, True
+        self._committed, self._is_warm, self._history_until = saved, True, None
 
     async def _read_copy(self) -> StreamState | None:
         return None if self._cache is None else (await self._cache.read((self.stream,))).get(self.stream)
@@ -201,9 +212,12 @@ class IncrementalSignalProcessor:
                 f"{self.feed.name}: the feed says that there are more candles, but gives none", code="bad-answer"
             )
         tally.forming = fetched.forming
-        late = sum(candle.time not in self._late for candle in candles.late)
-        tally.counts += candles.counts + Counter({CandleRule.LATE: late})
-        self._late = frozenset(candle.time for candle in candles.late)
+        late = [candle.time for candle in candles.late]
+        news = [at for at in late if at not in self._late]
+        for at in news:
+            logger.warning("%s: the candle of %s came too late to be used, and is ignored", self.stream, iso(at))
+        self._late = frozenset(late)
+        tally.counts += candles.counts + Counter({CandleRule.LATE: len(news)})
         return fetched, candles
 
     async def _fetch(self, now: datetime, tally: _Tally) -> tuple[Fetched, SortedCandles]:
@@ -253,13 +267,16 @@ class IncrementalSignalProcessor:
             *(Unpublished(signal, UnpublishedRule.LATE_CORRECTION) for signal in correction.appeared),
         ]
         tickets = await self._ledger.commit(state, signals, tiers=self._tiers, unpublished=unpublished)
-        self._committed, self._is_warm = state, True
+        self._committed, self._is_warm, tally.has_committed = state, True, True
         tally.signals += signals
         tally.missed += missed
         tally.appeared += correction.appeared
         tally.tickets += tickets[: len(signals)]
         revised = zip(correction.gone, revisions, strict=True)
         tally.revised += [name for name, ticket in revised if ticket.outcome is Outcome.ACCEPTED]
+        if correction.gone or correction.appeared:
+            appeared = [signal.signal_id for signal in correction.appeared]
+            logger.warning("%s: a corrected candle removes %s and adds %s", self.stream, correction.gone, appeared)
 
     def _restore(self) -> None:
         if self._committed is None:

@@ -53,9 +53,10 @@ class IntakeHarness:
         run: str | None = None,
         tiers: dict[UserTier, Tier] | None = None,
         core: Any = None,
+        outbox: FailingOutbox | None = None,
         **options: Any,
     ) -> None:
-        self.outbox = FailingOutbox(core)
+        self.outbox = outbox or FailingOutbox(core)
         self.events: list[Event] = []
         self.woken: list[tuple[tuple[str, ...], NotificationPriority, datetime]] = []
         names = destinations or ("signals-free", "signals-premium", "alerts-critical", "system-status")

@@ -127,3 +127,14 @@ async def test_a_signal_that_appears_by_a_correction_is_recorded_but_not_posted(
     harness.feed.candles[-1] = candle(START + 3 * HOUR, "1.2")
     assert (await harness.processor.cycle(START + 4 * HOUR)).revised == (signal.signal_id,)
     assert len(await harness.rows()) == 1, "nothing is posted about a signal that nobody saw"
+
+
+async def test_after_a_restart_the_next_signal_is_posted(clock: ManualClock) -> None:
+    harness = StreamHarness(candles(*DOWN_UP[:3]))
+    await harness.processor.cycle(START + 3 * HOUR)
+    harness.feed.candles.append(candle(START + 3 * HOUR, "1.4"))
+    clock.advance(HOUR)
+    harness.restart()
+    cycle = await harness.processor.cycle(START + 4 * HOUR)
+    assert (cycle.state_from, len(cycle.signals), cycle.missed) == (StateFrom.STORE, 1, ())
+    assert [row.delivery.state for row in await harness.rows()] == ["pending"]

@@ -7,23 +7,20 @@ It runs in a thread of its own, so other processes can use it while a test waits
 with `complete` false and draft prices until `settle` after its close. It shares no code with the feed.
 """
 
-import asyncio
 import json
-from collections import deque
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from threading import Event, Thread
-from types import TracebackType
-from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from aiohttp import web
-
 from signalpost.domain.candle import Candle
+from tests.loopback_server import Fault, LoopbackServer
+
+__all__ = ["TOKEN", "Fault", "OandaServer", "closes_at", "on_slots"]
 
 TOKEN = "practice-0123456789abcdef-fedcba9876543210"
+_PATH = re.compile(r"/v3/instruments/([^/]+)/candles")
 _UNITS = {"S": 1, "M": 60, "H": 3_600}
 _GRANULARITIES = "S5 S10 S15 S30 M1 M2 M4 M5 M10 M15 M30 H1 H2 H3 H4 H6 H8 H12 D W M"
 _PARAMETERS = "price granularity count from to smooth includeFirst dailyAlignment alignmentTimezone weeklyAlignment"
@@ -32,49 +29,27 @@ _NEW_YORK = ZoneInfo("America/New_York")
 _USUAL = 500
 
 
-class Asked(NamedTuple):
-    """A request that arrived."""
-
-    instrument: str
-    query: dict[str, str]
-    connection: tuple[Any, ...]
-    """The client's address: the same one for each request on one connection."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Answers one request in place of the candles. `status` 200 with no body answers them, after `delay`."""
-
-    status: int = 200
-    body: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    delay: float = 0.0
-    """Seconds between the head and the body."""
-    is_cut: bool = False
-    """True if the connection breaks in the middle of the body."""
-
-
 class _Rejected(Exception):
     pass
 
 
-class OandaServer:
+class OandaServer(LoopbackServer):
     """Candles by instrument and granularity, served as OANDA does."""
 
     def __init__(
         self,
         candles: Mapping[tuple[str, str], Sequence[Candle]],
         *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] | None = None,
         settle: timedelta = timedelta(seconds=2),
         drafts: Iterable[Candle] = (),
         spread: Decimal = Decimal("0.00010"),
         token: str = TOKEN,
         most: int = 5_000,
     ) -> None:
+        super().__init__(now)
         self.candles = {key: sorted(series, key=lambda each: each.time) for key, series in candles.items()}
         """Change it at will: add candles, or replace one by its correction."""
-        self.now = now
         self.settle = settle
         self.drafts = {draft.time: draft for draft in drafts}
         """The prices of a candle while it is not complete; by default it is flat at its open."""
@@ -82,78 +57,15 @@ class OandaServer:
         self.token = token
         self.most = most
         """Candles in an answer."""
-        self.faults: deque[Fault] = deque()
-        """Each answers one request, in order."""
-        self.outage: Fault | None = None
-        """Answers every request while it is set."""
-        self.requests: list[Asked] = []
-        self.url = ""
-        self._thread = Thread(target=lambda: asyncio.run(self._serve()), daemon=True, name="oanda-server")
-        self._ready = Event()
-        self._ends = asyncio.Event()
 
-    @property
-    def connections(self) -> int:
-        """How many connections were used."""
-        return len({asked.connection for asked in self.requests})
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
-        self._loop.call_soon_threadsafe(self._ends.set)
-        self._thread.join(10)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, fault, at)
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        application = web.Application()
-        application.router.add_get("/v3/instruments/{instrument}/candles", self._answer)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        self._ready.set()
-        await self._ends.wait()
-        await runner.cleanup()
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        instrument, query = request.match_info["instrument"], dict(request.query)
-        assert request.transport is not None
-        self.requests.append(Asked(instrument, query, tuple(request.transport.get_extra_info("peername"))))
-        fault = self.outage or (self.faults.popleft() if self.faults else Fault())
-        status, body = fault.status, fault.body
-        if status == 200 and body is None:
-            status, body = self._page(request.headers.get("Authorization"), instrument, query)
-        return await self._send(request, status, (body or '{"errorMessage": "made for the test"}').encode(), fault)
-
-    async def _send(self, request: web.Request, status: int, body: bytes, fault: Fault) -> web.StreamResponse:
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **fault.headers}
-        response = web.StreamResponse(status=status, headers=headers)
-        await response.prepare(request)
-        if fault.delay:
-            await asyncio.wait([asyncio.ensure_future(self._ends.wait())], timeout=fault.delay)
-        await response.write(body[: len(body) // 2] if fault.is_cut else body)
-        if fault.is_cut:
-            assert request.transport is not None
-            request.transport.close()
-        return response
-
-    def _page(self, authorization: str | None, instrument: str, query: dict[str, str]) -> tuple[int, str]:
+    def page(self, path: str, query: dict[str, str], authorization: str | None) -> tuple[int, str]:
+        """The status and the JSON of an answer."""
+        if not (found := _PATH.fullmatch(path)):
+            return 404, '{"errorMessage": "Not Found"}'
         if authorization != f"Bearer {self.token}":
             return 401, '{"errorMessage": "Insufficient authorization to perform request."}'
         try:
-            return 200, json.dumps(self._candles(instrument, query))
+            return 200, json.dumps(self._candles(found[1], query))
         except _Rejected as rejected:
             return 400, json.dumps({"errorMessage": str(rejected)})
 

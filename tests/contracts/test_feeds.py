@@ -18,10 +18,13 @@ from signalpost.testing.manual_clock import ManualClock
 from signalpost.trading.calendar import FX
 from signalpost.trading.feeds import FEEDS
 from signalpost.trading.feeds.bundled import bundled_candles
+from signalpost.trading.feeds.exchange import ExchangeFeed
 from signalpost.trading.feeds.folder import FolderFeed
 from signalpost.trading.feeds.oanda import OandaFeed
 from signalpost.trading.feeds.port import Feed
 from signalpost.trading.feeds.replay import ReplayFeed
+from tests.exchange_server import ExchangeServer
+from tests.loopback_server import Fault
 from tests.oanda_server import OandaServer
 
 PAIR, H4 = Instrument("EUR_USD"), Timeframe("H4")
@@ -66,6 +69,30 @@ async def _oanda(_: Path, candles: Sequence[Candle]) -> AsyncIterator[Feed]:
 
 
 @asynccontextmanager
+async def _exchange(_: Path, candles: Sequence[Candle]) -> AsyncIterator[Feed]:
+    async with ExchangeServer({(PAIR, H4): candles}, now=clock.now) as server:
+        feed = ExchangeFeed(name="mine", calendar=FX, exchange="binance", url=server.url)
+        try:
+            yield feed
+        finally:
+            await feed.close()
+
+
+@asynccontextmanager
+async def _oanda_is_away(_: Path, candles: Sequence[Candle]) -> AsyncIterator[Feed]:
+    async with OandaServer({(PAIR, H4): candles}, now=clock.now) as server:
+        server.outage = Fault(503)
+        yield OandaFeed(name="mine", calendar=FX, url=server.url, token=Secret(server.token))
+
+
+@asynccontextmanager
+async def _exchange_is_away(_: Path, candles: Sequence[Candle]) -> AsyncIterator[Feed]:
+    async with ExchangeServer({(PAIR, H4): candles}, now=clock.now) as server:
+        server.outage = Fault(503)
+        yield ExchangeFeed(name="mine", calendar=FX, exchange="binance", url=server.url)
+
+
+@asynccontextmanager
 async def _folder_of_rubbish(path: Path, _: Sequence[Candle]) -> AsyncIterator[Feed]:
     (path / f"{PAIR}_{H4}.csv").write_text("time,open,high,low,close\nnow,1,2,3,4\n")
     yield FolderFeed(name="mine", calendar=FX, path=path)
@@ -76,8 +103,13 @@ async def _missing_folder(path: Path, _: Sequence[Candle]) -> AsyncIterator[Feed
     yield FolderFeed(name="mine", calendar=FX, path=path / "none")
 
 
-CASES: dict[str, Case] = {"folder": _folder, "oanda": _oanda, "replay": _replay}
-FAILING: dict[str, Case] = {"folder of rubbish": _folder_of_rubbish, "missing folder": _missing_folder}
+CASES: dict[str, Case] = {"ccxt": _exchange, "folder": _folder, "oanda": _oanda, "replay": _replay}
+FAILING: dict[str, Case] = {
+    "folder of rubbish": _folder_of_rubbish,
+    "missing folder": _missing_folder,
+    "OANDA is away": _oanda_is_away,
+    "exchange is away": _exchange_is_away,
+}
 
 every_feed = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 

@@ -31,6 +31,7 @@ HEAVY_MODULES = {
     "sinks.discord.service",
     "integration.startup",
     "trading.feeds.folder",
+    "trading.feeds.exchange",
     "trading.feeds.oanda",
     "trading.redis_cache",
 }

@@ -3,7 +3,6 @@
 Days begin at 17:00 in New York and weeks on Sunday, as in the calendar `fx`; OANDA's own weeks begin on Friday.
 """
 
-import math
 import re
 from asyncio import Semaphore
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from signalpost.errors import FeedFailed, InvalidConfiguration, InvalidValue
 from signalpost.secret import Secret, redacted
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.feeds.port import Fetched
+from signalpost.trading.feeds.retry_after import retry_after
 from signalpost.trading.outcomes import QuoteCandle
 
 PRACTICE = "https://api-fxpractice.oanda.com"
@@ -44,7 +44,6 @@ _CONNECTIONS = 2
 """OANDA allows 2 new connections a second, and 100 requests a second on each: over the internet, requests that follow
 one another on a connection are fewer."""
 _TIMEOUT = ClientTimeout(total=20.0, connect=5.0)
-_LONGEST_WAIT = 3_600.0
 _LONGEST_TEXT = 200
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _TOKEN = re.compile(r"[!-~]+")
@@ -218,7 +217,7 @@ class OandaFeed:
             raise self._failed(
                 f"{answered} to {pair}: {advice}", code="unknown-instrument", field="pair", value=pair.symbol
             )
-        wait = _seconds(headers.get("Retry-After"))
+        wait = retry_after(headers.get("Retry-After"))
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             raise self._failed(answered, code="throttled", retry_after=wait)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -272,14 +271,6 @@ def _message(body: bytes) -> str:
         return redacted(msgspec.json.decode(body, type=_Refusal).message)[:_LONGEST_TEXT]
     except _UNREADABLE:
         return ""
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        seconds = float(text or "")
-    except ValueError:
-        return None
-    return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else None
 
 
 def _summary(fault: Exception) -> str:

@@ -1,0 +1,212 @@
+"""The failures of exchanges, and how pairs, exchanges and URLs are named."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import FeedFailed, InvalidConfiguration
+from signalpost.secret import Secret, described
+from signalpost.testing.manual_clock import ManualClock
+from signalpost.trading.calendar import ALWAYS
+from signalpost.trading.feeds import exchange
+from signalpost.trading.feeds.exchange import ExchangeFeed
+from tests.exchange_server import ExchangeServer
+from tests.loopback_server import Fault
+from tests.unit.trading.feeds.coin_feed import CANDLES, FIRST, M1, MINUTE, PAIR, RUNNING, feed, paths, served
+
+
+@pytest.fixture
+def clock() -> Iterator[ManualClock]:
+    """Half a minute into the last candle."""
+    with ManualClock(RUNNING.time + MINUTE / 2) as manual:
+        yield manual
+
+
+@pytest.fixture
+def server(clock: ManualClock) -> Iterator[ExchangeServer]:
+    with served(CANDLES, clock.now) as running:
+        yield running
+
+
+UNREADABLE = '[[1772359200000, "1", "2", "1", null, "5"]]'
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "wait"),
+    [
+        (Fault(401), "unauthorized", None),
+        (Fault(404), "unavailable", None),
+        (Fault(418), "throttled", None),
+        (Fault(429), "throttled", None),
+        (Fault(429, headers={"retry-AFTER": "7"}), "throttled", 7.0),
+        (Fault(500, headers={"Retry-After": "7"}), "unavailable", None),
+        (Fault(503), "unavailable", None),
+        (Fault(is_cut=True), "unavailable", None),
+        (Fault(400, '{"code": -1121, "msg": "Invalid symbol."}'), "unknown-instrument", None),
+        (Fault(400, '{"code": -1102, "msg": "A parameter was missing."}'), "rejected", None),
+        (Fault(body="<html>"), "bad-answer", None),
+        (Fault(body='{"a": 1}'), "bad-answer", None),
+        (Fault(body="[[1]]"), "bad-answer", None),
+        (Fault(body=UNREADABLE), "bad-answer", None),
+    ],
+    ids=str,
+)
+async def test_each_failure_has_a_code(server: ExchangeServer, fault: Fault, code: str, wait: float | None) -> None:
+    async with feed(server) as source:
+        await source.fetch(PAIR, M1)
+        server.faults.append(fault)
+        with pytest.raises(FeedFailed) as caught:
+            await source.fetch(PAIR, M1)
+        assert (caught.value.code, caught.value.retry_after) == (code, wait), str(caught.value)
+        assert (await source.fetch(PAIR, M1)).candles == CANDLES[:-1], "and then it works again"
+
+
+async def test_a_secret_that_an_answer_quotes_is_masked(server: ExchangeServer) -> None:
+    secret = Secret("hunter2-hunter2")
+    async with feed(server) as source:
+        await source.fetch(PAIR, M1)
+        server.faults.append(Fault(400, f'{{"code": -1102, "msg": "{secret.reveal()} is missing"}}'))
+        with pytest.raises(FeedFailed) as caught:
+            await source.fetch(PAIR, M1)
+    assert secret.reveal() not in described(caught.value)
+
+
+async def test_a_price_loses_only_the_noise_of_binary_computation(server: ExchangeServer, clock: ManualClock) -> None:
+    rows = "[[1772359200000, 1.1634400000000001, 61234.56789012, 0.00001234, 1.16344, 0.5], [1772359260000,1,1,1,1,1]]"
+    async with feed(server) as source:
+        await source.fetch(PAIR, M1)
+        server.faults.append(Fault(body=rows))
+        clock.set(FIRST + MINUTE)
+        (candle,) = (await source.fetch(PAIR, M1, limit=1)).candles
+    prices = candle.open, candle.high, candle.low, candle.close, candle.volume
+    assert prices == tuple(map(Decimal, ("1.16344", "61234.56789012", "0.00001234", "1.16344", "0.5")))
+
+
+async def test_a_slow_answer_is_given_up(server: ExchangeServer) -> None:
+    async with feed(server) as source:
+        assert source._exchange.timeout == 20_000
+        source._exchange.timeout = 200
+        server.faults.append(Fault(delay=30))
+        with pytest.raises(FeedFailed) as caught:
+            await source.fetch(PAIR, M1)
+    assert caught.value.code == "unavailable"
+
+
+@pytest.mark.parametrize("symbol", ["BTC_USDT", "BTC/USDT", "btc-usdt", "BTCUSDT", "BINANCE:BTCUSDT"])
+async def test_a_pair_is_found_by_any_of_its_names(server: ExchangeServer, symbol: str) -> None:
+    async with feed(server) as source:
+        assert (await source.fetch(Instrument(symbol), M1)).candles == CANDLES[:-1]
+
+
+@pytest.mark.parametrize("symbol", ["ETH_USDT", "BTC/USDT:USDT", "BYBIT:BTCUSDT"])
+async def test_an_unknown_pair_is_named(server: ExchangeServer, symbol: str) -> None:
+    async with feed(server) as source:
+        with pytest.raises(FeedFailed) as caught:
+            await source.fetch(Instrument(symbol), M1)
+    facts = caught.value.code, caught.value.field, caught.value.errors[0].value
+    assert facts == ("unknown-instrument", "pair", symbol)
+
+
+async def test_an_unknown_timeframe_is_named(server: ExchangeServer) -> None:
+    async with feed(server) as source:
+        with pytest.raises(FeedFailed) as caught:
+            await source.fetch(PAIR, Timeframe("H5"))
+    facts = caught.value.code, caught.value.field, caught.value.errors[0].value
+    assert facts == ("unknown-timeframe", "timeframe", "H5")
+    assert "4h" in str(caught.value.errors[0].limit)
+    assert server.requests == []
+
+
+def test_of_two_markets_with_one_name_the_spot_market_is_meant() -> None:
+    spot, swap = {"id": "BTCUSDT", "spot": True}, {"id": "BTCUSDT", "spot": False}
+    for markets in ({"BTC/USDT": spot, "BTC/USDT:USDT": swap}, {"BTC/USDT:USDT": swap, "BTC/USDT": spot}):
+        assert exchange._symbols(markets)["BTCUSDT"] == "BTC/USDT"
+
+
+async def test_many_streams_share_one_exchange_and_few_requests_at_once(server: ExchangeServer) -> None:
+    async with feed(server) as source:
+        found = await asyncio.gather(*(source.fetch(PAIR, M1) for _ in range(50)))
+    assert all(each.candles == CANDLES[:-1] for each in found)
+    assert paths(server).count("exchangeInfo") == 1
+    assert server.connections <= 8
+
+
+async def test_a_stream_that_is_canceled_cancels_no_other(server: ExchangeServer) -> None:
+    server.faults.append(Fault(delay=30))
+    async with feed(server) as source:
+        first, second = (asyncio.ensure_future(source.fetch(PAIR, M1)) for _ in range(2))
+        while not server.requests:
+            await asyncio.sleep(0)
+        first.cancel()
+        assert (await second).candles == CANDLES[:-1]
+        assert first.cancelled()
+
+
+async def test_a_closed_feed_fetches_nothing(server: ExchangeServer) -> None:
+    async with feed(server) as source:
+        await source.fetch(PAIR, M1)
+        await source.close()
+        with pytest.raises(FeedFailed) as caught:
+            await source.fetch(PAIR, M1)
+    assert caught.value.code == "closed"
+
+
+def test_the_extra_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ccxt.async_support", None)
+    with pytest.raises(InvalidConfiguration) as caught:
+        ExchangeFeed(name="coins", calendar=ALWAYS, exchange="binance")
+    assert (caught.value.code, caught.value.field) == ("missing-extra", "feeds.coins.exchange")
+    assert "signalpost[ccxt]" in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "code"), [("binanec", "unknown-word"), ("bitmart2", "unknown-word")])
+def test_an_unknown_exchange_is_refused(name: str, code: str) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        ExchangeFeed(name="coins", calendar=ALWAYS, exchange=name)
+    assert (caught.value.code, caught.value.field, caught.value.errors[0].value) == (code, "feeds.coins.exchange", name)
+
+
+def test_an_exchange_without_candles_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ccxt.async_support as library
+
+    without = next(name for name in library.exchanges if getattr(library, name)().has["fetchOHLCV"] is not True)
+    with pytest.raises(InvalidConfiguration) as caught:
+        ExchangeFeed(name="coins", calendar=ALWAYS, exchange=without)
+    assert (caught.value.code, caught.value.errors[0].value) == ("no-candles", without)
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8000", "ftp://x", "http://", "http://u:pass@x", "http://x/?a=1", "http://["]
+)
+def test_a_url_that_is_not_plain_is_refused(url: str) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        ExchangeFeed(name="coins", calendar=ALWAYS, exchange="kraken", url=url)
+    assert (caught.value.code, caught.value.field) == ("invalid-url", "feeds.coins.url")
+    assert "pass" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["binance", "kraken", "coinbase", "bybit", "okx", "bitstamp", "bitfinex"])
+def test_with_a_url_every_request_goes_there(name: str) -> None:
+    def all_urls(api: Any) -> Iterator[str]:
+        for each in api.values() if isinstance(api, dict) else [api]:
+            yield from [each] if isinstance(each, str) else all_urls(each)
+
+    source = ExchangeFeed(name="coins", calendar=ALWAYS, exchange=name, url="http://127.0.0.1:9/own/")
+    urls = list(all_urls(source._exchange.urls["api"]))
+    assert "http://127.0.0.1:9/own" in urls
+    assert all(each.startswith("http://127.0.0.1:9") for each in urls)
+    if name == "binance":
+        assert "http://127.0.0.1:9/fapi/v1" in urls
+        assert source._exchange.options["fetchMarkets"]["types"] == ["spot"]
+
+
+async def test_without_a_url_the_exchange_is_asked_itself() -> None:
+    source = ExchangeFeed(name="coins", calendar=ALWAYS, exchange="binance")
+    assert source._exchange.urls["api"]["public"] == "https://api.binance.com/api/v3"
+    await source.close()

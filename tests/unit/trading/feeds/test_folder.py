@@ -1,6 +1,7 @@
 import gzip
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -149,6 +150,26 @@ async def test_however_a_file_grows_its_complete_rows_are_there(
             end.write(gzip.compress(part) if is_gzip else part)
         written += len(part)
         assert len(await candles(feed)) == max(0, whole[:written].count(b"\n") - 1)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.binary(max_size=40) | st.sampled_from([row(0).encode(), row(1).encode(), b"\x1f\x8b", b'"', b"sep=;\n"])
+    )
+)
+async def test_whatever_a_file_contains_nothing_but_a_failure_is_raised(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    feed, file = FolderFeed(name="mine", calendar=ALWAYS, path=folder), folder / "EUR_USD_H4.csv"
+    for header in (b"", HEADER.encode()):
+        file.write_bytes(header)
+        for part in parts:
+            with file.open("ab") as end:
+                end.write(part)
+            with suppress(FeedFailed):
+                await candles(feed)
 
 
 async def test_a_gzip_file_that_is_cut_has_the_rows_before(feed: FolderFeed, tmp_path: Path) -> None:

@@ -151,6 +151,11 @@ _FEEDS = f"""\
 #url = "https://api-fxpractice.oanda.com"
 #token_file = "oanda.token"
 
+# A crypto exchange, by its name in ccxt: pip install 'signalpost[ccxt]'. Its usual calendar is always.
+#[feeds.coins]
+#kind = "ccxt"
+#exchange = "kraken"
+
 # A folder of candle files, such as EUR_USD_H4.csv or EUR_USD_H4.csv.gz. A relative path starts at the folder of this
 # file.
 #[feeds.shares]

@@ -12,6 +12,7 @@ from signalpost.config import Config, FeedConfig, make_feeds
 from signalpost.errors import Fault, InvalidValue
 from signalpost.secret import Secret
 from signalpost.trading.calendar import ALWAYS, FX, calendar_of
+from signalpost.trading.feeds.exchange import ExchangeFeed
 from signalpost.trading.feeds.folder import FolderFeed
 from signalpost.trading.feeds.oanda import OandaFeed
 from signalpost.trading.feeds.replay import ReplayFeed
@@ -64,19 +65,23 @@ def test_feeds_of_each_kind_are_read_and_made(tmp_path: Path) -> None:
         [feeds.demo]
         kind = "replay"
         calendar = "always"
+        [feeds.coins]
+        kind = "ccxt"
+        exchange = "kraken"
         """
     )
-    files, practice, demo = config.feeds
+    files, practice, demo, coins = config.feeds
     sessions = ["Mon-Fri 09:30-16:00 America/New_York", "Sat 10:00-12:00 America/New_York"]
     assert files == FeedConfig("files", "folder", calendar_of("custom", sessions), {"path": tmp_path / "candles"})
     assert (practice.name, practice.kind, practice.calendar) == ("practice", "oanda", FX)
     assert practice.arguments == {"url": "https://api-fxtrade.oanda.com", "token": Secret(TOKEN)}
     assert demo == FeedConfig("demo", "replay", ALWAYS)
+    assert coins == FeedConfig("coins", "ccxt", ALWAYS, {"exchange": "kraken"})
     assert config.notes == ()
     live = make_feeds(config.feeds)
-    assert [type(feed) for feed in live.values()] == [FolderFeed, OandaFeed, ReplayFeed]
+    assert [type(feed) for feed in live.values()] == [FolderFeed, OandaFeed, ReplayFeed, ExchangeFeed]
     assert {name: feed.name for name, feed in live.items()} == {name: name for name in live}
-    assert [feed.calendar for feed in live.values()] == [files.calendar, FX, ALWAYS]
+    assert [feed.calendar for feed in live.values()] == [files.calendar, FX, ALWAYS, ALWAYS]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +138,7 @@ def test_a_token_that_everyone_can_read_is_a_warning() -> None:
         ('[feeds.x]\nkind = "folder"\npath = 1', "wrong-kind", "feeds.x.path"),
         ('[feeds.x]\nkind = "folder"\npath = "https://example.com/"', "not-a-path", "feeds.x.path"),
         ('[feeds.x]\nkind = "oanda"', "missing", "feeds.x.token_file"),
+        ('[feeds.x]\nkind = "ccxt"', "missing", "feeds.x.exchange"),
         ('[feeds.x]\nkind = "oanda"\ntoken_file = "nowhere"', "not-readable", "feeds.x.token_file"),
         ('[feeds.x]\nkind = "oanda"\ntoken_file = true', "wrong-kind", "feeds.x.token_file"),
         ('[feeds.x]\nkind = "replay"\ncalendar = "forex"', "unknown-word", "feeds.x.calendar"),

@@ -75,7 +75,7 @@ class Machine:
         began = recorder.clocks.seconds()
         life = Life(self._number, began)
         mood = Mood(self._plan.slowest_commit, self._plan.store_down)
-        outbox = MortalOutbox(self._disk.open(), life, mood, recorder, self._random)
+        outbox = MortalOutbox(self._disk, life, mood, recorder, self._random)
         self._process = Process(self._plan, life, outbox, self._network, recorder, self._random)
         life.spawn(self._process.begin())
         waiting = [asyncio.get_running_loop().create_task(event.wait()) for event in (life.is_over, is_over)]

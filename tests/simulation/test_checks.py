@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 
 import pytest
 
@@ -185,11 +187,29 @@ OF_TRADES: dict[str, tuple[Tampering, str]] = {
 }
 
 
+def clean_run(*, has_trades: bool) -> Run:
+    """A copy, to be tampered with, of a run that keeps every promise."""
+    run = _clean_run(has_trades=has_trades)
+    shared = run.recorder.clocks, run.recorder.order  # which nobody tampers with
+    return deepcopy(run, {id(each): each for each in shared})
+
+
+@cache
+def _clean_run(*, has_trades: bool) -> Run:
+    run = simulate(CLEAN, 1, has_trades=has_trades)
+    assert findings(run) == []
+    return run
+
+
+@pytest.mark.parametrize("has_trades", [False, True])
+def test_a_copy_of_a_clean_run_is_clean(has_trades: bool) -> None:
+    assert findings(clean_run(has_trades=has_trades)) == []
+
+
 @pytest.mark.parametrize("name", OF_TRADES)
 def test_a_broken_promise_about_a_trade_is_found(name: str) -> None:
     tamper, expected = OF_TRADES[name]
-    run = simulate(CLEAN, 1)
-    assert findings(run) == []
+    run = clean_run(has_trades=True)
     tamper(run)
     assert [each for each in findings(run) if expected in each]
 
@@ -197,7 +217,6 @@ def test_a_broken_promise_about_a_trade_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_a_broken_promise_is_found(name: str) -> None:
     tamper, expected = TAMPERINGS[name]
-    run = simulate(CLEAN, 1, has_trades=False)
-    assert findings(run) == []
+    run = clean_run(has_trades=False)
     tamper(run)
     assert [each for each in findings(run) if expected in each]

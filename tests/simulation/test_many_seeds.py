@@ -5,7 +5,7 @@ from tests.simulation.process import simulation
 from tests.size import size
 
 SEEDS, HOURS = size(40, 200), 2
-SAME = size(4, 50)
+SAME = size(2, 50)
 
 
 def test_many_seeds_keep_every_promise_and_see_every_fault() -> None:

@@ -39,6 +39,8 @@ _FILE_BLOCK = re.compile(
     r"^```(?:csv|toml|python|text) (?P<name>[\w.-]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 
+_EXAMPLE = re.compile(r"^ *(>>>|```python)", re.MULTILINE)
+
 
 @contextmanager
 def _environment_of_the_page(home: Path) -> Iterator[None]:
@@ -112,4 +114,11 @@ _docstrings = Sybil(
     setup=_begin,
     teardown=_end,
 )
-pytest_collect_file = SybilCollection((_pages, _docstrings)).pytest()
+_collect_examples = SybilCollection((_pages, _docstrings)).pytest()
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
+    """Collect examples. Only modules that have some are parsed: to parse all of them would take seconds."""
+    if file_path.suffix == ".py" and not _EXAMPLE.search(file_path.read_text(encoding="utf-8")):
+        return None
+    return _collect_examples(file_path, parent)

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from signalpost import clock
 from signalpost.telemetry import log as telemetry_log
+from tests.size import size
 
 pytest_plugins = ["signalpost.testing.pytest_plugin"]
+settings.register_profile("sized", settings(), max_examples=size(40, 100))
+settings.load_profile("sized")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -31,29 +35,27 @@ def _interrupts_are_heard() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(autouse=True)
-def _this_machine_only(no_real_hosts: None) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _this_machine_only() -> Iterator[None]:
     """No test of ours reaches a real host."""
+    from signalpost.testing.pytest_plugin import loopback_only  # pytest loads it first, and rewrites its assertions
+
+    with loopback_only():
+        yield
 
 
 @pytest.fixture(autouse=True)
-def _clock_as_it_was() -> Iterator[None]:
-    """No test of ours leaves another clock behind."""
-    before = clock.install(None)
-    clock.install(before)
-    yield
-    assert clock.install(before) is before, "the test left its own clock installed"
-
-
-@pytest.fixture(autouse=True)
-def _log_as_it_was() -> Iterator[None]:
-    """A command that ran within a test leaves no handler and no level of its own behind."""
+def _as_it_was() -> Iterator[None]:
+    """No test of ours leaves another clock behind, or a handler and a level of a command's log."""
+    clock_before = clock.install(None)
+    clock.install(clock_before)
     logger = logging.getLogger("signalpost")
     before = list(logger.handlers), logger.level
     yield
     _write_lines()
     logger.handlers, level = before
     logger.setLevel(level)
+    assert clock.install(clock_before) is clock_before, "the test left its own clock installed"
 
 
 class WrittenLines(pytest.LogCaptureFixture):

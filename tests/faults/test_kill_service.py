@@ -9,7 +9,7 @@ from random import Random, SystemRandom
 from tests.faults.processes import Process, Processes, bad_day, check, drain, kill, processes, terminate, until
 from tests.size import size
 
-KILLS = size(20, 60)
+KILLS = size(12, 60)
 KILLS_AT_A_START = 4
 SEED = os.environ.get("FAULTS_SEED") or str(SystemRandom().randrange(10**6))
 """It fixes the submissions, the faults and the times of the kills. The timing of the processes still varies."""

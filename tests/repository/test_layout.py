@@ -4,8 +4,6 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.repository.sources import PAGES, ROOT, SOURCE, SOURCES, TESTS, module_of, shown, tree_of
 
 MOST_LINES = 400
@@ -23,6 +21,7 @@ READS_A_REAL_CLOCK = {
 }
 MAY_SLEEP = {"acceptance", "faults", "life"}
 """Folders of tests with other processes, whose clock a test cannot move."""
+MAY_READ_A_CLOCK = re.compile(r"\bimport\b.*\btime\b|\bfrom time\b|\.\s*(now|utcnow|today)\b")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 IMAGE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 LARGEST_IMAGE = 150_000
@@ -52,15 +51,16 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=shown)
-def test_every_relative_link_of_a_page_leads_to_a_file_and_a_heading(page: Path) -> None:
-    broken = []
-    for target in _links(page):
-        path, _, anchor = target.partition("#")
-        there = (page.parent / path).resolve() if path else page
-        if not there.exists() or (anchor and anchor not in _anchors(there)):
-            broken.append(target)
-    assert broken == []
+def _is_broken(page: Path, target: str) -> bool:
+    path, _, anchor = target.partition("#")
+    there = (page.parent / path).resolve() if path else page
+    return not there.exists() or bool(anchor and anchor not in _anchors(there))
+
+
+def test_every_relative_link_of_a_page_leads_to_a_file_and_a_heading() -> None:
+    links = [(page, target) for page in PAGES for target in _links(page)]
+    assert links
+    assert [f"{shown(page)}: {target}" for page, target in links if _is_broken(page, target)] == []
 
 
 def test_every_image_exists_is_small_and_has_a_description() -> None:
@@ -71,11 +71,15 @@ def test_every_image_exists_is_small_and_has_a_description() -> None:
         assert len(image["text"].split()) > 3, image["target"]
 
 
-@pytest.mark.parametrize("file", [*SOURCES, *PAGES], ids=shown)
-def test_every_path_named_in_text_exists(file: Path) -> None:
+def _paths_in(file: Path) -> list[str]:
     text = file.read_text(encoding="utf-8")
-    prose = LINK.sub("", text) if file in PAGES else text
-    assert [path for path in PATH_IN_TEXT.findall(prose) if not (ROOT / path).exists()] == []
+    return PATH_IN_TEXT.findall(LINK.sub("", text) if file in PAGES else text)
+
+
+def test_every_path_named_in_text_exists() -> None:
+    named = [(file, path) for file in (*SOURCES, *PAGES) for path in _paths_in(file)]
+    assert named
+    assert [f"{shown(file)}: {path}" for file, path in named if not (ROOT / path).exists()] == []
 
 
 def test_the_index_lists_every_page() -> None:
@@ -101,23 +105,27 @@ def test_the_layers_are_drawn_as_they_are_checked() -> None:
     assert re.sub(r"\s+", " ", drawing[1]).strip() == re.sub(r"[()]", "", " > ".join(layers))
 
 
-@pytest.mark.parametrize(
-    "test", [path for path in TESTS if not MAY_SLEEP & set(path.relative_to(ROOT).parts)], ids=shown
-)
-def test_no_test_sleeps(test: Path) -> None:
+def test_no_test_sleeps() -> None:
     """Unless in virtual time, where waiting costs nothing, or for nothing, which lets the loop go round once."""
+    tests = [path for path in TESTS if not MAY_SLEEP & set(path.relative_to(ROOT).parts)]
+    assert [f"{shown(test)}: {call}" for test in tests for call in _sleeps(test)] == []
+
+
+def _sleeps(test: Path) -> list[str]:
     if "sleep" not in test.read_text(encoding="utf-8"):
-        return  # most have none, and to parse them all takes seconds
+        return []  # most have none, and to parse them all takes seconds
     calls = [node for node in ast.walk(tree_of(test)) if isinstance(node, ast.Call)]
     names = {ast.unparse(call.func).rpartition(".")[2] for call in calls}
     harmless = r"asyncio\.sleep\(.*\)" if "run_virtual" in names else r"asyncio\.sleep\(0\)"
     sleeps = [ast.unparse(call) for call in calls if ast.unparse(call.func).rpartition(".")[2] == "sleep"]
-    assert [call for call in sleeps if not re.fullmatch(harmless, call)] == []
+    return [call for call in sleeps if not re.fullmatch(harmless, call)]
 
 
-def _clocks(tree: ast.Module) -> Iterator[str]:
+def _clocks(path: Path) -> Iterator[str]:
     """Each way in which the module could read a real clock: the module `time`, or now and today of a date."""
-    for node in ast.walk(tree):
+    if not MAY_READ_A_CLOCK.search(path.read_text(encoding="utf-8")):
+        return  # as most: to parse them all takes seconds
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name == "time")
         elif isinstance(node, ast.ImportFrom) and node.module == "time":
@@ -129,7 +137,7 @@ def _clocks(tree: ast.Module) -> Iterator[str]:
 
 
 def test_no_source_reads_a_real_clock_but_those_that_are_there_to() -> None:
-    readers = {path: list(_clocks(tree_of(path))) for path in SOURCES}
+    readers = {path: list(_clocks(path)) for path in SOURCES}
     assert {shown(path): found for path, found in readers.items() if found and path not in READS_A_REAL_CLOCK} == {}
     assert all(readers[path] for path in READS_A_REAL_CLOCK)
 
@@ -149,6 +157,7 @@ def test_only_the_package_itself_imports_the_system_clock() -> None:
     importers = [
         module_of(path)
         for path in SOURCES
+        if "system_clock" in path.read_text(encoding="utf-8")
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ImportFrom) and node.module == "signalpost.system_clock"
     ]

@@ -25,6 +25,7 @@ async def test_a_client_library_is_blocked_too() -> None:
             await session.get("http://192.0.2.1/")
 
 
+@pytest.mark.usefixtures("no_real_hosts")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_this_machine_can_be_reached(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:

@@ -31,9 +31,17 @@ def within(sink: ScriptedSink, name: str) -> float:
     return next(sent.began for sent in reversed(sink.shown) if name in sent.ids)
 
 
-@pytest.mark.parametrize("priority", [NORMAL, URGENT])
-@pytest.mark.parametrize(("jitter", "seconds"), [(0.01, 120), (0.5, 300), (1.0, 500)])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("priority", "jitter", "seconds", "workers"),
+    [
+        (NORMAL, 0.01, 120, 1),
+        (NORMAL, 0.5, 300, 2),
+        (NORMAL, 1.0, 500, 1),
+        (URGENT, 0.01, 120, 2),
+        (URGENT, 0.5, 300, 1),
+        (URGENT, 1.0, 500, 2),
+    ],
+)
 def test_a_message_that_always_gets_a_500_ends_as_dead_and_never_blocks_its_lane(
     priority: NotificationPriority, jitter: float, seconds: int, workers: int
 ) -> None:

@@ -22,6 +22,7 @@ from signalpost.testing.outbox_samples import verdict
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual
 from tests.inline_outbox import InlineOutbox
+from tests.size import size
 from tests.unit.delivery.dispatch.world import HERE, FaultyOutbox, World, wait
 
 COLUMNS = {
@@ -43,7 +44,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=size(25, 60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_is_damaged_all_others_are_delivered(data: st.DataObject) -> None:
     table = data.draw(st.sampled_from([*["delivery"] * 6, *COLUMNS]), label="table")

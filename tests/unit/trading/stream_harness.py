@@ -35,18 +35,22 @@ class ListFeed:
         self.candles = list(candles)
         self.forming: datetime | None = None
         self.fetches: list[datetime | None] = []
-        self.failures: list[FeedFailed] = []
+        self.fails_at: int | None = None
+        """The number of the fetch that fails."""
         self.cut_at: int | None = None
+        self.then: list[Candle] | None = None
+        """The candles from the next answer on."""
 
     async def fetch(
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
     ) -> Fetched:
         self.fetches.append(since)
-        if self.failures:
-            raise self.failures.pop(0)
+        if len(self.fetches) == self.fails_at:
+            raise FeedFailed("the feed is away")
+        candles, self.candles = self.candles, self.then or self.candles
         if since is None:
-            return Fetched(tuple(self.candles[-limit:]), self.forming)
-        found = [each for each in self.candles if each.time >= since]
+            return Fetched(tuple(candles[-limit:]), self.forming)
+        found = [each for each in candles if each.time >= since]
         at_most = min(limit, self.cut_at or limit)
         return Fetched(tuple(found[:at_most]), self.forming, len(found) > at_most)
 

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from signalpost.service.signal_verbs import SignalNotificationService
     from signalpost.sinks.discord.service import DiscordService
     from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+    from signalpost.trading.processor import IncrementalSignalProcessor
     from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
     from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
     from signalpost.trading.strategies.port import Filtered, Strategy
@@ -89,6 +90,7 @@ __all__ = [
     "Filtered",
     "Health",
     "HealthStatus",
+    "IncrementalSignalProcessor",
     "Instrument",
     "InvalidCandleFile",
     "InvalidConfiguration",
@@ -201,6 +203,7 @@ _NAMES_BY_MODULE = {
     "service.service": ("AsyncNotificationService",),
     "sinks.discord.service": ("DiscordService",),
     "sinks.evidence": ("Receipt", "Rejected", "Throttled", "Unavailable", "Unconfirmed"),
+    "trading.processor": ("IncrementalSignalProcessor",),
     "trading.strategies.ma_unified": ("MAUnifiedStrategy",),
     "trading.strategies.ma_unified_config": ("MAUnifiedConfig",),
     "trading.strategies.port": ("Filtered", "Strategy"),

@@ -189,7 +189,6 @@ class IncrementalSignalProcessor:
             # Candles after the watermark are news: no state that was committed has seen them.
             self._history_until = self._closes_at(saved.watermark)
             return
-        self._history_until = None
         tally.state_from = StateFrom.CACHE if copy == saved else StateFrom.STORE
         self._committed, self._is_warm, self._history_until = saved, True, None
 

@@ -13,6 +13,7 @@ from signalpost.domain.ledger import StreamState, Unpublished
 from signalpost.domain.ticket import Refusal
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, StoreFailed
+from signalpost.testing.manual_clock import ManualClock
 from signalpost.trading.cache import StateCache
 from signalpost.trading.calendar import ALWAYS, Calendar
 from signalpost.trading.feeds.port import Fetched
@@ -24,6 +25,8 @@ from tests.unit.delivery.intake_harness import IntakeHarness
 HOUR = timedelta(hours=1)
 START = datetime(2026, 1, 5, tzinfo=UTC)
 CONFIG = MAUnifiedConfig(pair="EUR_USD", timeframe="H1", fast=1, slow=2, atr_period=2)
+DOWN_UP = ("1.5", "1.4", "1.3", "1.4")
+"""The last of these crosses up."""
 
 
 class ListFeed:
@@ -134,3 +137,13 @@ def candle(at: datetime, close: Any) -> Candle:
     price = Candle(time=at, open=close, high=close, low=close, close=close).close
     margin = type(price)("0.001")
     return Candle(time=at, open=price, high=price + margin, low=price - margin, close=price)
+
+
+async def crossed(clock: ManualClock, **options: Any) -> StreamHarness:
+    """A stream whose last candle crossed up, and was posted."""
+    harness = StreamHarness(candles(*DOWN_UP[:3]), **options)
+    await harness.processor.cycle(START + 3 * HOUR)
+    harness.feed.candles.append(candle(START + 3 * HOUR, "1.4"))
+    clock.advance(HOUR)
+    assert len((await harness.processor.cycle(START + 4 * HOUR)).signals) == 1
+    return harness

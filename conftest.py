@@ -13,7 +13,8 @@ Commands: `signalpost`, `pytest`, `python` with a file, `curl` to this machine, 
 `make`, whose verbs must exist. `signalpost demo` and `make run` are one quick demo for all pages. What runs until
 Ctrl-C is stopped where `^C` is shown, once the line above that was printed; `signalpost sandbox` runs until the page
 ends, and so does `signalpost serve` without a `^C`. Where a page names port 8751 or 8750, the tests take a free one,
-and so does a dry run. Each page has a data folder of its own.
+and so does a dry run. OANDA's practice host and the exchange `kraken` in a settings file are servers of the tests. Each
+page has a data folder of its own.
 """
 
 import os
@@ -31,6 +32,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.sybil import SybilCollection
 
 from tests.repository.console_blocks import Console
+from tests.repository.market_servers import MarketServers
 from tests.repository.quick_demo import SHARED_FOLDER
 
 REPOSITORY = Path(__file__).parent
@@ -72,7 +74,7 @@ def _files(document: Document) -> Iterator[Region]:
 
 def _write_file(example: Example) -> None:
     name, text = example.parsed
-    Path(name).write_text(text, encoding="utf-8")
+    Path(name).write_text(example.namespace["_markets"].in_place(text), encoding="utf-8")
 
 
 def _begin(namespace: dict[str, Any]) -> None:
@@ -82,6 +84,8 @@ def _begin(namespace: dict[str, Any]) -> None:
     stack.enter_context(_environment_of_the_page(Path(folder) / "home"))
     stack.enter_context(chdir(folder))
     stack.callback(console.close)
+    markets = namespace["_markets"] = MarketServers()
+    stack.callback(markets.close)
     Path("src").symlink_to(REPOSITORY / "src")  # a page may name the files of a clone as its reader does
 
 

@@ -139,9 +139,9 @@ messages_a_minute = {RATE.default}
 #{IF_ENDED.key} = "{IF_ENDED.default}"
 #min_confidence = 0.7"""
 _FEEDS = f"""\
-# A feed: where strategies get their candles. Its kind is {", ".join(FEEDS)}, or the path of your own class, such as
-# mypackage.feeds:MyFeed, which gets the other settings of its table. Its calendar says when the market trades: fx
-# (Sunday 17:00 to Friday 17:00 in New York), always, or custom, with sessions. `signalpost feeds test NAME` fetches
+# A feed: where strategies get their candles. Its kind is {", ".join(FEEDS)}, or the path of your own class,
+# such as mypackage.feeds:MyFeed, which gets the other settings of its table. Its calendar says when the market trades:
+# fx (Sunday 17:00 to Friday 17:00 in New York), always, or custom, with sessions. `signalpost feeds test NAME` fetches
 # once.
 #
 # OANDA. Without url, it is the practice host; the live one is https://api-fxtrade.oanda.com. The variables for the

@@ -57,6 +57,16 @@ _CODE_BY_CLASS = {
 """By the name of the class or of the nearest base class. Any other exception means that the library could not read the
 answer."""
 
+_PROBLEM_BY_CODE = {
+    "closed": "was closed: make a new feed",
+    "unauthorized": "refused access: it may not serve your country or network",
+    "throttled": "allows no more requests for now",
+    "unknown-instrument": "does not know the market",
+    "unavailable": "did not answer",
+    "bad-answer": "sent an answer that cannot be read",
+    "rejected": "rejected the request",
+}
+
 
 class _Stream(NamedTuple):
     symbol: str
@@ -171,11 +181,12 @@ class ExchangeFeed:
         """Raise FeedFailed if the exchange has no row before `since` either: then those up to `first` may be lost."""
         earlier = await self._page(stream, since - stream.page * stream.timeframe.duration, stream.page)
         if not any(each.time < since for each in earlier):
+            which = f"{stream.timeframe} candles of {stream.symbol}"
             text = (
-                f"it has no {stream.timeframe} candles of {stream.symbol} before {iso(first)}, but those from "
-                f"{iso(since)} on are needed: start the strategy anew, or use a longer timeframe"
+                f"{self._exchange.id} no longer has the {which} from {iso(since)} on: its first one is that of "
+                f"{iso(first)}. Start the strategy anew, or use a longer timeframe"
             )
-            raise self._failed(text, code="short-history", field="since", value=iso(since), limit=iso(first))
+            raise FeedFailed(text, code="short-history", field="since", value=iso(since), limit=iso(first))
 
     def _final_at(self, stream: _Stream, opened: datetime) -> datetime:
         return self.calendar.closes_at(opened, stream.timeframe) + _GRACE
@@ -206,7 +217,7 @@ class ExchangeFeed:
         if interval not in allowed:
             names = ", ".join(allowed)
             text = f"{self._exchange.id} has no {timeframe} candles: use one of {names}"
-            raise self._failed(text, code="unknown-timeframe", field="timeframe", value=timeframe, limit=names)
+            raise FeedFailed(text, code="unknown-timeframe", field="timeframe", value=timeframe, limit=names)
         symbol = await self._symbol(pair)
         page = self._exchange.feature_value(symbol, "fetchOHLCV", "limit") or _USUAL_PAGE
         return _Stream(symbol, timeframe, interval, page)
@@ -219,7 +230,7 @@ class ExchangeFeed:
             if name in self._symbols:
                 return self._symbols[name]
         problem = f"{self._exchange.id} has no market {pair}: use a symbol such as BTC/USDT or BTC/USDT:USDT"
-        raise self._failed(problem, code="unknown-instrument", field="pair", value=pair.symbol)
+        raise FeedFailed(problem, code="unknown-instrument", field="pair", value=pair.symbol)
 
     async def _call(self, request: Callable[[], Awaitable[Result]]) -> Result:
         """The result of a request. Raises FeedFailed."""
@@ -234,17 +245,13 @@ class ExchangeFeed:
         """The error that an exception of the library means."""
         if isinstance(fault, InvalidValue):
             text = f"the answer of {self._exchange.id} is not valid: {fault}"
-            return self._failed(text, code="bad-answer", field=fault.field, value=fault.errors[0].value)
+            return FeedFailed(text, code="bad-answer", field=fault.field, value=fault.errors[0].value)
         code = _code(fault.__cause__) or _code(fault) or "bad-answer"
-        problem = f"{self._exchange.id} raised {type(fault).__name__}"
-        if code == "rejected":
-            problem += f" ({redacted(str(fault))[:_LONGEST_TEXT]})"
+        detail = redacted(str(fault))[:_LONGEST_TEXT] if code == "rejected" else type(fault).__name__
+        problem = f"{self._exchange.id} {_PROBLEM_BY_CODE[code]} ({detail})"
         headers = {key.lower(): text for key, text in (self._exchange.last_response_headers or {}).items()}
         wait = retry_after(headers.get("retry-after")) if code == "throttled" else None
-        return self._failed(problem, code=code, retry_after=wait)
-
-    def _failed(self, problem: str, *, retry_after: float | None = None, **facts: str | None) -> FeedFailed:
-        return FeedFailed(f"the feed {self.name} failed: {problem}", retry_after=retry_after, **facts)
+        return FeedFailed(problem, code=code, retry_after=wait)
 
 
 def _library_exchange(exchange: str, url: str | None, name: str) -> Any:
@@ -253,15 +260,15 @@ def _library_exchange(exchange: str, url: str | None, name: str) -> Any:
     try:
         library = import_module("ccxt.async_support")
     except ImportError:
-        text = f"the feed {name} needs the library ccxt: run pip install 'signalpost[ccxt]'"
+        text = "the library ccxt is missing: run pip install 'signalpost[ccxt]'"
         raise InvalidConfiguration(text, code="missing-extra", field=field, value=exchange, limit="ccxt") from None
     if exchange not in library.exchanges:
-        text = f"{field} is {exchange!r}: use the name of an exchange in ccxt, such as binance or kraken"
+        text = f"{exchange!r} is not an exchange of ccxt: use a name such as binance or kraken"
         raise InvalidConfiguration(text, code="unknown-word", field=field, value=exchange)
     options = {"enableRateLimit": True, "timeout": _TIMEOUT, "aiohttp_trust_env": url is None}
     found = getattr(library, exchange)(options)
     if found.has["fetchOHLCV"] is not True:
-        text = f"{field} is {exchange!r}, which offers no candles: use another exchange"
+        text = f"{exchange!r} offers no candles: use another exchange"
         raise InvalidConfiguration(text, code="no-candles", field=field, value=exchange)
     if url is not None:
         _redirect(found, url, name)
@@ -275,7 +282,7 @@ def _redirect(exchange: Any, url: str, name: str) -> None:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
-        text = f"the feed {name} needs an http or https URL without a user, such as https://example.com/api/v3"
+        text = "this is not an http or https URL without a user and a query, such as https://example.com/api/v3"
         raise InvalidConfiguration(text, code="invalid-url", field=f"feeds.{name}.url")
     exchange.urls["api"] = _moved("public", exchange.urls["api"], url.rstrip("/"))
     markets = exchange.options.get("fetchMarkets")

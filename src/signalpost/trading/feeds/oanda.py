@@ -135,8 +135,8 @@ class OandaFeed:
         bars = await (self._newest(stream, limit) if since is None else self._since(stream, since, limit))
         for earlier, later in pairwise(bars):
             if earlier.time >= later.time:
-                text = f"the answer has {iso(later.time)} after {iso(earlier.time)}: candles must be in order"
-                raise self._failed(text, code="bad-answer", field="time", value=iso(later.time))
+                text = f"OANDA's answer has the candle of {iso(later.time)} after that of {iso(earlier.time)}"
+                raise FeedFailed(text, code="bad-answer", field="time", value=iso(later.time))
         return bars
 
     async def _since(self, stream: _Stream, since: datetime, limit: int) -> list[_Bar]:
@@ -182,19 +182,19 @@ class OandaFeed:
             problem, field, value = str(fault), fault.field, fault.errors[0].value
         except _UNREADABLE as fault:
             problem, field, value = redacted(str(fault))[:_LONGEST_TEXT], None, None
-        raise self._failed(f"OANDA's answer is not valid: {problem}", code="bad-answer", field=field, value=value)
+        raise FeedFailed(f"OANDA's answer is not valid: {problem}", code="bad-answer", field=field, value=value)
 
     async def _get(self, url: URL) -> tuple[int, Mapping[str, str], bytes]:
         """The status, headers and body of an answer."""
         async with self._free:
             if self._is_closed:
-                raise self._failed("it was closed", code="closed")
+                raise FeedFailed(f"the feed {self.name} was closed: make a new one", code="closed", field=self.name)
             try:
                 async with self._opened().get(url, headers=self._headers(), allow_redirects=False) as response:
                     return response.status, response.headers, await response.read()
             except (ClientError, OSError) as fault:
                 problem = _summary(fault)
-        raise self._failed(problem, code="unavailable")  # outside, so that the library's error is not its context
+        raise FeedFailed(problem, code="unavailable")  # outside, so that the library's error is not its context
 
     def _opened(self) -> ClientSession:
         if self._session is None:
@@ -211,21 +211,18 @@ class OandaFeed:
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             setting = f"feeds.{self.name}.token_file"
             advice = "check that the token is valid and belongs to this host: practice and live have different ones"
-            raise self._failed(f"{answered}: {advice}", code="unauthorized", field=setting)
+            raise FeedFailed(f"{answered}: {advice}", code="unauthorized", field=setting)
         if status == HTTPStatus.NOT_FOUND or (status == HTTPStatus.BAD_REQUEST and "instrument" in message.lower()):
             advice = "use one of your account's instruments, such as EUR_USD"
-            raise self._failed(
+            raise FeedFailed(
                 f"{answered} to {pair}: {advice}", code="unknown-instrument", field="pair", value=pair.symbol
             )
         wait = retry_after(headers.get("Retry-After"))
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise self._failed(answered, code="throttled", retry_after=wait)
+            raise FeedFailed(answered, code="throttled", retry_after=wait)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise self._failed(answered, code="unavailable", retry_after=wait)
-        raise self._failed(answered, code="rejected")
-
-    def _failed(self, problem: str, *, retry_after: float | None = None, **facts: str | None) -> FeedFailed:
-        return FeedFailed(f"the feed {self.name} failed: {problem}", retry_after=retry_after, **facts)
+            raise FeedFailed(answered, code="unavailable", retry_after=wait)
+        raise FeedFailed(answered, code="rejected")
 
 
 def _checked(url: str, token: Secret, name: str) -> str:
@@ -237,10 +234,10 @@ def _checked(url: str, token: Secret, name: str) -> str:
     except ValueError:
         is_usable = False
     if not is_usable:
-        text = f"the feed {name} needs an https URL without a user, such as {PRACTICE} or {LIVE}"
+        text = f"this is not an https URL without a user and a query: use {PRACTICE} or {LIVE}"
         raise InvalidConfiguration(text, code="invalid-url", field=f"feeds.{name}.url", limit=f"{PRACTICE}, {LIVE}")
     if not _TOKEN.fullmatch(token.reveal()):
-        text = f"the token of the feed {name} is empty or has invalid characters: copy it again from OANDA's site"
+        text = "the token is empty or has invalid characters: copy it again from OANDA's site"
         raise InvalidConfiguration(text, code="invalid-token", field=f"feeds.{name}.token_file")
     return url.rstrip("/")
 
@@ -276,4 +273,4 @@ def _message(body: bytes) -> str:
 def _summary(fault: Exception) -> str:
     """The type of `fault` and the system's text, never its own text, which may quote the request."""
     text = getattr(fault, "strerror", None)
-    return f"no answer: {type(fault).__name__}" + (f" ({text})" if isinstance(text, str) and text else "")
+    return f"OANDA did not answer: {type(fault).__name__}" + (f" ({text})" if isinstance(text, str) and text else "")

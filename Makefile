@@ -11,7 +11,7 @@ SHARED = -n auto --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all coverage check format bench walk simulate clean
+.PHONY: help run test test-all coverage check format bench walk simulate rounds clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
@@ -49,6 +49,9 @@ walk: $(VENV)/installed-dev ## Count the functions that one signal passes throug
 
 simulate: $(VENV)/installed-dev ## Try the promises in simulated time: make simulate SEEDS=1000 HOURS=24
 	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),200) --hours $(or $(HOURS),2) $(ARGS)
+
+rounds: $(VENV)/installed-dev ## Kill serve while it runs strategies, and compare the signals: make rounds N=200
+	@$(BIN)/python -m tests.faults.strategy_rounds --rounds $(or $(N),20) $(ARGS)
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

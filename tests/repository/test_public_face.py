@@ -30,10 +30,13 @@ HEAVY_MODULES = {
     "integration.log_handler",
     "sinks.discord.service",
     "integration.startup",
+    "trading.feeds.bounded",
     "trading.feeds.folder",
     "trading.feeds.exchange",
     "trading.feeds.oanda",
     "trading.redis_cache",
+    "trading.round_cache",
+    "trading.runner",
 }
 """Modules that use files or the network are heavy; they load only when they are used."""
 NAMES = [name for name in signalpost.__all__ if name != "__version__"]

@@ -12,7 +12,16 @@ from signalpost import clock
 from signalpost.cli.options import Flags, configured
 from signalpost.cli.output import clean, examples, json_option, plain_fault, say, say_as_it_is, say_json
 from signalpost.cli.tables import console, table
-from signalpost.config import STORE_FILE, Config, DestinationConfig, FeedConfig, Reading, make_feeds, read_sources
+from signalpost.config import (
+    STORE_FILE,
+    Config,
+    DestinationConfig,
+    FeedConfig,
+    Reading,
+    StrategyConfig,
+    make_feeds,
+    read_sources,
+)
 from signalpost.config.example import example as example_file
 from signalpost.config.files import DataFolder, check_data_folder
 from signalpost.config.settings import (
@@ -76,23 +85,18 @@ def _show(plain: dict[str, Any]) -> None:
     if changed:
         screen.print(_settings_table("Messages (only changed settings)", changed))
     if plain["destinations"]:
-        limits = ("per minute", "burst", "channel")
-        made = table("Destinations", "destination", "host", "webhook", *limits, "from", right=limits, wraps="from")
-        for each in plain["destinations"]:
-            paces = (each["messages_a_minute"], each["burst"], each["channel"])
-            made.add_row(
-                each["name"],
-                each["host"],
-                each["webhook_id"] or "-",
-                *(str(pace or "-") for pace in paces),
-                each["from"],
-            )
-        screen.print(made)
+        screen.print(_destinations_table(plain["destinations"]))
     if plain["feeds"]:
         made = table("Feeds", "feed", "kind", "calendar", "settings", "from", wraps="settings")
         for each in plain["feeds"]:
             settings = (f"{key} = {value}" for key, value in each.items() if key not in _FEED_COLUMNS)
             made.add_row(each["name"], each["kind"], each["calendar"], "\n".join(settings), each["from"])
+        screen.print(made)
+    if plain["strategies"]:
+        made = table("Strategies", "strategy", "kind", "feed", "tiers", "followed", wraps="kind")
+        for each in plain["strategies"]:
+            followed = "yes" if each["follow"] else "no"
+            made.add_row(each["key"], each["kind"], each["feed"], ", ".join(each["tiers"]), followed)
         screen.print(made)
     made = table("Routes", "kind", "rank", "destinations", right=("rank",), wraps="destinations")
     for each in plain["routes"]:
@@ -104,6 +108,21 @@ def _show(plain: dict[str, Any]) -> None:
     say(f"data folder: {plain['settings']['home']['value']}: {plain['data_folder']['state']}")
     for warning in plain["warnings"]:
         screen.print(Text.assemble(("warning:", "yellow"), " ", clean(warning)), soft_wrap=True)
+
+
+def _destinations_table(destinations: list[dict[str, Any]]) -> Table:
+    limits = ("per minute", "burst", "channel")
+    made = table("Destinations", "destination", "host", "webhook", *limits, "from", right=limits, wraps="from")
+    for each in destinations:
+        paces = (each["messages_a_minute"], each["burst"], each["channel"])
+        made.add_row(
+            each["name"],
+            each["host"],
+            each["webhook_id"] or "-",
+            *(str(pace or "-") for pace in paces),
+            each["from"],
+        )
+    return made
 
 
 def _settings_table(title: str, settings: dict[str, dict[str, Any]]) -> Table:
@@ -167,6 +186,7 @@ class CheckResult(NamedTuple):
             "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
             "destinations": [_destination(each, reading, config) for each in config.destinations],
             "feeds": [_feed(each, reading) for each in config.feeds],
+            "strategies": [_strategy(each) for each in config.strategies],
             "routes": list(_routes(config)),
             "data_folder": {"usable": folder.is_usable, "state": redacted(folder.state)},
             "store": None if self.store is None else self.store._asdict(),
@@ -229,6 +249,18 @@ def _feed(feed: FeedConfig, reading: Reading) -> dict[str, Any]:
         "calendar": str(feed.calendar),
         "from": reading.origin_by_key[f"{FEEDS}.{feed.name}"],
         **(shown if feed.kind in KINDS else {}),
+    }
+
+
+def _strategy(strategy: StrategyConfig) -> dict[str, Any]:
+    return {
+        "key": strategy.key,
+        "pair": strategy.pair.symbol,
+        "timeframe": str(strategy.timeframe),
+        "kind": strategy.kind,
+        "feed": strategy.feed,
+        "tiers": list(strategy.tiers),
+        "follow": strategy.follow,
     }
 
 

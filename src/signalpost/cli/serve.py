@@ -147,6 +147,8 @@ def _print_startup(service: AsyncNotificationService, server: "HttpServer | None
     say(f"data folder: {service.config.home} ({service.role}: this process {work})", err=True)
     for destination in service.config.destinations:
         say(f"  {destination.name} -> {destination.address.host}", err=True)
+    for strategy in service.config.strategies if service.role is Role.OWNER else ():
+        say(f"  {strategy.key} <- {strategy.feed}, for {', '.join(strategy.tiers)}", err=True)
     if server is not None:
         say(f"listening on {server.url}", err=True)
     say("running; press Ctrl-C to stop", err=True)

@@ -1,6 +1,7 @@
 """Reads the store for a command, also while a service writes to it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Self
 
 from signalpost import clock
@@ -8,10 +9,21 @@ from signalpost.cli.delivery_story import Surroundings
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.facts import OWNER, of_webhook, read_owner
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
-from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, OutboxEntry, Stats, Subject
+from signalpost.delivery.outbox.commands import (
+    Command,
+    Find,
+    History,
+    LoadFacts,
+    LoadState,
+    Message,
+    OutboxEntry,
+    Stats,
+    Subject,
+)
 from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.domain.delivery import Attempt
+from signalpost.domain.ledger import StreamState
 from signalpost.errors import InvalidValue, shown
 
 _MOST_NAMED = 10
@@ -72,6 +84,11 @@ class Store:
     def trade(self, name: str) -> BookEntry:
         """The only trade with this id, short id or number, or the live one of this pair. Raises InvalidValue."""
         return only(name, self.trades(FindTrades(name=name)))
+
+    def watermark(self, stream: str) -> datetime | None:
+        """The time of the last candle of a strategy's stream; None if it has taken none."""
+        state: StreamState | None = self._read(LoadState(stream))
+        return None if state is None else state.watermark
 
     def history(self, entry: OutboxEntry) -> tuple[Attempt, ...]:
         """The attempts of a delivery, oldest first."""

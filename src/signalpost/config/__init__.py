@@ -5,6 +5,7 @@ from signalpost.config.destinations import DestinationConfig
 from signalpost.config.feeds import FeedConfig, make_feeds
 from signalpost.config.parsers import HttpAddress
 from signalpost.config.settings import ONLY_DESTINATION, ONLY_WEBHOOK, STORE_FILE, variable_of
+from signalpost.config.strategies import StrategyConfig
 
 __all__ = [
     "NO_WEBHOOK_SET",
@@ -17,6 +18,7 @@ __all__ = [
     "FeedConfig",
     "HttpAddress",
     "Reading",
+    "StrategyConfig",
     "make_feeds",
     "read_sources",
     "variable_of",

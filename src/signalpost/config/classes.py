@@ -23,7 +23,7 @@ def made(path: str, arguments: Mapping[str, object], field: str) -> Any:
     """
     fault: SignalpostError | None = None
     try:
-        kind = _class_at(path, field)
+        kind = class_at(path, field)
         _check_arguments(kind, path, arguments, field)
         return kind(**arguments)
     except (InvalidConfiguration, InvalidValue) as error:
@@ -38,7 +38,8 @@ def _parts(path: str) -> tuple[str, str, str]:
     return path.partition(":") if ":" in path else path.rpartition(".")
 
 
-def _class_at(path: str, field: str) -> Callable[..., Any]:
+def class_at(path: str, field: str) -> Any:
+    """The class at `path`, which is imported. Raises InvalidConfiguration, with `field`, if there is none."""
     module, _, name = _parts(path)
     problem = ""
     try:

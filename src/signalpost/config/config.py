@@ -24,6 +24,7 @@ from signalpost.config.settings import (
     ONLY_DESTINATION,
     ONLY_WEBHOOK,
     OPEN_FOR,
+    REDIS_URL,
     RESERVE,
     RETENTION,
     SETTINGS,
@@ -35,6 +36,7 @@ from signalpost.config.settings import (
     known_variables,
 )
 from signalpost.config.sources import DEFAULT, NO_FILE, Sources
+from signalpost.config.strategies import StrategyConfig, find_strategies
 from signalpost.delivery.outbox.heartbeat import USUAL, Heartbeat
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Routing, Tier, ranks_of
@@ -42,6 +44,7 @@ from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.notification import KINDS
 from signalpost.domain.tier import TierCopy, UserTier
 from signalpost.errors import Fault, InvalidConfiguration
+from signalpost.secret import Secret
 from signalpost.sinks.discord.address import API_HOST
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.proxies import proxy_for
@@ -87,6 +90,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Tiers other than FREE, PREMIUM and ADMIN, and the destinations of their signals."""
     feeds: tuple[FeedConfig, ...] = ()
     """Where strategies get their candles."""
+    strategies: tuple[StrategyConfig, ...] = ()
+    """The strategies that the owner of the data folder runs."""
+    redis_url: Secret | None = None
+    """The server that caches their states; None for no cache."""
     workers: int = WORKERS.default
     """Senders per destination: with n, n - 1 send everything in order and one URGENT and HIGH; a single one sends all
     in order."""
@@ -221,6 +228,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
     values |= {each.name: sources.value(each) for each in SIGNAL_SETTINGS}
     copies = find_copies(sources)
+    feeds = find_feeds(sources)
     look, cards = find_look(sources, [*ranks_of(tiers)], copies)
     notes = [*_unused(sources, tiers, fallbacks), *slower_tiers(copies, ranks_of(tiers)), *_unknown(sources)]
     values |= _values(sources, WORKERS, AT_MOST_ONCE, RETENTION, HTTP)
@@ -235,7 +243,9 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             "destinations": destinations.configs,
             "tiers": tiers,
             "copies": copies,
-            "feeds": find_feeds(sources),
+            "feeds": feeds,
+            "strategies": find_strategies(sources, ranks_of(tiers), [*sources.file.feeds]),
+            "redis_url": _redis_url(sources),
             **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
             "look": look,
             "host_rate": HOST_RATE if values[LIMITS.key] else None,
@@ -250,6 +260,12 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         None if sources.file is NO_FILE else sources.file.path,
         tuple(dict.fromkeys(sources.findings.faults)),
     )
+
+
+def _redis_url(sources: Sources) -> Secret | None:
+    """The URL from the first source that has it. It may contain a password."""
+    urls = (source.text(REDIS_URL) for source in sources.variables)
+    return next((Secret(url) for url in urls if url), None)
 
 
 def _values(sources: Sources, *settings: Setting[Any]) -> dict[str, Any]:

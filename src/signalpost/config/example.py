@@ -27,6 +27,7 @@ from signalpost.config.settings import (
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.sinks.discord.cards.look import Event, TicketLayout
 from signalpost.trading.feeds import FEEDS
+from signalpost.trading.strategies import STRATEGIES, USUAL_STRATEGY
 
 
 def example() -> str:
@@ -163,4 +164,19 @@ _FEEDS = f"""\
 #path = "candles"
 #calendar = "custom"
 #sessions = ["Mon-Fri 09:30-16:00 America/New_York"]
+
+# A strategy that the service runs on a feed's candles. Its kind is {", ".join(STRATEGIES)}, or the path of your own
+# class, which gets the other settings of its table. Its signals are for `tiers`, and followed to their end unless
+# `follow` is false. `signalpost strategies status` shows how far it is. REDIS_URL is the server that caches its state.
+#[[strategy]]
+#pair = "EUR_USD"
+#timeframe = "H4"
+#fast = 40
+#slow = 140
+#min_atr = 0.0002
+#min_rr = 1.5
+#feed = "practice"
+#tiers = ["free", "premium"]
+#follow = true
+#kind = "{USUAL_STRATEGY}"
 """

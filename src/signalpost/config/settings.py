@@ -254,6 +254,8 @@ ONLY_DESTINATION = "default"
 FILE_SUFFIX = "_FILE"
 """The end of the name of a variable with the path of a file that contains the secret."""
 OANDA_VARIABLE = "OANDA_TOKEN"
+REDIS_URL = "REDIS_URL"
+"""The variable with the URL of the server that caches the states of strategies; other programs use it, too."""
 PREFIXES = ("SIGNALPOST_", "DISCORD_WEBHOOK_", "OANDA_TOKEN_")
 
 _VARIABLE_BY_NAME = {usual.name: usual.variable for usual in USUAL_DESTINATIONS} | {ONLY_DESTINATION: ONLY_WEBHOOK}

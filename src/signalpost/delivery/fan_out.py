@@ -1,6 +1,7 @@
 """The deliveries of a notification: one for each of its destinations. Pure."""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from signalpost.delivery.outbox.cards import is_opening
 from signalpost.delivery.outbox.commands import NewDelivery, NewNotification
@@ -17,6 +18,10 @@ _WHY_UNPUBLISHED = {
     UnpublishedRule.TOO_OLD: "its validity had passed when its candle was taken",
     UnpublishedRule.LATE_CORRECTION: "it appeared only when a candle was corrected",
 }
+_CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
+"""A new signal's idempotency key detects repeats until this long after the signal's expiry."""
+_KEY_LASTS_FOR = timedelta(days=7)
+"""Any other key detects repeats until this long after acceptance."""
 
 
 def deliveries_of(
@@ -68,3 +73,10 @@ def only(new: NewNotification, destinations: Collection[str]) -> NewNotification
 def is_routed(new: NewNotification) -> bool:
     """Whether at least one destination has a webhook. Its delivery may still be suppressed."""
     return any(each.reason != NO_WEBHOOK for each in new.deliveries)
+
+
+def key_until(notification: Notification) -> datetime:
+    """Until when the idempotency key of a notification detects repeats."""
+    if isinstance(notification.payload, Signal) and notification.event == "new":
+        return notification.valid_until + _CANDLE_KEY_LASTS_FOR
+    return notification.accepted_at + _KEY_LASTS_FOR

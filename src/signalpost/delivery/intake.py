@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from signalpost import clock
 from signalpost.delivery.amendments import Amendments
 from signalpost.delivery.facts import TRIED
-from signalpost.delivery.fan_out import deliveries_of, is_routed, only
+from signalpost.delivery.fan_out import deliveries_of, is_routed, key_until, only
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import (
@@ -29,7 +29,7 @@ from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.delivery.tickets import conflict, of_several, ticket_of, warned
-from signalpost.domain.change import Change
+from signalpost.domain.change import Change, Revise
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Listener, Taken
 from signalpost.domain.former import former_ids
@@ -45,10 +45,6 @@ from signalpost.domain.validity import OPEN_FOR, SIGNAL_WITHOUT_TIMEFRAME
 from signalpost.errors import CommandFailed, InvalidValue, StoreClosed, StoreFailed
 
 MOST_HELD = 10_000
-_CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
-"""A new signal's idempotency key detects repeats until this long after the signal's expiry."""
-_KEY_LASTS_FOR = timedelta(days=7)
-"""Any other key detects repeats until this long after acceptance."""
 _RECOVERING = "the store is recovering: what came earlier is saved first"
 _TRY_AGAIN_AFTER = timedelta(seconds=1)
 _ENDS = (SignalStatus.CLOSED, SignalStatus.CANCELLED, SignalStatus.EXPIRED)
@@ -176,7 +172,7 @@ class Intake:
         self,
         state: StreamState,
         signals: Sequence[Signal],
-        tiers: Sequence[UserTier | str | None] = (None,),
+        tiers: Sequence[UserTier | str] = (),
         *,
         event: str = "new",
         priority: NotificationPriority | int | str | None = None,
@@ -185,15 +181,14 @@ class Intake:
     ) -> list[Ticket]:
         """Save a stream's state together with the signals of its last candle, all or nothing.
 
-        Each signal is for each of the tiers, and has one ticket; those of the unpublished ones, which are recorded but
-        not posted, come last. Raises StoreFailed if the store is unavailable, or if held notifications must be saved
+        Each signal is for each of the tiers, or for FREE, and has a ticket. Unpublished ones are recorded, not posted;
+        their tickets come last. Raises StoreFailed if the store is unavailable, or if held notifications must be saved
         first. Raises CommandFailed if these cannot be saved. In both cases, do not feed the strategy another candle
         until `commit` has succeeded.
         """
         items = [*((signal, None) for signal in signals), *unpublished]
-        news = [
-            self._new(signal, event, priority, tier, context, None, rule) for signal, rule in items for tier in tiers
-        ]
+        each_tier = tuple(tiers) or (UserTier.FREE,)
+        news = [self._new(item, event, priority, tier, context, None, why) for item, why in items for tier in each_tier]
         if self._held:
             text = f"{len(self._held)} notifications are not saved yet ({self._failure}): try again"
             raise StoreFailed(text, code="not-saved-yet", value=str(len(self._held)))
@@ -202,7 +197,15 @@ class Intake:
         except StoreFailed as fault:
             self._store_failed(str(fault))
             raise
-        return [of_several(tickets[at : at + len(tiers)]) for at in range(0, len(tickets), len(tiers))]
+        number = len(each_tier)
+        return [of_several(tickets[at : at + number]) for at in range(0, len(tickets), number)]
+
+    async def revise(self, signal_id: str) -> Ticket:
+        """Mark a signal whose candle was corrected so that its cross is gone. Raises StoreFailed."""
+        ticket = await self.amend(signal_id, Revise(from_feed=True), exact=True, hold=False)
+        if ticket.cause is Refusal.STORE:
+            raise StoreFailed(ticket.reason or "", code="not-saved-yet")
+        return ticket
 
     async def all_written(self) -> None:
         """Wait until nothing is held, and everything that was saved is reported."""
@@ -375,7 +378,7 @@ class Intake:
         return NewNotification(
             notification,
             deliveries,
-            _key_until(notification),
+            key_until(notification),
             former_keys=former,
             is_unpublished=unpublished is not None,
         )
@@ -390,9 +393,3 @@ def _check_that_it_is_live(signal: Signal) -> None:
     if signal.status in ends:
         advice = "a new signal is live. Omit status, and close, cancel or fill the signal after it was sent"
         raise InvalidValue.of("status", signal.status, advice, code="not-live", limit="PENDING, ACTIVE")
-
-
-def _key_until(notification: Notification) -> datetime:
-    if isinstance(notification.payload, Signal) and notification.event == "new":
-        return notification.valid_until + _CANDLE_KEY_LASTS_FOR
-    return notification.accepted_at + _KEY_LASTS_FOR

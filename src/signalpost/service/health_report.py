@@ -30,6 +30,23 @@ SILENT_AFTER = USUAL.take_over_after
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
+class StreamReport(msgspec.Struct, frozen=True):
+    """What the owner knows of one strategy's stream."""
+
+    key: str
+    warm: bool
+    """True if its next cycle reads no state."""
+    state_from: str | None
+    """Where its state came from when it was read last: `cache`, `store` or `origin`."""
+    candles_read: int
+    """In the last cycle."""
+    hits: int
+    """How often its state was read, and came from the cache."""
+    misses: int
+    rebuilt: int
+    """How often its saved state could not be used."""
+
+
 class HealthReport(msgspec.Struct, frozen=True):
     """The content of the file."""
 
@@ -44,9 +61,17 @@ class HealthReport(msgspec.Struct, frozen=True):
     log_lines_dropped: int
     rows_damaged: int
     takeovers: int
+    strategies: tuple[StreamReport, ...] = ()
 
     @classmethod
-    def of(cls, status: str, reasons: tuple[str, ...], oldest_command: float, counts: dict[str, int]) -> "HealthReport":
+    def of(
+        cls,
+        status: str,
+        reasons: tuple[str, ...],
+        oldest_command: float,
+        counts: dict[str, int],
+        strategies: tuple[StreamReport, ...] = (),
+    ) -> "HealthReport":
         """A report of this process, as of now."""
         return cls(
             boot=_boot(),
@@ -58,6 +83,7 @@ class HealthReport(msgspec.Struct, frozen=True):
             log_lines_dropped=counts.get("log_lines_dropped", 0),
             rows_damaged=counts.get("rows_damaged", 0),
             takeovers=counts.get("takeovers", 0),
+            strategies=strategies,
         )
 
     @property

@@ -8,11 +8,11 @@ import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, closing, suppress
 from random import Random, random
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
 from signalpost.config import STORE_FILE, Config, variable_of
-from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
+from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.engine import Engine
 from signalpost.delivery.facts import OWNER, owner_fact, read_owner
 from signalpost.delivery.kept_task import KeptTask
@@ -20,7 +20,6 @@ from signalpost.delivery.outbox.commands import Damaged, LoadFacts, Open, SaveFa
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.outbox.transaction import Arrival
-from signalpost.delivery.tier_guard import TierGuard
 from signalpost.delivery.wake_socket import Waker, WakeSocket
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Event, OwnershipLost, RowDamaged, TookOver
@@ -28,6 +27,7 @@ from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.service.health import Role
 from signalpost.service.health_report import HealthReport, Reporter
+from signalpost.service.lanes import lanes_of
 from signalpost.service.once import open_store
 from signalpost.service.operator_alerts import OperatorAlerts
 from signalpost.service.order_expiry import OrderExpiry
@@ -37,6 +37,9 @@ from signalpost.service.retention import Retention
 from signalpost.telemetry.bus import Bus
 from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from signalpost.service.market import Market
 
 _LOOK_AFTER = 1.0
 _STORE_HANGS_AFTER = 10.0
@@ -84,6 +87,7 @@ class Run:
         self._waker = waker
         self._watch = OwnerWatch(core, self.outbox, config.heartbeat, wants=self._may_own, hooks=self, emit=bus.emit)
         self._owned = AsyncExitStack()
+        self.market: Market | None = None  # only an owner has one
         self._looking: asyncio.Task[None] | None = None
         self._reporter: Reporter | None = None
         self._draining: asyncio.Task[object] | None = None
@@ -101,7 +105,8 @@ class Run:
         """
         owns = None if config.destinations and not is_producer else False
         if owns is None:
-            import signalpost.sinks.discord.service  # noqa: F401  # now: during a takeover it would block the loop
+            import signalpost.service.market  # now: during a takeover it would block the loop
+            import signalpost.sinks.discord.service  # noqa: F401
         with ExitStack() as undo:  # closes both if this process has no socket or thread left
             core = undo.enter_context(closing(await open_store(config.home / STORE_FILE, owns=owns)))
             waker = undo.enter_context(closing(Waker(core.bell_path)))
@@ -155,6 +160,8 @@ class Run:
         yield from self._watch.reports()
         if self.trouble is not None:
             yield Reason(self.trouble, "not-delivering")
+        if self.market is not None and self._watch.delivers:
+            yield from self.market.reasons()
 
     async def drain(self, timeout: float | None, ticket_id: str | None = None) -> list[Delivery]:
         """Wait until nothing is open, or one ticket has ended; in a producer, until its own tickets have ended.
@@ -211,6 +218,8 @@ class Run:
             rest.push_async_callback(self._finish_delivering, left)
             rest.push_async_callback(self._stop_looking)
             rest.push_async_callback(self._watch.end)
+            if self.market is not None:
+                await self.market.end()
             await self._write_held()
 
     def hurry(self) -> None:
@@ -326,6 +335,7 @@ class Run:
             self._bus.emit(TookOver(tuple(names)))
 
     async def _deliver(self) -> None:
+        from signalpost.service.market import Market
         from signalpost.sinks.discord.service import DiscordService  # with the network: only an owner needs it
 
         config = self._config
@@ -333,21 +343,8 @@ class Run:
             webhooks = {each.name: each.webhook for each in config.destinations}
             discord = DiscordService(webhooks, may_send=self._may_send, look=config.look, looks=config.looks)
             undo.push_async_callback(discord.close)
-            lanes = {
-                each.name: LaneSettings(
-                    TierGuard(discord.webhook(each.name), each.name, self._own_routing),
-                    limits=each.limits,
-                    host=each.address.host,
-                    webhook=each.address.identity,
-                    fetches_details=True,
-                    workers=config.workers,
-                    fallbacks=self._own_routing.fallbacks(each.name)._replace(are_last=not config.has_own_sender),
-                    fall_back_after=each.fall_back_after.total_seconds(),
-                )
-                for each in config.destinations
-            }
             dispatcher = await self.engine.deliver(
-                lanes,
+                lanes_of(config, discord, self._own_routing),
                 jitter=random,
                 host_rate=config.host_rate,
                 at_most_once=config.at_most_once,
@@ -362,6 +359,8 @@ class Run:
             undo.push_async_callback(retention.end)
             for name, chore in {"pruning": retention.run, "order expiry": OrderExpiry(self.engine.intake).run}.items():
                 undo.push_async_callback(KeptTask(name, chore, self._bus.emit).end)
+            self.market = Market(config, self.engine.intake, self._bus.emit)
+            undo.push_async_callback(self.market.end)
             self._owned = undo.pop_all()
 
     def _may_send(self) -> bool:

@@ -185,7 +185,8 @@ class Runtime:
         if run is None or run.role is not Role.OWNER:
             return None
         status, reasons = self.health()
-        return HealthReport.of(status, reasons, run.outbox.oldest_command, self.metrics())
+        streams = () if run.market is None else run.market.reports()
+        return HealthReport.of(status, reasons, run.outbox.oldest_command, self.metrics(), streams)
 
     async def _begin(self) -> None:
         from signalpost.service.run import Run  # with the network: not before it is needed

@@ -13,7 +13,7 @@ from signalpost.config import Config
 from signalpost.config.config import checked
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.tickets import of_several
-from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill, Revise, Update
+from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill, Update
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
 from signalpost.domain.ledger import StreamState, Unpublished
@@ -23,7 +23,7 @@ from signalpost.domain.reports import Alert
 from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.text import id_of
-from signalpost.domain.ticket import Refusal, Ticket
+from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
 from signalpost.errors import StoreFailed
@@ -181,7 +181,8 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
         StoreClosed if the service is not running, and InvalidValue for invalid arguments.
         """
         intake = self._runtime.started.engine.intake
-        context, wanted = additional_context, each_tier(user_tier, tiers)
+        context = additional_context
+        wanted = [UserTier.FREE if tier is None else tier for tier in each_tier(user_tier, tiers)]
         return await intake.commit(
             state, signals, wanted, event=event, priority=priority, context=context, unpublished=unpublished
         )
@@ -191,11 +192,7 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
 
         Raises StoreFailed if the store fails, and StoreClosed if the service is not running.
         """
-        intake = self._runtime.started.engine.intake
-        ticket = await intake.amend(signal_id, Revise(from_feed=True), exact=True, hold=False)
-        if ticket.cause is Refusal.STORE:
-            raise StoreFailed(ticket.reason or "", code="not-saved-yet")
-        return ticket
+        return await self._runtime.started.engine.intake.revise(signal_id)
 
     async def drain(self, timeout: float | None = None, ticket_id: str | None = None) -> list[Delivery]:
         """Wait until nothing is open, for at most `timeout` seconds, and return the deliveries that still are.

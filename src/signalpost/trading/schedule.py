@@ -46,8 +46,6 @@ class NextLook(NamedTuple):
     at: datetime
     slot: Slot | None
     """None if the feed has no candle yet."""
-    empty: int = 0
-    """How many slots passed without a candle."""
 
 
 def next_look(
@@ -61,25 +59,19 @@ def next_look(
 ) -> NextLook:
     """The next look at a feed, after one at `now` whose newest candle opened at `watermark`; None if it had none.
 
-    `slot` is the one that was waited for. A slot is empty if a later candle is forming, or the next one is due.
+    `slot` is the one that was waited for. It ends, empty or not, if a later candle is forming, or the next one is due.
     """
     if watermark is None:
         return NextLook(now + _POLLS[-1], None)
-    opened = calendar.next_open(watermark, timeframe)
-    empty = 0
-    if forming is not None and forming > opened:
-        opened = forming
-        empty = int(slot is not None and slot.opened < forming)
-    is_new = slot is None or opened > slot.opened
-    if slot is None or is_new:
+    opened = max(calendar.next_open(watermark, timeframe), forming or watermark)
+    if slot is None or opened > slot.opened:
         slot = Slot.of(opened, calendar, timeframe, grace)
     if slot.until <= now:
         slot = Slot.of(_newest_due(slot, now, calendar, timeframe, grace), calendar, timeframe, grace)
-        empty += not is_new
     if slot.due > now:
-        return NextLook(slot.due, slot, empty)
+        return NextLook(slot.due, slot)
     wait = _POLLS[min(slot.polls, len(_POLLS) - 1)] if now - slot.due < _LONG_SILENT else _POLL_OF_SILENT
-    return NextLook(min(now + wait, slot.until), slot._replace(polls=slot.polls + 1), empty)
+    return NextLook(min(now + wait, slot.until), slot._replace(polls=slot.polls + 1))
 
 
 def _newest_due(slot: Slot, now: datetime, calendar: Calendar, timeframe: Timeframe, grace: timedelta) -> datetime:

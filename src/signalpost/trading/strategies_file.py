@@ -72,17 +72,15 @@ def _strategies(text: str, name: str) -> tuple[ConfiguredStrategy, ...]:
     return tuple(found)
 
 
-def config_of(table: Mapping[str, Any], config_class: type[Any], others: Iterable[str] = ()) -> Any:
-    """The configuration of a strategy from its table, in which `others` are settings of something else.
+def config_of(table: Mapping[str, Any], config_class: type[Any]) -> Any:
+    """The configuration of a strategy from its table.
 
     Raises InvalidConfiguration for unknown, missing and invalid settings.
     """
-    known = config_class.__struct_fields__
-    ignored = {*NOT_NEEDED, *others}
     missing = (Fault("missing", f"{name} is missing", name) for name in _required(config_class) if name not in table)
-    if faults := [*_unknown(table, [*known, *ignored]), *missing]:
+    if faults := [*_unknown(table, (*config_class.__struct_fields__, *NOT_NEEDED)), *missing]:
         raise InvalidConfiguration.of_all(faults)
-    return config_class(**{name: value for name, value in table.items() if name not in ignored})
+    return config_class(**{name: value for name, value in table.items() if name not in NOT_NEEDED})
 
 
 def repeated_keys(keys: Iterable[str]) -> list[Fault]:

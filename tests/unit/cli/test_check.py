@@ -244,3 +244,23 @@ def test_the_example_is_printed_as_it_is_in_the_repository() -> None:
     result = check("--example", SIGNALPOST_WORKERS="many")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (ROOT / "signalpost.example.toml").read_text(encoding="utf-8")
+
+
+def test_each_strategy_is_shown_with_its_feed_and_tiers() -> None:
+    Path("s.toml").write_text(
+        '[feeds.f]\nkind = "replay"\n[[strategy]]\npair = "EUR_USD"\ntimeframe = "H4"\nfast = 1\nslow = 2\n'
+        'feed = "f"\ntiers = ["premium", "free"]\nfollow = false\n',
+        encoding="utf-8",
+    )
+    (found,) = plain("--config", "s.toml")["strategies"]
+    assert found == {
+        "key": "EUR_USD_H4",
+        "pair": "EUR_USD",
+        "timeframe": "H4",
+        "kind": "ma-unified",
+        "feed": "f",
+        "tiers": ["premium", "free"],
+        "follow": False,
+    }
+    shown = check("--config", "s.toml").stdout
+    assert all(fact in shown for fact in ("EUR_USD_H4", "premium, free", "no"))

@@ -16,7 +16,7 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 def test_a_stream_is_fetched_as_its_next_candle_closes() -> None:
     look = next_look(None, AT, None, AT + MINUTE + GRACE, ALWAYS, M1)
     assert look.slot == Slot(AT + MINUTE, AT + 2 * MINUTE + GRACE, AT + 3 * MINUTE + GRACE)
-    assert (look.at, look.empty) == (AT + 2 * MINUTE + GRACE, 0)
+    assert look.at == AT + 2 * MINUTE + GRACE
 
 
 def test_a_candle_that_is_not_in_is_polled_for_until_the_next_one_is_due() -> None:
@@ -24,10 +24,10 @@ def test_a_candle_that_is_not_in_is_polled_for_until_the_next_one_is_due() -> No
     waits = []
     while True:
         look = next_look(slot, AT - MINUTE, None, now, ALWAYS, M1)
-        if look.empty:
+        assert look.slot is not None
+        if look.slot.opened > AT:
             break
         waits.append((look.at - now) / SECOND)
-        assert look.slot is not None
         slot, now = look.slot, look.at
     assert waits == [1, 2, 5, 10, 10, 10, 10, 10, 2]
     assert look.slot == Slot.of(AT + MINUTE, ALWAYS, M1)._replace(polls=1)
@@ -42,18 +42,11 @@ def test_a_candle_that_still_forms_after_its_close_is_polled_for() -> None:
 def test_a_slot_is_empty_if_a_later_candle_forms() -> None:
     slot, now = Slot.of(AT, ALWAYS, M1), AT + MINUTE + GRACE
     look = next_look(slot, AT - MINUTE, AT + MINUTE, now, ALWAYS, M1)
-    assert look == (AT + 2 * MINUTE + GRACE, Slot.of(AT + MINUTE, ALWAYS, M1), 1)
-    again = next_look(look.slot, AT - MINUTE, AT + MINUTE, look.at, ALWAYS, M1)
-    assert again.empty == 0
-
-
-def test_what_passed_before_the_first_look_is_not_counted() -> None:
-    assert next_look(None, AT - MINUTE, AT + MINUTE, AT + MINUTE, ALWAYS, M1).empty == 0
-    assert next_look(None, AT - MINUTE, None, AT + timedelta(days=20), ALWAYS, M1).empty == 0
+    assert look == (AT + 2 * MINUTE + GRACE, Slot.of(AT + MINUTE, ALWAYS, M1))
 
 
 def test_a_feed_without_candles_is_polled() -> None:
-    assert next_look(None, None, None, AT, ALWAYS, M1) == (AT + 10 * SECOND, None, 0)
+    assert next_look(None, None, None, AT, ALWAYS, M1) == (AT + 10 * SECOND, None)
 
 
 def test_the_weekend_is_no_gap() -> None:

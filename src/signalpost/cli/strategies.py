@@ -1,0 +1,118 @@
+"""`signalpost strategies`: shows how far the configured strategies are."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import click
+
+from signalpost.cli.options import Flags, configured
+from signalpost.cli.output import examples, json_option, say, say_json
+from signalpost.cli.store import Store
+from signalpost.cli.tables import console, table
+from signalpost.config import Config, StrategyConfig
+from signalpost.delivery.outbox.book import FindTrades
+from signalpost.domain.instant import iso
+from signalpost.domain.signal import Signal
+from signalpost.service.health_report import SILENT_AFTER, StreamReport, read_report, report_of
+from signalpost.trading.calendar import Calendar
+
+_MOST_SIGNALS = 10_000
+"""The newest signals of the book, among which the last one of each strategy is looked for."""
+
+
+@examples("signalpost strategies status", "signalpost strategies status --json | jq -r '[.key, .lag_s] | @tsv'")
+@click.group()
+def strategies() -> None:
+    """Show the strategies of the settings file."""
+
+
+class _Status(NamedTuple):
+    strategy: StrategyConfig
+    watermark: datetime | None
+    """The open of the last candle taken."""
+    lag: float
+    """Seconds since the first candle that was not taken should have closed."""
+    report: StreamReport | None
+    """None if no service runs it."""
+    last: Signal | None
+
+
+@examples("signalpost strategies status", "signalpost strategies status --json")
+@strategies.command()
+@configured
+@json_option("Print one line of JSON for each strategy.")
+def status(flags: Flags, as_json: bool) -> None:
+    """Show the last candle that each strategy has taken, its lag, and its last signal.
+
+    A strategy is warm if it needs no saved state for its next candle. The rest is from the process that runs the
+    strategies, and missing if none does.
+    """
+    config = flags.config()
+    if not config.strategies:
+        say("No strategies are configured: add a [[strategy]] to the settings file.", err=as_json)
+        return
+    with Store(config) as store:
+        found = list(_found(config, store))
+    if as_json:
+        for each in found:
+            say_json(_plain(each))
+    else:
+        _show(found)
+
+
+def _found(config: Config, store: Store) -> Iterator[_Status]:
+    calendars = {each.name: each.calendar for each in config.feeds}
+    report = read_report(report_of(store.path)) if store.has_owner else None
+    is_fresh = report is not None and report.age is not None and report.age < SILENT_AFTER
+    reports = {each.key: each for each in report.strategies} if report is not None and is_fresh else {}
+    signals = [each.trade.signal for each in store.trades(FindTrades(limit=_MOST_SIGNALS))]
+    for each in config.strategies:
+        stream = each.make().config.stream
+        watermark = store.watermark(stream)
+        lag = _lag(watermark, each, calendars[each.feed], store.now)
+        last = next((signal for signal in signals if f":{stream}:" in signal.signal_id), None)
+        yield _Status(each, watermark, lag, reports.get(each.key), last)
+
+
+def _lag(watermark: datetime | None, strategy: StrategyConfig, calendar: Calendar, now: datetime) -> float:
+    if watermark is None:
+        return 0.0
+    due = calendar.closes_at(calendar.next_open(watermark, strategy.timeframe), strategy.timeframe)
+    return max(0.0, (now - due).total_seconds())
+
+
+def _plain(status: _Status) -> dict[str, Any]:
+    report, last = status.report, status.last
+    return {
+        "key": status.strategy.key,
+        "watermark": None if status.watermark is None else iso(status.watermark),
+        "lag_s": round(status.lag, 1),
+        "warm": report is not None and report.warm,
+        "state_from": None if report is None else report.state_from,
+        "candles_read": None if report is None else report.candles_read,
+        "cache": None if report is None else {"hits": report.hits, "misses": report.misses, "rebuilt": report.rebuilt},
+        "last_signal": None
+        if last is None
+        else {"id": last.signal_id, "side": last.signal_type.value, "timestamp": iso(last.timestamp)},
+    }
+
+
+def _show(found: list[_Status]) -> None:
+    numbers = ("lag", "read")
+    made = table("Strategies", "strategy", "last candle", *numbers, "state", "last signal", right=numbers)
+    for each in found:
+        report, last = each.report, each.last
+        made.add_row(
+            each.strategy.key,
+            "none yet" if each.watermark is None else _minute(each.watermark),
+            f"{each.lag:.0f} s",
+            "-" if report is None else str(report.candles_read),
+            "not running" if report is None else f"from {report.state_from}" if report.state_from else "starting",
+            "-" if last is None else f"{last.signal_type} {_minute(last.timestamp)}",
+        )
+    console().print(made)
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at.second == 0 else f"{at:%Y-%m-%d %H:%M:%S}"

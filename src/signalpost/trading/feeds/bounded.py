@@ -1,0 +1,69 @@
+"""Bounds the fetches of a feed, so that one that is slow, hangs or is broken stops only its own streams."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import FeedFailed
+from signalpost.telemetry.log_queue import log_failure
+from signalpost.trading.feeds.port import Feed, Fetched
+from signalpost.trading.outcomes import QuoteCandle
+
+Answer = TypeVar("Answer")
+
+MOST_AT_ONCE = 32
+WITHIN = 30.0
+"""Seconds."""
+
+
+class BoundedFeed:
+    """A feed of which only `most` fetches run at once, each for `within` seconds; the others wait.
+
+    It raises nothing but FeedFailed, with the code `timeout` for a feed that hangs, and `feed-raised` for a feed that
+    raised something else.
+    """
+
+    def __init__(self, feed: Feed, *, most: int = MOST_AT_ONCE, within: float = WITHIN) -> None:
+        self.name, self.calendar = feed.name, feed.calendar
+        self._feed = feed
+        self._turns = asyncio.Semaphore(most)
+        self._within = within
+
+    async def fetch(
+        self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
+    ) -> Fetched:
+        """As the feed's."""
+        return await self._bounded(partial(self._feed.fetch, pair, timeframe, since=since, limit=limit))
+
+    async def quotes(
+        self, pair: Instrument, timeframe: Timeframe, *, since: datetime, limit: int = 500
+    ) -> tuple[QuoteCandle, ...]:
+        """As the feed's."""
+        return await self._bounded(partial(self._feed.quotes, pair, timeframe, since=since, limit=limit))
+
+    async def close(self) -> None:
+        """Close the feed. Gives up after a while."""
+        try:
+            async with asyncio.timeout(self._within):
+                await self._feed.close()
+        except Exception as fault:  # noqa: BLE001  # nothing can be done about it
+            log_failure(f"feed {self.name} could not be closed", fault, with_text=False)
+
+    async def _bounded(self, fetch: Callable[[], Awaitable[Answer]]) -> Answer:
+        async with self._turns:
+            try:
+                async with asyncio.timeout(self._within):
+                    return await fetch()
+            except FeedFailed:
+                raise
+            except TimeoutError:
+                text, code = f"{self.name} gave no answer within {self._within:g} s", "timeout"
+            except Exception as fault:  # noqa: BLE001  # whatever a user's feed raises
+                log_failure(f"feed {self.name} failed", fault, with_text=False)
+                text, code = f"{self.name} raised {type(fault).__name__}", "feed-raised"
+        # Raised out here: the text of a foreign exception may quote a secret.
+        raise FeedFailed(text, code=code)

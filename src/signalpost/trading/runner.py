@@ -1,0 +1,123 @@
+"""Runs a strategy's stream on live candles. Each stream has a task of its own, so none holds up another.
+
+See docs/why/0035-the-strategy-lives.md.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+
+from signalpost import clock
+from signalpost.domain.events import Listener
+from signalpost.errors import FeedFailed, StoreClosed, StoreFailed
+from signalpost.secret import redacted
+from signalpost.telemetry.log_queue import log_failure, logger
+from signalpost.trading.candle_rules import CandleRule
+from signalpost.trading.incidents import Incidents
+from signalpost.trading.processor import Cycle, IncrementalSignalProcessor, StateFrom
+from signalpost.trading.schedule import Slot, next_look, retry_of_feed, retry_of_strategy
+
+BEHIND_AFTER = timedelta(seconds=20)
+_LONGEST_SLEEP = 30.0
+"""Seconds after which the time is read again, because the clock may have been set, or the machine may have slept."""
+
+
+class StreamRunner:
+    """Looks for the candles of one processor when they are due, and again later after an error.
+
+    `key` is its name in messages. `at_work` is entered around each cycle.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        processor: IncrementalSignalProcessor,
+        incidents: Incidents,
+        emit: Listener,
+        *,
+        at_work: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self.key = key
+        self.processor = processor
+        self.feed = processor.feed.name
+        self.last: Cycle | None = None
+        """The last cycle that succeeded."""
+        self.worked_at: datetime | None = None
+        """When that began."""
+        self.state_from: StateFrom | None = None
+        """Where its state came from when it was read last."""
+        self.states_from: Counter[StateFrom] = Counter()
+        """How often its state was read, and from where."""
+        self.rebuilt = 0
+        """How often its saved state could not be used."""
+        self.counts: Counter[CandleRule] = Counter()
+        """Unusual candles; a gap is one or more empty slots."""
+        self._incidents = incidents
+        self._emit = emit
+        self._at_work = at_work
+        self._slot: Slot | None = None
+        self._next = clock.now()
+        self._failures = 0
+        self._strategy_failures = 0
+
+    def is_behind(self, now: datetime) -> bool:
+        """True if it should have looked for candles a while ago. Any thread may call it."""
+        return now - self._next > BEHIND_AFTER
+
+    async def run(self) -> None:
+        """Look for candles for ever. Raises StoreClosed."""
+        while True:
+            while (left := (self._next - clock.now()).total_seconds()) > 0:
+                await asyncio.sleep(min(left, _LONGEST_SLEEP))
+            with self._at_work():
+                await self._look()
+
+    async def _look(self) -> None:
+        began = clock.now()
+        try:
+            cycle = await self.processor.cycle(began)
+        except StoreClosed:
+            raise
+        except FeedFailed as fault:
+            self._feed_failed(fault)
+        except StoreFailed as fault:  # the service itself reports that, and alerts would wait for the store
+            self._failures += 1
+            self._next = retry_of_feed(self._failures, None, self._slot, clock.now())
+            logger.warning("strategy %s waits for the store: %s", self.key, fault)
+        except Exception as fault:  # noqa: BLE001  # whatever a strategy raises must not stop the others
+            self._strategy_failed(fault)
+        else:
+            self._worked(cycle, began)
+
+    def _worked(self, cycle: Cycle, began: datetime) -> None:
+        self.last, self.worked_at = cycle, began
+        if cycle.state_from is not StateFrom.MEMORY:
+            self.state_from = cycle.state_from
+            self.states_from[cycle.state_from] += 1
+            self.rebuilt += cycle.rebuilt is not None
+        self._failures = self._strategy_failures = 0
+        calendar, timeframe, now = self.processor.feed.calendar, self.processor.strategy.config.timeframe, clock.now()
+        self._next, self._slot = next_look(self._slot, cycle.watermark, cycle.forming, now, calendar, timeframe)
+        self.counts.update(cycle.counts)
+        for event in self._incidents.worked(self.feed, self.key, now):
+            self._emit(event)
+
+    def _feed_failed(self, fault: FeedFailed) -> None:
+        now, reason = clock.now(), redacted(str(fault))
+        self._failures += 1
+        self._next = retry_of_feed(self._failures, fault.retry_after, self._slot, now)
+        if self._failures == 1:
+            logger.warning("strategy %s: feed %s failed (%s): %s", self.key, self.feed, fault.code, reason)
+        for event in self._incidents.feed_failed(self.feed, self.key, reason, now):
+            self._emit(event)
+
+    def _strategy_failed(self, fault: Exception) -> None:
+        now = clock.now()
+        self._strategy_failures += 1
+        self._next = retry_of_strategy(self._strategy_failures, now)
+        log_failure(f"strategy {self.key} failed", fault, with_text=False)
+        reason, failures = f"it raised {type(fault).__name__}", self._strategy_failures
+        for event in self._incidents.strategy_failed(self.feed, self.key, reason, failures, now):
+            self._emit(event)

@@ -1,0 +1,148 @@
+"""The strategies of a service: they run while it owns the folder, and health says what they lack."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from signalpost import AsyncNotificationService, Config, clock
+from signalpost.config import FeedConfig, StrategyConfig
+from signalpost.domain.events import Event, IncidentBegan, Taken
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import FeedFailed, InvalidConfiguration
+from signalpost.service.health_report import StreamReport, read_report, report_of
+from signalpost.service.market import Market
+from signalpost.testing.virtual_loop import run_virtual
+from signalpost.trading.calendar import ALWAYS, Calendar
+from signalpost.trading.feeds.port import Fetched
+from tests.unit.service.conftest import ConfigFor
+from tests.unit.trading.test_runner import MemoryLedger
+
+HOUR = timedelta(hours=1)
+TICK = Decimal("0.001")
+PRICES = ("1.5", "1.4", "1.3", "1.4")
+"""The last of these crosses up."""
+
+
+class Deaf:
+    """A feed that fails for one pair, and hangs for another."""
+
+    def __init__(self, *, name: str, calendar: Calendar) -> None:
+        self.name, self.calendar = name, calendar
+
+    async def fetch(
+        self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
+    ) -> Fetched:
+        if pair == "EUR_USD":
+            raise FeedFailed("code 503", code="unavailable")
+        if pair == "GBP_USD":
+            await asyncio.Event().wait()
+        return Fetched(())
+
+    quotes = fetch
+
+    async def close(self) -> None: ...
+
+
+def strategy(pair: str = "EUR_USD", **settings: Any) -> StrategyConfig:
+    return StrategyConfig.of(
+        {"pair": pair, "timeframe": "H1", "fast": 1, "slow": 2, "atr_period": 2, "feed": "files", **settings}
+    )
+
+
+def write(folder: Path, count: int) -> None:
+    """The last candles, of which `count` are in the file."""
+    first = Timeframe("H1").candle_open(clock.now()) - len(PRICES) * HOUR
+    rows = [
+        f"{first + place * HOUR:%Y-%m-%dT%H:%M:%SZ},{close},{Decimal(close) + TICK},{Decimal(close) - TICK},{close}\n"
+        for place, close in enumerate(PRICES[:count])
+    ]
+    folder.mkdir(exist_ok=True)
+    (folder / "EUR_USD_H1.csv").write_text("time,open,high,low,close\n" + "".join(rows), encoding="utf-8")
+
+
+@pytest.fixture
+def config(config_for: ConfigFor, tmp_path: Path) -> Config:
+    feeds = (FeedConfig("files", "folder", ALWAYS, {"path": tmp_path / "candles"}),)
+    return msgspec.structs.replace(config_for(), feeds=feeds, strategies=(strategy(tiers=["premium", "free"]),))
+
+
+async def running(config: Config, is_done: Callable[[Event | AsyncNotificationService], bool]) -> list[Event]:
+    """The events of a service that runs until an event, or the service after one, is what is waited for."""
+    events: list[Event] = []
+    done = asyncio.Event()
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if is_done(event):
+            done.set()
+
+    async with asyncio.timeout(20), AsyncNotificationService(config, listeners=[listen]) as service:
+        market = service._runtime.started.market
+        assert market is not None
+        (stream,) = market.streams.values()
+        while stream.last is None:
+            await asyncio.sleep(0)
+        if not is_done(service):
+            await done.wait()
+        await service.drain(5)
+    return events
+
+
+async def test_an_embedded_service_runs_the_strategies_and_continues_after_a_restart(
+    config: Config, tmp_path: Path
+) -> None:
+    write(tmp_path / "candles", 3)
+    first = await running(config, lambda each: isinstance(each, AsyncNotificationService))
+    assert not [each for each in first if isinstance(each, Taken)]
+    write(tmp_path / "candles", 4)
+    events = await running(config, lambda each: isinstance(each, Taken))
+    taken = [each for each in events if isinstance(each, Taken)]
+    assert [(each.notification.user_tier, each.destinations) for each in taken] == [
+        ("premium", ("signals-premium",)),
+        ("free", ("signals-free",)),
+    ]
+    report = read_report(report_of(config.home / "outbox.db"))
+    assert report is not None
+    assert [(each.key, each.state_from) for each in report.strategies] in (
+        [("EUR_USD_H1", "store")],
+        [("EUR_USD_H1", None)],
+    )
+
+
+async def test_a_producer_runs_no_strategies(config: Config, tmp_path: Path) -> None:
+    write(tmp_path / "candles", 3)
+    async with AsyncNotificationService(msgspec.structs.replace(config, destinations=())) as service:
+        assert service._runtime.started.market is None
+
+
+async def test_a_feed_that_cannot_be_made_is_an_error_of_the_start(config: Config) -> None:
+    broken = msgspec.structs.replace(config, feeds=(FeedConfig("files", "no.module:Feed"),))
+    with pytest.raises(InvalidConfiguration):
+        await AsyncNotificationService(broken).start()
+
+
+def test_health_names_feeds_that_fail_and_streams_that_hang() -> None:
+    async def main() -> None:
+        events: list[Event] = []
+        config = Config(
+            home=Path(),
+            feeds=(FeedConfig("files", f"{__name__}:Deaf", ALWAYS), FeedConfig("unused", "folder")),
+            strategies=tuple(strategy(pair) for pair in ("EUR_USD", "GBP_USD", "USD_JPY")),
+        )
+        market = Market(config, MemoryLedger(), events.append)
+        await asyncio.sleep(25)
+        assert [each.code for each in market.reasons()] == ["feed-failed", "stream-behind"]
+        assert market.reports()[2] == StreamReport("USD_JPY_H1", False, "origin", 0, 0, 3, 0)
+        await asyncio.sleep(60)
+        assert [type(each) for each in events] == [IncidentBegan]
+        await market.end()
+        await market.end()
+
+    run_virtual(main())

@@ -10,7 +10,19 @@ from importlib import import_module
 
 from benchmarks.table import show
 
-NAMES = ("strategy", "startup", "outbox", "intake", "handover", "delivery", "destination", "edit", "overhead", "memory")
+NAMES = (
+    "strategy",
+    "cycle",
+    "startup",
+    "outbox",
+    "intake",
+    "handover",
+    "delivery",
+    "destination",
+    "edit",
+    "overhead",
+    "memory",
+)
 
 
 def main(arguments: list[str]) -> None:

@@ -44,7 +44,9 @@ def make_feeds(feeds: Iterable[FeedConfig]) -> dict[str, Feed]:
         try:
             live[each.name] = _made(each)
         except InvalidConfiguration as error:
-            faults += (fault._replace(text=f"{FEEDS}.{each.name}: {fault.text}") for fault in error.errors)
+            place = f"{FEEDS}.{each.name}"
+            texts = (fault.text if place in fault.text else f"{place}: {fault.text}" for fault in error.errors)
+            faults += (fault._replace(text=text) for fault, text in zip(error.errors, texts, strict=True))
     if faults:
         raise InvalidConfiguration.of_all(faults)
     return live

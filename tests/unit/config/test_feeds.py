@@ -216,6 +216,12 @@ def test_a_class_of_the_user_gets_the_other_settings(path: str) -> None:
     assert (feed.name, feed.speed, feed.more) == ("x", 3, {"hosts": ["a", "b"]})
 
 
+def test_the_place_of_a_fault_is_named_once() -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        make_feeds((FeedConfig("coins", "ccxt", ALWAYS, {"exchange": "binnance"}), FeedConfig("x", MINE)))
+    assert [fault.text.count("feeds.") for fault in caught.value.errors] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("kind", "arguments", "code", "field"),
     [

@@ -19,6 +19,7 @@ from signalpost.trading.feeds.port import Feed, Fetched
 
 _WITHIN = 30.0
 """Seconds for an answer."""
+_DEFAULT = "[default: that of the first strategy that uses the feed]"
 
 
 @click.group()
@@ -33,22 +34,24 @@ class _Stream(NamedTuple):
 
 
 @examples(
+    "signalpost feeds test practice",
     "signalpost feeds test practice --pair EUR_USD --timeframe H4",
     "signalpost feeds test practice --pair EUR_USD --timeframe H4 --json | jq -r .last_complete",
 )
 @feeds.command()
 @click.argument("name", type=Utf8Text())
-@click.option("--pair", type=Utf8Text(), required=True, help="The instrument, such as EUR_USD.")
-@click.option("--timeframe", type=Utf8Text(), required=True, help="The length of a candle, such as H4.")
+@click.option("--pair", type=Utf8Text(), help=f"The instrument, such as EUR_USD.  {_DEFAULT}")
+@click.option("--timeframe", type=Utf8Text(), help=f"The length of a candle, such as H4.  {_DEFAULT}")
 @configured
 @json_option("Print one line of JSON.")
-def test(name: str, pair: str, timeframe: str, flags: Flags, as_json: bool) -> None:
+def test(name: str, pair: str | None, timeframe: str | None, flags: Flags, as_json: bool) -> None:
     """Fetch the newest candles of feed NAME once, and report how many came and when the last one opened.
 
     Nothing is saved or sent. The exit code is 1 if the feed gives no candles.
     """
-    stream = _Stream(name, Instrument(pair), Timeframe(timeframe))
-    feed = _feed_of(flags.config(), name)
+    config = flags.config()
+    feed = _feed_of(config, name)
+    stream = _stream_of(config, name, pair, timeframe)
     fetched, fault = run(_fetched(feed, stream))
     if as_json:
         say_json(_plain(stream, fetched, fault))
@@ -65,6 +68,16 @@ def _feed_of(config: Config, name: str) -> Feed:
     known = ", ".join(each.name for each in config.feeds)
     advice = f"the feeds are {known}" if known else f"the settings file has none; add a [{FEEDS}.NAME]"
     raise InvalidConfiguration.of("feed", name, f"there is no such feed: {advice}", code="unknown-word", limit=known)
+
+
+def _stream_of(config: Config, name: str, pair: str | None, timeframe: str | None) -> _Stream:
+    """What to fetch: as given, or as the first strategy that uses the feed needs it."""
+    usual = next((each for each in config.strategies if each.feed == name), None)
+    if usual is not None:
+        return _Stream(name, Instrument(pair or usual.pair), Timeframe(timeframe or usual.timeframe))
+    if pair is None or timeframe is None:
+        raise click.UsageError("Give --pair and --timeframe: no strategy uses this feed.")
+    return _Stream(name, Instrument(pair), Timeframe(timeframe))
 
 
 async def _fetched(feed: Feed, stream: _Stream) -> tuple[Fetched, Fault | None]:

@@ -120,6 +120,31 @@ def test_a_feed_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (code, found["error"]["code"]) == (1, "timeout")
 
 
+@pytest.mark.parametrize(
+    ("options", "stream"),
+    [
+        ((), ("EUR_USD", "H1")),
+        (("--timeframe", "H4"), ("EUR_USD", "H4")),
+        (("--pair", "GBP_USD"), ("GBP_USD", "H1")),
+    ],
+)
+def test_the_first_strategy_of_a_feed_decides_what_is_not_given(
+    options: tuple[str, ...], stream: tuple[str, str]
+) -> None:
+    with Path("s.toml").open("a") as file:
+        for feed, timeframe in (("demo", "H4"), ("files", "H1"), ("files", "D")):
+            values = f'pair = "EUR_USD"\ntimeframe = "{timeframe}"\nfast = 2\nslow = 3\nfeed = "{feed}"\n'
+            file.write(f"[[strategy]]\n{values}key = '{feed}-{timeframe}'\n")
+    found = plain("files", *options)[1]
+    assert (found["pair"], found["timeframe"]) == stream
+
+
+@pytest.mark.parametrize("options", [(), ("--pair", "EUR_USD"), ("--timeframe", "H1")])
+def test_without_a_strategy_pair_and_timeframe_are_required(options: tuple[str, ...]) -> None:
+    code, found = plain("files", *options)
+    assert (code, list(found)) == (2, ["errors"])
+
+
 @pytest.mark.parametrize("has_feeds", [True, False])
 def test_an_unknown_feed_is_exit_code_2(has_feeds: bool) -> None:
     if not has_feeds:

@@ -4,11 +4,14 @@ An exchange's last row is its running candle. It is closed if a newer row exists
 that it has closed; then it is fetched once more.
 """
 
-from asyncio import Lock, Semaphore
+from asyncio import Lock, Semaphore, to_thread
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -38,6 +41,7 @@ _USUAL_PAGE = 500
 """Rows in an answer, if the library does not know how many the exchange sends."""
 _WITHOUT_LIMIT = 1 << 30
 _LONGEST_TEXT = 200
+_EXAMPLE = "https://example.com/api/v3"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _PUBLIC = frozenset({"public", "rest", "spot"})
@@ -84,11 +88,14 @@ class ExchangeFeed:
     def __init__(self, *, name: str, calendar: Calendar, exchange: str, url: str | None = None) -> None:
         """`url` replaces the address of the exchange's public API, and then only spot markets are read.
 
-        Raises InvalidConfiguration without ccxt, for an unknown exchange, or for one without candles.
+        Raises InvalidConfiguration without ccxt, for an unknown exchange, or for an invalid URL.
         """
+        _check(exchange, url, name)
         self.name = name
         self.calendar = calendar
-        self._exchange = _library_exchange(exchange, url, name)
+        self._make = partial(_library_exchange, exchange, url)
+        self._exchange: Any = None
+        self._is_closed = False
         self._free = Semaphore(_AT_ONCE)
         self._loading = Lock()
         self._symbols: Mapping[str, str] = {}
@@ -121,7 +128,9 @@ class ExchangeFeed:
 
     async def close(self) -> None:
         """Close the connections. Later calls of `fetch` raise FeedFailed."""
-        await self._exchange.close()
+        self._is_closed = True
+        if self._exchange is not None:
+            await self._exchange.close()
 
     async def _newest(self, stream: _Stream, limit: int) -> Fetched:
         rows, forming = await self._rows(stream, None, limit)
@@ -212,6 +221,7 @@ class ExchangeFeed:
         return await self._call(read)
 
     async def _stream(self, pair: Instrument, timeframe: Timeframe) -> _Stream:
+        await self._open()
         interval = f"{timeframe[1:] or 1}{timeframe[0].lower()}"
         allowed = self._exchange.timeframes or {}
         if interval not in allowed:
@@ -221,6 +231,16 @@ class ExchangeFeed:
         symbol = await self._symbol(pair)
         page = self._exchange.feature_value(symbol, "fetchOHLCV", "limit") or _USUAL_PAGE
         return _Stream(symbol, timeframe, interval, page)
+
+    async def _open(self) -> None:
+        """Import the library in a thread, because that takes seconds. Raises FeedFailed."""
+        async with self._loading:
+            if self._is_closed:
+                raise FeedFailed(f"the feed {self.name} was closed: make a new one", code="closed", field=self.name)
+            self._exchange = self._exchange or await to_thread(self._make)
+        if self._exchange.has["fetchOHLCV"] is not True:
+            text = f"{self._exchange.id} offers no candles: use another exchange"
+            raise FeedFailed(text, code="no-candles", field=f"feeds.{self.name}.exchange", value=self._exchange.id)
 
     async def _symbol(self, pair: Instrument) -> str:
         async with self._loading:  # a canceled caller would otherwise cancel the others
@@ -254,40 +274,34 @@ class ExchangeFeed:
         return FeedFailed(problem, code=code, retry_after=wait)
 
 
-def _library_exchange(exchange: str, url: str | None, name: str) -> Any:
-    """The library's object for an exchange. Raises InvalidConfiguration."""
-    field = f"feeds.{name}.exchange"
-    try:
-        library = import_module("ccxt.async_support")
-    except ImportError:
+def _check(exchange: str, url: str | None, name: str) -> None:
+    """Check the settings without importing the library. Raises InvalidConfiguration."""
+    field, library = f"feeds.{name}.exchange", find_spec("ccxt")
+    if library is None or library.origin is None:
         text = "the library ccxt is missing: run pip install 'signalpost[ccxt]'"
-        raise InvalidConfiguration(text, code="missing-extra", field=field, value=exchange, limit="ccxt") from None
-    if exchange not in library.exchanges:
+        raise InvalidConfiguration(text, code="missing-extra", field=field, value=exchange, limit="ccxt")
+    if not (exchange.isalnum() and (Path(library.origin).parent / "async_support" / f"{exchange}.py").is_file()):
         text = f"{exchange!r} is not an exchange of ccxt: use a name such as binance or kraken"
         raise InvalidConfiguration(text, code="unknown-word", field=field, value=exchange)
-    options = {"enableRateLimit": True, "timeout": _TIMEOUT, "aiohttp_trust_env": url is None}
-    found = getattr(library, exchange)(options)
-    if found.has["fetchOHLCV"] is not True:
-        text = f"{exchange!r} offers no candles: use another exchange"
-        raise InvalidConfiguration(text, code="no-candles", field=field, value=exchange)
-    if url is not None:
-        _redirect(found, url, name)
-    return found
-
-
-def _redirect(exchange: Any, url: str, name: str) -> None:
-    """Send all requests to `url`, and read spot markets only. Raises InvalidConfiguration if it is not a plain URL."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url or _EXAMPLE)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
-        text = "this is not an http or https URL without a user and a query, such as https://example.com/api/v3"
+        text = f"this is not an http or https URL without a user and a query, such as {_EXAMPLE}"
         raise InvalidConfiguration(text, code="invalid-url", field=f"feeds.{name}.url")
-    exchange.urls["api"] = _moved("public", exchange.urls["api"], url.rstrip("/"))
-    markets = exchange.options.get("fetchMarkets")
-    if isinstance(markets, dict) and "spot" in markets.get("types", ()):
-        markets["types"] = ["spot"]
+
+
+def _library_exchange(name: str, url: str | None) -> Any:
+    """The library's object for an exchange."""
+    options = {"enableRateLimit": True, "timeout": _TIMEOUT, "aiohttp_trust_env": url is None}
+    exchange = getattr(import_module("ccxt.async_support"), name)(options)
+    if url is not None:
+        exchange.urls["api"] = _moved("public", exchange.urls["api"], url.rstrip("/"))
+        markets = exchange.options.get("fetchMarkets")
+        if isinstance(markets, dict) and "spot" in markets.get("types", ()):
+            markets["types"] = ["spot"]
+    return exchange
 
 
 def _moved(key: str, api: Any, url: str) -> Any:

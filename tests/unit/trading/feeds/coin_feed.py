@@ -34,6 +34,7 @@ def served(candles: Sequence[Candle], now: Callable[[], datetime], **options: An
 async def feed(server: ExchangeServer, name: str = "binance") -> AsyncIterator[ExchangeFeed]:
     """A feed that is not limited, so that the tests are fast."""
     source = ExchangeFeed(name="coins", calendar=ALWAYS, exchange=name, url=server.url)
+    await source._open()
     assert source._exchange.enableRateLimit
     source._exchange.enableRateLimit = False
     source._exchange.timeout_on_exit = 0

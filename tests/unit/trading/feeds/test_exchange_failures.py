@@ -1,6 +1,7 @@
 """The failures of exchanges, and how pairs, exchanges and URLs are named."""
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -157,28 +158,47 @@ async def test_a_closed_feed_fetches_nothing(server: ExchangeServer) -> None:
     assert caught.value.code == "closed"
 
 
+async def test_a_feed_that_was_never_used_is_closed_too() -> None:
+    source = ExchangeFeed(name="coins", calendar=ALWAYS, exchange="binance")
+    await source.close()
+    with pytest.raises(FeedFailed) as caught:
+        await source.fetch(PAIR, M1)
+    assert caught.value.code == "closed"
+
+
 def test_the_extra_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ccxt.async_support", None)
+    monkeypatch.setattr(exchange, "find_spec", lambda _: None)
     with pytest.raises(InvalidConfiguration) as caught:
         ExchangeFeed(name="coins", calendar=ALWAYS, exchange="binance")
     assert (caught.value.code, caught.value.field) == ("missing-extra", "feeds.coins.exchange")
     assert "signalpost[ccxt]" in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "code"), [("binanec", "unknown-word"), ("bitmart2", "unknown-word")])
-def test_an_unknown_exchange_is_refused(name: str, code: str) -> None:
+def test_the_library_is_not_imported_before_it_is_needed() -> None:
+    """Its import takes seconds, in which nothing else would run."""
+    program = (
+        "import sys; from signalpost.trading.calendar import ALWAYS; "
+        "from signalpost.trading.feeds.exchange import ExchangeFeed; "
+        "ExchangeFeed(name='coins', calendar=ALWAYS, exchange='kraken'); "
+        "sys.exit('ccxt' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["binanec", "base", "abstract", "__init__", "../base/exchange", ""])
+def test_an_unknown_exchange_is_refused(name: str) -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         ExchangeFeed(name="coins", calendar=ALWAYS, exchange=name)
-    assert (caught.value.code, caught.value.field, caught.value.errors[0].value) == (code, "feeds.coins.exchange", name)
+    facts = caught.value.code, caught.value.field, caught.value.errors[0].value
+    assert facts == ("unknown-word", "feeds.coins.exchange", name)
 
 
-def test_an_exchange_without_candles_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    import ccxt.async_support as library
-
-    without = next(name for name in library.exchanges if getattr(library, name)().has["fetchOHLCV"] is not True)
-    with pytest.raises(InvalidConfiguration) as caught:
-        ExchangeFeed(name="coins", calendar=ALWAYS, exchange=without)
-    assert (caught.value.code, caught.value.errors[0].value) == ("no-candles", without)
+async def test_an_exchange_without_candles_is_refused(server: ExchangeServer) -> None:
+    async with feed(server) as source:
+        source._exchange.has["fetchOHLCV"] = False
+        with pytest.raises(FeedFailed) as caught:
+            await source.fetch(PAIR, M1)
+    assert (caught.value.code, caught.value.errors[0].value) == ("no-candles", "binance")
 
 
 @pytest.mark.parametrize(
@@ -192,21 +212,24 @@ def test_a_url_that_is_not_plain_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["binance", "kraken", "coinbase", "bybit", "okx", "bitstamp", "bitfinex"])
-def test_with_a_url_every_request_goes_there(name: str) -> None:
+async def test_with_a_url_every_request_goes_there(name: str) -> None:
     def all_urls(api: Any) -> Iterator[str]:
         for each in api.values() if isinstance(api, dict) else [api]:
             yield from [each] if isinstance(each, str) else all_urls(each)
 
     source = ExchangeFeed(name="coins", calendar=ALWAYS, exchange=name, url="http://127.0.0.1:9/own/")
+    await source._open()
     urls = list(all_urls(source._exchange.urls["api"]))
     assert "http://127.0.0.1:9/own" in urls
     assert all(each.startswith("http://127.0.0.1:9") for each in urls)
     if name == "binance":
         assert "http://127.0.0.1:9/fapi/v1" in urls
         assert source._exchange.options["fetchMarkets"]["types"] == ["spot"]
+    await source.close()
 
 
 async def test_without_a_url_the_exchange_is_asked_itself() -> None:
     source = ExchangeFeed(name="coins", calendar=ALWAYS, exchange="binance")
+    await source._open()
     assert source._exchange.urls["api"]["public"] == "https://api.binance.com/api/v3"
     await source.close()

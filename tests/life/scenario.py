@@ -8,7 +8,7 @@ import time
 import tomllib
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -19,12 +19,14 @@ from unittest.mock import patch
 import msgspec
 
 from signalpost import AsyncNotificationService, Config, clock
+from signalpost.delivery.outbox.book import BookEntry
 from signalpost.sandbox.rules.exchange import Moment
 from signalpost.sandbox.rules.limits import REAL
 from signalpost.sandbox.rules.log import MODERATOR
 from signalpost.sandbox.server import Sandbox
 from tests.acceptance.conftest import Environment, environment_of, running_sandbox
 from tests.acceptance.serving import PATIENCE, in_process
+from tests.life.feeds import Candles, Feed, Row
 
 CHANGES = ("update", "fill", "close", "cancel", "correct", "reopen")
 DESTINATIONS = (
@@ -62,11 +64,12 @@ class Step(msgspec.Struct, forbid_unknown_fields=True):
     fault: Table | None = None
     wait: float | None = None
     later: str | None = None
+    candles: list[str] | None = None
     expect: Expected = Expected()
 
     def __post_init__(self) -> None:
-        if sum(each is not None for each in (self.command, self.fault, self.wait, self.later)) != 1:
-            raise ValueError("a step has one of command, fault, wait and later")
+        if sum(each is not None for each in (self.command, self.fault, self.wait, self.later, self.candles)) != 1:
+            raise ValueError("a step has one of command, fault, wait, later and candles")
         if self.later is not None and _TIME.fullmatch(self.later) is None:
             raise ValueError(f"later = {self.later!r} is not a time such as 10s, 5m, 2h or 1d")
 
@@ -78,7 +81,13 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True):
     step: list[Step]
     thread: str | None = None
     settings: str | None = None
+    start: datetime | None = None
+    feed: Feed | None = None
     expect: Expected = Expected()
+
+    def __post_init__(self) -> None:
+        if self.feed is None and any(step.candles is not None for step in self.step):
+            raise ValueError("a scenario with candles has a [feed]")
 
 
 class Message(NamedTuple):
@@ -100,8 +109,8 @@ class Message(NamedTuple):
 class Shifted:
     """The real time, and how much of it was skipped."""
 
-    def __init__(self) -> None:
-        self.skipped = timedelta(0)
+    def __init__(self, start: datetime | None = None) -> None:
+        self.skipped = timedelta(0) if start is None else start - datetime.now(UTC)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.skipped
@@ -117,17 +126,19 @@ def load(path: Path) -> Scenario:
 
 def play(scenario: Scenario) -> list[str]:
     """Play it, and return what differed: up to the first step after which something did."""
-    shifted = Shifted()
+    shifted = Shifted(scenario.start)
     before = clock.install(shifted)
     try:
-        with running_sandbox(REAL, shifted.moment) as sandbox, TemporaryDirectory(prefix="signalpost-life-") as folder:
-            return _Play(sandbox, Path(folder), scenario, shifted).all_of(scenario)
+        with ExitStack() as undo:
+            sandbox = undo.enter_context(running_sandbox(REAL, shifted.moment))
+            folder = Path(undo.enter_context(TemporaryDirectory(prefix="signalpost-life-")))
+            return _Play(sandbox, folder, scenario, shifted, undo).all_of(scenario)
     finally:
         clock.install(before)
 
 
 class _Play:
-    def __init__(self, sandbox: Sandbox, folder: Path, scenario: Scenario, shifted: Shifted) -> None:
+    def __init__(self, sandbox: Sandbox, folder: Path, scenario: Scenario, shifted: Shifted, undo: ExitStack) -> None:
         self._sandbox = sandbox
         self._shifted = shifted
         self._environment: Environment = environment_of(sandbox.url, folder / "home")
@@ -137,9 +148,14 @@ class _Play:
         if (thread := scenario.thread) is not None:
             self._environment["DISCORD_WEBHOOK_SIGNALS_FREE"] += f"?thread_id={thread}"
             self._control("_moderate", {"action": "set-thread", "thread_id": thread})
-        if scenario.settings is not None:
+        self._feed, text = scenario.feed, scenario.settings or ""
+        if self._feed is not None:
+            self._shown = Candles(self._feed, folder, shifted.now, undo)
+            self._environment |= self._shown.environment
+            text += self._shown.settings
+        if text:
             settings = folder / "signalpost.toml"
-            settings.write_text(scenario.settings, encoding="utf-8")
+            settings.write_text(text, encoding="utf-8")
             self._environment["SIGNALPOST_CONFIG"] = str(settings)
         self._seen = 0
         self._exit, self._outcome = 0, ""
@@ -166,6 +182,14 @@ class _Play:
             self._shifted.skipped += timedelta(seconds=int(found[1]) * _SECONDS_BY_UNIT[found[2]])
             with _environment(self._environment):
                 asyncio.run(_serve())
+        elif step.candles is not None and self._feed is not None:
+            rows = list(map(Row.of, step.candles))
+            self._shown.add(rows)
+            opened = max(row.candle.time for row in rows)
+            at = self._feed.closes_at(opened) + self._shown.first_look
+            self._shifted.skipped += max(timedelta(0), at - self._shifted.now())
+            with _environment(self._environment):
+                asyncio.run(_take(opened))
 
     def _run(self, command: str) -> None:
         words = shlex.split(command)
@@ -249,6 +273,29 @@ async def _serve(seconds: float | None = None) -> None:
         await service.stop(timeout=0)
 
 
+async def _take(opened: datetime) -> None:
+    """Run a service until strategies and live trades have the candle that opened then, and what is due is sent."""
+    service = AsyncNotificationService(Config.from_environment())
+    await service.start()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not _has_taken(opened, service, await service.signals(only_live=True)):
+                await asyncio.sleep(0.02)
+        await service.drain(timeout=SOON)
+    finally:
+        await service.stop(timeout=0)
+
+
+def _has_taken(opened: datetime, service: AsyncNotificationService, live: Sequence[BookEntry]) -> bool:
+    market = service._runtime.started.market
+    assert market is not None
+    watermarks = [each.last and each.last.watermark for each in market.streams.values()]
+    trades = [each.trade for each in live if each.trade.signal.known_at <= opened and each.trade.opened_at < opened]
+    return all(each is not None and each >= opened for each in watermarks) and all(
+        each.followed is not None and each.followed.since > opened for each in trades if market.is_followed(each.signal)
+    )
+
+
 @contextmanager
 def _environment(environment: Environment) -> Iterator[None]:
     with patch.dict("os.environ", environment, clear=True):
@@ -256,6 +303,8 @@ def _environment(environment: Environment) -> Iterator[None]:
 
 
 def _name(step: Step) -> str:
+    if step.candles is not None:
+        return f"candles up to {step.candles[-1]}"
     return step.command or (f"fault {step.fault}" if step.fault else f"{step.wait or step.later} passed")
 
 

@@ -1,8 +1,8 @@
 """Each scenario of this folder, and the player itself.
 
-They are those that a person can play: what is given here by `--target-hit`, `--reason stop` and prices, a feed finds in
-candles. Not here, because they need a feed: a trade followed over a weekend's gap, an opposite signal that reverses by
-itself, a candle that is revised after the signal, and candles that complete with another close, or late, or not at all.
+In most of them, a person reports what happens, by `--target-hit`, `--reason stop` and prices. Those with a feed are
+followed by its candles. Not here, because they need a strategy: a candle that is revised after the signal, and candles
+that complete with another close, or late, or not at all.
 """
 
 import subprocess
@@ -77,6 +77,7 @@ def test_derived_numbers_must_fit_to_the_last_decimal() -> None:
         "step = []",
         'title = "x"\n[[step]]\nlater = "10 years"',
         'title = "x"\n[[step]]\nlater = "10s"\nwait = 1',
+        'title = "x"\n[[step]]\ncandles = ["2026-03-02T10:00:00Z 1 1 1 1"]',
         'title = "x"\n[[step]]\ncommand = "check"\nexpected = {}',
         'title = "x',
     ],

@@ -29,6 +29,7 @@ from signalpost.config.settings import (
     DELAY,
     FALL_BACK_AFTER,
     FEEDS,
+    FOLLOW_SETTINGS,
     ROLES,
     SETTINGS,
     SIGNAL_SETTINGS,
@@ -182,7 +183,7 @@ class CheckResult(NamedTuple):
         reading, config, folder = self.configuration
         return {
             "file": None if reading.file is None else redacted(str(reading.file)),
-            "settings": dict(_settings(reading, (*SETTINGS, *SIGNAL_SETTINGS))),
+            "settings": dict(_settings(reading, (*SETTINGS, *SIGNAL_SETTINGS, *FOLLOW_SETTINGS))),
             "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
             "destinations": [_destination(each, reading, config) for each in config.destinations],
             "feeds": [_feed(each, reading) for each in config.feeds],

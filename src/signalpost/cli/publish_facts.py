@@ -9,6 +9,7 @@ from typing import Any, cast
 import click
 
 from signalpost import clock
+from signalpost.domain.identity import BY_HAND
 from signalpost.domain.instant import iso
 from signalpost.domain.notification import Payload
 from signalpost.domain.seconds import duration
@@ -22,8 +23,6 @@ _KIND = "kind"
 _GOOD_FOR = "good_for"
 """The field for how long a signal's order is good."""
 _STDIN = "standard input"
-_STRATEGY = "Manual"
-"""The default strategy of a signal."""
 
 
 def made(payload: type[Payload], options: Mapping[str, Any], required: Collection[str]) -> Payload:
@@ -55,7 +54,7 @@ def _of_facts(payload: type[Payload], facts: dict[str, Any], source: str, good_f
     read = kind.read(facts, has_options=False)
     has_time = "timestamp" in read.fields
     if payload is Signal:
-        read = read.or_else("strategy_name", _STRATEGY).or_else("timestamp", _now())
+        read = read.or_else("strategy_name", BY_HAND).or_else("timestamp", _now())
     made = kind.made(read)
     if lasts is None or not isinstance(made, Signal):
         return made

@@ -12,12 +12,13 @@ import msgspec
 from signalpost.config.cards import find_copies, find_look, slower_tiers
 from signalpost.config.destinations import DestinationConfig, find_destinations, find_tiers, own_names
 from signalpost.config.fallbacks import fallback_faults
-from signalpost.config.feeds import FeedConfig, find_feeds
+from signalpost.config.feeds import Candles, FeedConfig, find_feeds, find_follow
 from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
 from signalpost.config.settings import (
     AT_MOST_ONCE,
     CARD_SETTINGS,
     DRY_RUN,
+    FOLLOW_SETTINGS,
     HOME,
     HTTP,
     LIMITS,
@@ -94,6 +95,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The strategies that the owner of the data folder runs."""
     redis_url: Secret | None = None
     """The server that caches their states; None for no cache."""
+    follow: Candles | None = None
+    """The candles that follow all live signals; None to follow only those of strategies, each by its own candles.
+
+    Raises InvalidConfiguration if `feeds` does not have its feed."""
     workers: int = WORKERS.default
     """Senders per destination: with n, n - 1 send everything in order and one URGENT and HIGH; a single one sends all
     in order."""
@@ -132,6 +137,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 field="at_most_once",
                 value=", ".join(sorted(unknown)),
                 limit=", ".join(KINDS),
+            )
+        if self.follow is not None and self.follow.feed not in (known := [each.name for each in self.feeds]):
+            text = f"the feed {self.follow.feed}, which follows signals, is not in feeds"
+            raise InvalidConfiguration(
+                text, code="unknown-word", field="follow", value=self.follow.feed, limit=", ".join(known)
             )
         has_fallbacks = any(each.fallbacks for each in self.destinations)
         if has_fallbacks and (faults := tuple(fallback_faults(self.destinations, self.routing()))):
@@ -226,7 +236,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         for fault in fallback_faults(destinations.configs, routing):
             place = sources.file.place(*(fault.field or "").split("."))
             sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
-    values |= {each.name: sources.value(each) for each in SIGNAL_SETTINGS}
+    values |= {each.name: sources.value(each) for each in (*SIGNAL_SETTINGS, *FOLLOW_SETTINGS)}
     copies = find_copies(sources)
     feeds = find_feeds(sources)
     look, cards = find_look(sources, [*ranks_of(tiers)], copies)
@@ -246,6 +256,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             "feeds": feeds,
             "strategies": find_strategies(sources, ranks_of(tiers), [*sources.file.feeds]),
             "redis_url": _redis_url(sources),
+            "follow": find_follow(sources),
             **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
             "look": look,
             "host_rate": HOST_RATE if values[LIMITS.key] else None,
@@ -254,7 +265,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         },
         {
             each.name: each.parser.show({**values, **cards}[each.name])
-            for each in (*SETTINGS, *SIGNAL_SETTINGS, *CARD_SETTINGS)
+            for each in (*SETTINGS, *SIGNAL_SETTINGS, *FOLLOW_SETTINGS, *CARD_SETTINGS)
         },
         sources.origin_by_key,
         None if sources.file is NO_FILE else sources.file.path,

@@ -11,6 +11,9 @@ from signalpost.config.settings import (
     FALL_BACK_AFTER,
     FALLBACKS,
     FILE_SUFFIX,
+    FOLLOW,
+    FOLLOW_FEED,
+    FOLLOW_TIMEFRAME,
     IF_ENDED,
     MESSAGE_SETTINGS,
     OANDA_VARIABLE,
@@ -179,4 +182,11 @@ _FEEDS = f"""\
 #tiers = ["free", "premium"]
 #follow = true
 #kind = "{USUAL_STRATEGY}"
+
+# The feed whose candles follow live signals to their end, whoever published them. Without it, only the signals of
+# strategies are followed, each by the candles of its strategy. Shorter candles leave fewer doubts. A folder needs files
+# of this timeframe.
+#[{FOLLOW}]
+#{FOLLOW_FEED.key} = "practice"
+#{FOLLOW_TIMEFRAME.key} = "{FOLLOW_TIMEFRAME.default}"
 """

@@ -8,10 +8,21 @@ from signalpost.config import parsers
 from signalpost.config.classes import is_path, made
 from signalpost.config.destinations import NAME
 from signalpost.config.files import is_open_to_others, read_secret
-from signalpost.config.parsers import advice, shown, shown_path
-from signalpost.config.settings import CALENDAR, FEED_KEYS, FEEDS, FILE_SUFFIX, OANDA_VARIABLE, SESSIONS
+from signalpost.config.parsers import advice, shown, shown_name, shown_path
+from signalpost.config.settings import (
+    CALENDAR,
+    FEED_KEYS,
+    FEEDS,
+    FILE_SUFFIX,
+    FOLLOW,
+    FOLLOW_FEED,
+    FOLLOW_TIMEFRAME,
+    OANDA_VARIABLE,
+    SESSIONS,
+)
 from signalpost.config.sources import FILE, Sources, Table, add_unknown, text_of
 from signalpost.domain.sessions import OpeningHours
+from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import Fault, InvalidConfiguration, InvalidValue
 from signalpost.secret import Secret
 from signalpost.trading.calendar import CALENDARS, FX, Calendar, calendar_of
@@ -34,6 +45,13 @@ class FeedConfig(NamedTuple):
     calendar: Calendar = FX
     arguments: Mapping[str, object] = {}
     """The other arguments of its class."""
+
+
+class Candles(NamedTuple):
+    """The candles of one length of a feed, which has this name."""
+
+    feed: str
+    timeframe: Timeframe
 
 
 def make_feeds(feeds: Iterable[FeedConfig]) -> dict[str, Feed]:
@@ -66,6 +84,23 @@ def find_feeds(sources: Sources) -> tuple[FeedConfig, ...]:
     """The feeds of the settings file."""
     feeds = (_feed(sources, name, table) for name, table in sources.file.feeds.items())
     return tuple(feed for feed in feeds if feed is not None)
+
+
+def find_follow(sources: Sources) -> Candles | None:
+    """The candles that follow signals; None if no feed is set, or it is not configured."""
+    feed, timeframe = sources.value(FOLLOW_FEED), sources.value(FOLLOW_TIMEFRAME)
+    known, place = tuple(sources.file.feeds), sources.file.place(FOLLOW, FOLLOW_FEED.key)
+    if feed is None:
+        if sources.origin_by_key[FOLLOW_TIMEFRAME.name] == FILE:
+            problem = "without a feed, timeframe has no effect: set feed, too, or remove it"
+            sources.findings.add(f"{place}: {problem}", "missing", place.field)
+        return None
+    if feed not in known:
+        problem = advice(feed, known) if known else f"add a [feeds.{shown_name(feed)}]"
+        text = f"{place}: {shown(feed)} is not a configured feed: {problem}"
+        sources.findings.add(text, "unknown-word", place.field, ", ".join(known))
+        return None
+    return Candles(feed, timeframe)
 
 
 def _feed(sources: Sources, name: str, table: Table) -> FeedConfig | None:

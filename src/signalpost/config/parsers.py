@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from signalpost.domain.notification import KINDS
+from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.words import Word
 from signalpost.errors import Fault, InvalidConfiguration, InvalidValue
 from signalpost.sinks.discord.cards.look import Look, Roles
@@ -183,6 +184,12 @@ def _shown_to_readers(field: str, wanted: str, text: str) -> str:
     return text
 
 
+def _timeframe(text: str) -> Timeframe:
+    if fault := _fault_of(Timeframe, value=text):
+        raise _invalid(text, TIMEFRAME.wanted, fault.code, fault.limit)
+    return Timeframe(text)
+
+
 def role(text: str) -> str:
     """The id of a role. Raises InvalidConfiguration."""
     if fault := _fault_of(Roles, usual=text):
@@ -244,6 +251,8 @@ ADDRESS: Parser[HttpAddress | None] = Parser(
 )
 COLOUR = Parser(_colour, lambda colour: f"#{colour:06X}", "a colour such as #1F73F9")
 ROLE_ID = "a role's id, a number of 17 to 20 digits in quotes, or false for no ping"
+NAME_OF_FEED: Parser[str | None] = Parser(str, lambda name: name or "", "the name of a feed")
+TIMEFRAME: Parser[Timeframe] = Parser(_timeframe, str, "a candle length such as M1, H4 or D")
 FOLDER = Parser(_folder, str, "the path of a folder")
 
 

@@ -12,6 +12,7 @@ from signalpost.config import parsers
 from signalpost.config.parsers import HttpAddress, Parser, Value
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.tier import AT_ONCE, IfEnded
+from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.validity import OPEN_FOR as OPEN_FOR_USUALLY
 from signalpost.domain.validity import SIGNAL_WITHOUT_TIMEFRAME
 from signalpost.sinks.discord.cards.look import (
@@ -148,6 +149,11 @@ VALID_FOR = Setting(
 )
 SIGNAL_SETTINGS: tuple[Setting[Any], ...] = (OPEN_FOR, VALID_FOR)
 
+FOLLOW = "follow"
+FOLLOW_FEED: Setting[str | None] = Setting("feed", "", None, parsers.NAME_OF_FEED, table=FOLLOW)
+FOLLOW_TIMEFRAME = Setting("timeframe", "", Timeframe("M1"), parsers.TIMEFRAME, table=FOLLOW)
+FOLLOW_SETTINGS: tuple[Setting[Any], ...] = (FOLLOW_FEED, FOLLOW_TIMEFRAME)
+
 CARDS = "cards"
 COLOURS, COMPANIONS, ROLES = f"{CARDS}.colours", f"{CARDS}.companions", f"{CARDS}.roles"
 _LOOK = Look()
@@ -217,9 +223,10 @@ COMPANION_SETTINGS = tuple(
 )
 CARD_SETTINGS: tuple[Setting[Any], ...] = (*MESSAGE_SETTINGS, *COLOUR_SETTINGS, *COMPANION_SETTINGS)
 """The settings of messages: the fields of `Look`, except roles, which belong to tiers."""
-ALL_SETTINGS = (*SETTINGS, *SIGNAL_SETTINGS, *CARD_SETTINGS)
+ALL_SETTINGS = (*SETTINGS, *SIGNAL_SETTINGS, *FOLLOW_SETTINGS, *CARD_SETTINGS)
 TABLE_KEYS = {
     SIGNALS: tuple(setting.key for setting in SIGNAL_SETTINGS),
+    FOLLOW: tuple(setting.key for setting in FOLLOW_SETTINGS),
     CARDS: (*(setting.key for setting in MESSAGE_SETTINGS), "colours", "companions", "roles"),
     COLOURS: tuple(setting.key for setting in COLOUR_SETTINGS),
     COMPANIONS: tuple(setting.key for setting in COMPANION_SETTINGS),

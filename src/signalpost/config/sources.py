@@ -20,6 +20,7 @@ from signalpost.config.settings import (
     DESTINATION_KEYS,
     DESTINATIONS,
     FEEDS,
+    FOLLOW,
     ROLE_KEYS,
     ROLES,
     SETTINGS,
@@ -40,7 +41,7 @@ FLAG, ENVIRONMENT, DOT_ENV, FILE, DEFAULT = "flag", "environment", ".env", "file
 
 _PROXIES = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 _NEWLINE = re.compile(r"\r\n|\n|\r")
-_TOP_KEYS = (*(setting.key for setting in SETTINGS), SIGNALS, CARDS, DESTINATIONS, TIERS, FEEDS, STRATEGY)
+_TOP_KEYS = (*(setting.key for setting in SETTINGS), SIGNALS, CARDS, DESTINATIONS, TIERS, FEEDS, FOLLOW, STRATEGY)
 _WORDS_BY_KIND = {bool: "true or false", int: "a number", float: "a decimal number", str: "text", list: "a list"}
 _LARGEST = 10**9
 _LONGEST_FILE = 1 << 20

@@ -17,6 +17,7 @@ from signalpost.trading.strategies.port import LiveStrategy
 from signalpost.trading.strategies_file import NOT_NEEDED, config_of, repeated_keys
 
 _NOT_OF_CLASS = frozenset(("feed", "tiers", "follow", "kind", *NOT_NEEDED))
+_CONFIG_PARTS = ("pair", "timeframe", "strategy_name", "stream")
 _PARTS = ("on_candle", "snapshot", "restore", "config", "fingerprint", "warm_up")
 
 
@@ -115,7 +116,9 @@ def _made(kind: object, settings: Mapping[str, Any]) -> LiveStrategy:
         strategy = made(STRATEGIES[kind], {"config": config}, "kind")
     else:
         strategy = made(kind, settings, "kind")
-    if lacking := ", ".join(part for part in _PARTS if not hasattr(strategy, part)):
+    missing = [part for part in _PARTS if not hasattr(strategy, part)]
+    missing += [f"config.{part}" for part in _CONFIG_PARTS if not hasattr(getattr(strategy, "config", None), part)]
+    if lacking := ", ".join(missing):
         text = f"{kind} has no {lacking}: add what signalpost.trading.strategies.port.LiveStrategy describes"
         raise InvalidConfiguration(text, code="not-usable", field="kind", value=kind, limit=lacking)
     return strategy  # type: ignore[no-any-return]  # it has all parts

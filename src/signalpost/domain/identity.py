@@ -12,6 +12,8 @@ from signalpost.domain.text import LONGEST_ID
 if TYPE_CHECKING:
     from signalpost.domain.signal import Signal
 
+BY_HAND = "Manual"
+"""The `strategy_name` of a signal that a person published, without a strategy."""
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")
 _LONGEST_SLUG = 60
 

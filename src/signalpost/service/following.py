@@ -1,6 +1,6 @@
 """Follows the live signals of the book by the candles of feeds, for the owner of a store.
 
-See docs/why/0033-following-by-candles.md.
+See docs/why/0036-live-signals-are-followed.md.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from signalpost import clock
+from signalpost.config.feeds import Candles
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import FindTrades
@@ -57,13 +58,6 @@ class StreamKey(NamedTuple):
     strategy_name: str | None
     pair: Instrument
     timeframe: Timeframe | None
-
-
-class Candles(NamedTuple):
-    """A feed by its name, and the length of its candles."""
-
-    feed: str
-    timeframe: Timeframe
 
 
 class FollowPlan:

@@ -4,32 +4,35 @@ See docs/why/0035-the-strategy-lives.md.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
 from signalpost import clock
 from signalpost.config import Config
-from signalpost.config.feeds import make_feeds
+from signalpost.config.feeds import Candles, make_feeds
+from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.domain.events import Listener
-from signalpost.domain.ledger import Ledger
 from signalpost.domain.reason import Reason
+from signalpost.domain.signal import Signal
+from signalpost.service.following import Follower, FollowPlan, StreamKey
 from signalpost.service.health_report import StreamReport
+from signalpost.telemetry.bus import Bus
 from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.incidents import Incidents, named
 from signalpost.trading.processor import IncrementalSignalProcessor, StateFrom
 from signalpost.trading.round_cache import RoundCache
 from signalpost.trading.runner import StreamRunner
+from signalpost.trading.strategies.port import LiveStrategy
 
 
 class Market:
-    """Runs all strategies of a configuration from the moment it is made until `end`. Belongs to the running loop.
+    """Runs all strategies of a configuration, and follows live signals, from the moment it is made until `end`.
 
-    Raises InvalidConfiguration if a feed or the cache cannot be made.
+    Belongs to the running loop. Raises InvalidConfiguration if a feed or the cache cannot be made.
     """
 
-    def __init__(self, config: Config, ledger: Ledger, emit: Listener) -> None:
-        used = {each.feed for each in config.strategies}
+    def __init__(self, config: Config, intake: Intake, bus: Bus) -> None:
+        used = {each.feed for each in (*config.strategies, config.follow) if each is not None}
         feeds = make_feeds(each for each in config.feeds if each.name in used)
         self.feeds = {name: BoundedFeed(feed) for name, feed in feeds.items()}
         self.incidents = Incidents()
@@ -39,9 +42,20 @@ class Market:
         self.streams: dict[str, StreamRunner] = {}
         for each, strategy in strategies:
             feed = self.feeds[each.feed]
-            processor = IncrementalSignalProcessor(strategy, feed, ledger, self._cache, tiers=each.tiers)
-            self.streams[each.key] = StreamRunner(each.key, processor, self.incidents, emit, at_work=at_work)
-        self._tasks = [KeptTask(f"strategy {key}", each.run, emit) for key, each in self.streams.items()]
+            processor = IncrementalSignalProcessor(strategy, feed, intake, self._cache, tiers=each.tiers)
+            self.streams[each.key] = StreamRunner(each.key, processor, self.incidents, bus.emit, at_work=at_work)
+        self._bus = bus
+        self._plan = _plan_of(config, [strategy for _, strategy in strategies])
+        self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit)
+        bus.subscribe(self._follower.listen)
+        work = {f"strategy {key}": each.run for key, each in self.streams.items()}
+        if self.feeds:
+            work["follower"] = self._follower.run
+        self._tasks = [KeptTask(name, run, bus.emit) for name, run in work.items()]
+
+    def is_followed(self, signal: Signal) -> bool:
+        """True if the candles of a feed decide how a signal goes on."""
+        return self._plan.source_of(signal) is not None
 
     def reasons(self) -> Iterator[Reason]:
         """Why strategies do not get their candles, or not as usual. For any thread."""
@@ -63,6 +77,7 @@ class Market:
     async def end(self) -> None:
         """Stop the strategies, and close cache and feeds; a second call does nothing."""
         tasks, self._tasks = self._tasks, []
+        self._bus.unsubscribe(self._follower.listen)
         if tasks:
             await asyncio.gather(*(task.end() for task in tasks))
             if self._cache is not None:
@@ -76,6 +91,15 @@ def _cache_of(config: Config, streams: list[str]) -> RoundCache | None:
     from signalpost.trading.redis_cache import RedisCache  # an extra
 
     return RoundCache(RedisCache(config.redis_url, str(config.home)), streams)
+
+
+def _plan_of(config: Config, strategies: Sequence[LiveStrategy]) -> FollowPlan:
+    """Which candles follow which signals: the finest for all, or else each strategy's own for its signals."""
+    candles = {}
+    for each, strategy in zip(config.strategies, strategies, strict=True):
+        key = StreamKey(strategy.config.strategy_name, each.pair, each.timeframe)
+        candles[key] = (config.follow or Candles(each.feed, each.timeframe)) if each.follow else None
+    return FollowPlan(config.follow, candles)
 
 
 def _report_of(stream: StreamRunner) -> StreamReport:

@@ -1,12 +1,15 @@
 """Expires limit and stop orders that were not filled in time."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 
 from signalpost import clock
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.change import ExpireOrder
+from signalpost.domain.signal import Signal
 from signalpost.domain.trade import TradeState
 from signalpost.errors import CommandFailed, StoreFailed
 
@@ -14,13 +17,19 @@ _EVERY = 5.0
 _LEAST_REST = 100.0
 """How many times longer it rests than it works."""
 _MOST = 100_000
+_CANDLES_WITHIN = timedelta(days=1)
 
 
 class OrderExpiry:
-    """Expires orders on their cards and with a companion, for the owner of a store."""
+    """Expires orders on their cards and with a companion, for the owner of a store.
 
-    def __init__(self, intake: Intake) -> None:
+    Candles decide for a signal that `is_followed`: one that is still to come may show that the order was filled before
+    it was overdue. If none does within a day, it expires.
+    """
+
+    def __init__(self, intake: Intake, is_followed: Callable[[Signal], bool]) -> None:
         self._intake = intake
+        self._is_followed = is_followed
 
     async def run(self) -> None:
         """Expire overdue orders every few seconds."""
@@ -36,8 +45,8 @@ class OrderExpiry:
         now = clock.now()
         pending = FindTrades(states=frozenset({TradeState.PENDING}), only_live=True, limit=_MOST)
         for entry in await self._intake.find(pending):
-            until = entry.trade.signal.good_until
-            if until is not None and until <= now:
+            signal = entry.trade.signal
+            until = signal.good_until
+            if until is not None and until + (_CANDLES_WITHIN if self._is_followed(signal) else timedelta(0)) <= now:
                 change = ExpireOrder(at=until, from_feed=True)
-                name, version = entry.trade.signal.signal_id, entry.trade.version
-                await self._intake.amend(name, change, exact=True, if_version=version)
+                await self._intake.amend(signal.signal_id, change, exact=True, if_version=entry.trade.version)

@@ -357,10 +357,11 @@ class Run:
             undo.push_async_callback(wake_socket.close)
             retention = Retention(self.outbox, config.retention, self.engine.intake.amendments.end_unheard_of)
             undo.push_async_callback(retention.end)
-            for name, chore in {"pruning": retention.run, "order expiry": OrderExpiry(self.engine.intake).run}.items():
-                undo.push_async_callback(KeptTask(name, chore, self._bus.emit).end)
-            self.market = Market(config, self.engine.intake, self._bus.emit)
+            self.market = Market(config, self.engine.intake, self._bus)
             undo.push_async_callback(self.market.end)
+            expiry = OrderExpiry(self.engine.intake, self.market.is_followed)
+            for name, chore in {"pruning": retention.run, "order expiry": expiry.run}.items():
+                undo.push_async_callback(KeptTask(name, chore, self._bus.emit).end)
             self._owned = undo.pop_all()
 
     def _may_send(self) -> bool:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 
 from signalpost.domain.candle import Candle
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, ExpireOrder, Fill, Flag, Update
+from signalpost.domain.identity import BY_HAND
 from signalpost.domain.instant import iso
 from signalpost.domain.order import OrderKind
 from signalpost.domain.side import SignalType
@@ -97,11 +98,14 @@ def follow(trade: Trade, state: FollowState, candle: QuoteCandle, reversal: Fill
 
 
 def reverses(signal: Signal, trade: Trade) -> bool:
-    """True if `signal` ends `trade`: it is opposite and of the same strategy, pair and timeframe."""
+    """True if `signal` ends `trade`: it is opposite and of the same strategy, pair and timeframe.
+
+    Signals by hand have no strategy: whoever published them closes them.
+    """
     old = trade.signal
     return (
         trade.state.is_live
-        and signal.strategy_name is not None
+        and signal.strategy_name not in {None, BY_HAND}
         and signal.strategy_name == old.strategy_name
         and signal.pair == old.pair
         and signal.timeframe == old.timeframe

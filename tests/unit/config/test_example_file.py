@@ -14,6 +14,7 @@ from signalpost.config.settings import (
     CARDS,
     DESTINATION_KEYS,
     DESTINATIONS,
+    FOLLOW,
     SETTINGS,
     SIGNALS,
     TABLE_KEYS,
@@ -53,11 +54,14 @@ def test_its_examples_of_settings_without_a_default_can_be_used(tmp_path: Path) 
     said = tomllib.loads(UNCOMMENTED)
     assert {key for table in said[DESTINATIONS].values() for key in table} == {*DESTINATION_KEYS}
     assert {key for table in said[TIERS].values() for key in table} == {*TIER_KEYS}
-    assert said[CARDS].keys() == {*TABLE_KEYS[CARDS]}
+    assert {table: {*said[table]} for table in (CARDS, FOLLOW)} == {
+        table: {*TABLE_KEYS[table]} for table in (CARDS, FOLLOW)
+    }
     (tmp_path / "candles").mkdir()
     (tmp_path / "oanda.token").write_text("0123456789abcdef")
     dry = Config.from_environment({"SIGNALPOST_CONFIG": str(file), "SIGNALPOST_DRY_RUN": "1"})
     assert [each.name for each in dry.destinations] == ["signals-free", "signals-premium", "signals-gold"]
+    assert dry.follow == ("practice", "M1")
     assert {**dry.tiers} == {"gold": (15, ("signals-gold",))}
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from signalpost import InvalidConfiguration
 from signalpost.config import Config, FeedConfig, make_feeds
+from signalpost.config.feeds import Candles
+from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import Fault, InvalidValue
 from signalpost.secret import Secret
 from signalpost.trading.calendar import ALWAYS, FX, calendar_of
@@ -251,3 +253,39 @@ def test_a_class_that_cannot_be_used_is_refused(
     assert caught.value.__context__ is None
     sys.modules.pop("raises_on_import", None)
     gc.collect()
+
+
+FOLDER = '[feeds.practice]\nkind = "replay"\n'
+
+
+def test_a_feed_that_follows_signals_is_read_with_its_timeframe() -> None:
+    assert read(FOLDER).follow is None
+    assert read(f'{FOLDER}[follow]\nfeed = "practice"').follow == Candles("practice", Timeframe("M1"))
+    config = read(f'{FOLDER}[follow]\nfeed = "practice"\ntimeframe = "4h"')
+    assert config.follow == Candles("practice", Timeframe("H4"))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "field", "limit"),
+    [
+        ('[follow]\nfeed = "practice"', "unknown-word", "follow.feed", ""),
+        (f'{FOLDER}[follow]\nfeed = "practise"', "unknown-word", "follow.feed", "practice"),
+        (f"{FOLDER}[follow]\nfeed = 1", "wrong-kind", "follow.feed", None),
+        (f'{FOLDER}[follow]\nfeed = "practice"\ntimeframe = "M"', "no-fixed-length", "follow.timeframe", "52 weeks"),
+        (f'{FOLDER}[follow]\ntimeframe = "M1"', "missing", "follow.feed", None),
+        (f'{FOLDER}[follow]\nfeeds = "practice"', "unknown-field", "feeds", "feed, timeframe"),
+    ],
+)
+def test_faults_of_a_feed_that_follows_signals(text: str, code: str, field: str, limit: str | None) -> None:
+    (fault,) = faults(text)
+    assert (fault.code, fault.field) == (code, field)
+    assert fault.limit == limit or limit is None
+
+
+def test_a_program_names_a_feed_that_it_configures(tmp_path: Path) -> None:
+    follow = Candles("mine", Timeframe("M1"))
+    with pytest.raises(InvalidConfiguration) as caught:
+        Config(home=tmp_path, feeds=(FeedConfig("practice", "replay"),), follow=follow)
+    (fault,) = caught.value.errors
+    assert (fault.code, fault.field, fault.value, fault.limit) == ("unknown-word", "follow", "mine", "practice")
+    assert Config(home=tmp_path, feeds=(FeedConfig("mine", "replay"),), follow=follow).follow is follow

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,15 @@ class Half:
         self.pair = pair
 
     def on_candle(self, candle: Candle) -> None: ...
+
+
+class Nameless(Mine):
+    """Its configuration lacks the name of its signals."""
+
+    config: Any = SimpleNamespace(pair="EUR_USD", timeframe="H1", stream="x")
+
+    def __init__(self) -> None:
+        """Make none."""
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +124,7 @@ def test_a_class_of_ones_own_gets_the_other_settings() -> None:
             "strategy.1.kind",
         ),
         (f'[[strategy]]\nkind = "{OWN}:Mine"\npair = "x"\nfeed = "files"', "missing", "strategy.1.kind"),
+        (f'[[strategy]]\nkind = "{OWN}:Nameless"\nfeed = "files"', "not-usable", "strategy.1.kind"),
         (ONE + ONE, "conflict", "strategy.key"),
     ],
 )

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from signalpost import Signal, clock
+from signalpost.config.feeds import Candles
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.candle import Candle
 from signalpost.domain.events import Event
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.trade import Trade
-from signalpost.service.following import Candles, Follower, FollowPlan
+from signalpost.service.following import Follower, FollowPlan
 from signalpost.testing.virtual_loop import run_virtual
 from signalpost.trading.calendar import ALWAYS, Calendar
 from signalpost.trading.feeds.port import Feed

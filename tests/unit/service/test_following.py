@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from signalpost import clock
+from signalpost.config.feeds import Candles
 from signalpost.domain.change import CloseReason, Flag, Update
 from signalpost.domain.events import ChangeRefused, IncidentBegan, IncidentEnded, StoreMoved
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.trade import TradeState
 from signalpost.errors import FeedFailed
-from signalpost.service.following import Candles, FollowPlan, Source, StreamKey
+from signalpost.service.following import FollowPlan, Source, StreamKey
 from tests.unit.service.follow_harness import (
     BY_HAND,
     EURO,

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost import Signal, clock
+from signalpost.config.feeds import Candles
 from signalpost.delivery.outbox.book import Follow
 from signalpost.delivery.outbox.commands import Answer, Command
 from signalpost.domain.candle import Candle
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.trade import Trade, TradeState, result_of
 from signalpost.service import following as service_following
-from signalpost.service.following import Candles, FollowPlan, StreamKey
+from signalpost.service.following import FollowPlan, StreamKey
 from signalpost.testing.virtual_loop import run_virtual
 from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles
 from signalpost.trading.lives import lived

@@ -12,17 +12,19 @@ import pytest
 
 from signalpost import AsyncNotificationService, Config, clock
 from signalpost.config import FeedConfig, StrategyConfig
+from signalpost.config.feeds import Candles
 from signalpost.domain.events import Event, IncidentBegan, Taken
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, InvalidConfiguration
 from signalpost.service.health_report import StreamReport, read_report, report_of
 from signalpost.service.market import Market
+from signalpost.telemetry.bus import Bus
 from signalpost.testing.virtual_loop import run_virtual
 from signalpost.trading.calendar import ALWAYS, Calendar
 from signalpost.trading.feeds.port import Fetched
-from tests.unit.service.conftest import ConfigFor
-from tests.unit.trading.test_runner import MemoryLedger
+from tests.unit.delivery.intake_harness import IntakeHarness
+from tests.unit.service.conftest import ConfigFor, signal
 
 HOUR = timedelta(hours=1)
 TICK = Decimal("0.001")
@@ -136,7 +138,7 @@ def test_health_names_feeds_that_fail_and_streams_that_hang() -> None:
             feeds=(FeedConfig("files", f"{__name__}:Deaf", ALWAYS), FeedConfig("unused", "folder")),
             strategies=tuple(strategy(pair) for pair in ("EUR_USD", "GBP_USD", "USD_JPY")),
         )
-        market = Market(config, MemoryLedger(), events.append)
+        market = Market(config, IntakeHarness().intake, Bus((), [events.append]))
         await asyncio.sleep(25)
         assert [each.code for each in market.reasons()] == ["feed-failed", "stream-behind"]
         assert market.reports()[2] == StreamReport("USD_JPY_H1", False, "origin", 0, 0, 3, 0)
@@ -146,3 +148,28 @@ def test_health_names_feeds_that_fail_and_streams_that_hang() -> None:
         await market.end()
 
     run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("follow", "of_strategy", "others"),
+    [(None, True, False), (Candles("files", Timeframe("M1")), True, True)],
+)
+async def test_signals_are_followed_by_the_feed_for_all_or_those_of_strategies_by_their_own(
+    config: Config, follow: Candles | None, of_strategy: bool, others: bool
+) -> None:
+    strategies = (*config.strategies, strategy("GBP_USD", follow=False))
+    market = Market(
+        msgspec.structs.replace(config, follow=follow, strategies=strategies), IntakeHarness().intake, Bus()
+    )
+    made = {"timeframe": "H1", "strategy_name": "MA Unified Strategy"}
+    assert market.is_followed(signal(**made)) is of_strategy
+    assert market.is_followed(signal(timeframe="H1")) is others
+    assert not market.is_followed(signal(**made, pair="GBP_USD"))
+    await market.end()
+
+
+async def test_without_feeds_nothing_is_followed(config_for: ConfigFor) -> None:
+    market = Market(config_for(), IntakeHarness().intake, bus := Bus())
+    assert not market.is_followed(signal())
+    await market.end()
+    assert not bus._subscribed

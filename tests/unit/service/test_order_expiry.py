@@ -9,6 +9,7 @@ import pytest
 from signalpost import AsyncNotificationService
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.change import ExpireOrder, Fill, Update
+from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.trade import Trade, TradeState
 from signalpost.service import order_expiry
@@ -26,6 +27,10 @@ def clock() -> Iterator[ManualClock]:
         yield manual
 
 
+def is_followed(signal: Signal) -> bool:
+    return signal.signal_id.startswith("followed")
+
+
 async def trades(harness: IntakeHarness) -> dict[str, Trade]:
     return {each.trade.signal.signal_id: each.trade for each in await harness.intake.find(FindTrades())}
 
@@ -36,10 +41,10 @@ async def test_an_overdue_order_expires_at_its_time(clock: ManualClock) -> None:
     await harness.intake.accept(signal_of_intake(**ORDER, good_until=good_until))
     await harness.intake.accept(signal_of_intake(**(ORDER | {"signal_id": "later"})))
     await harness.intake.accept(signal_of_intake(**(ORDER | {"signal_id": "market", "order": "market"})))
-    await order_expiry.OrderExpiry(harness.intake).expire_overdue()
+    await order_expiry.OrderExpiry(harness.intake, is_followed).expire_overdue()
     assert [each.state for each in (await trades(harness)).values()] == ["open", "pending", "pending"]
     clock.advance(timedelta(minutes=21))
-    await order_expiry.OrderExpiry(harness.intake).expire_overdue()
+    await order_expiry.OrderExpiry(harness.intake, is_followed).expire_overdue()
     found = await trades(harness)
     assert {name: trade.state.value for name, trade in found.items()} == {
         "order": "expired",
@@ -48,6 +53,22 @@ async def test_an_overdue_order_expires_at_its_time(clock: ManualClock) -> None:
     }
     assert found["order"].end is not None
     assert found["order"].end.at == good_until
+
+
+async def test_candles_have_a_day_to_decide_about_an_order_that_is_followed(clock: ManualClock) -> None:
+    harness = IntakeHarness()
+    until = NOW + timedelta(minutes=20)
+    for name in ("followed", "not-followed"):
+        await harness.intake.accept(signal_of_intake(**(ORDER | {"signal_id": name}), good_until=until))
+    expiry = order_expiry.OrderExpiry(harness.intake, is_followed)
+    for passed, expected in ((timedelta(hours=24), "pending"), (timedelta(minutes=20), "expired")):
+        clock.advance(passed)
+        await expiry.expire_overdue()
+        states = {name: trade.state.value for name, trade in (await trades(harness)).items()}
+        assert states == {"followed": expected, "not-followed": "expired"}
+    end = (await trades(harness))["followed"].end
+    assert end is not None
+    assert end.at == until
 
 
 @pytest.mark.parametrize("change", [Fill(price="1.1"), Update(stop_loss="1.08")])

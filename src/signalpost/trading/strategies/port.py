@@ -63,6 +63,11 @@ class StreamConfig(Protocol):
         ...
 
     @property
+    def strategy_name(self) -> str:
+        """The `strategy_name` of its signals, by which they are recognized."""
+        ...
+
+    @property
     def stream(self) -> str:
         """Identifies the stream. No two strategies that run together have the same."""
         ...

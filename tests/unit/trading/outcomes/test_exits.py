@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from signalpost.domain.change import Change, Close, CloseReason, Fill, Flag, Update
+from signalpost.domain.identity import BY_HAND
 from signalpost.domain.life import after
 from signalpost.domain.target import Target
 from signalpost.domain.trade import Filled, Trade, TradeState
@@ -230,6 +231,11 @@ def test_a_market_entry_and_its_reversal_in_one_candle_are_filled_and_closed() -
 def test_a_reversal_has_the_same_strategy_pair_and_timeframe(fields: dict[str, Any], expected: bool) -> None:
     old = trade("BUY", "1.1000", strategy_name="A")
     assert reverses(signal("SELL", "1.1000", **{"strategy_name": "A", **fields}), old) is expected
+
+
+def test_signals_by_hand_reverse_nothing() -> None:
+    old = trade("BUY", "1.1000", strategy_name=BY_HAND)
+    assert not reverses(signal("SELL", "1.1000", strategy_name=BY_HAND), old)
 
 
 def test_a_signal_of_the_same_side_or_for_an_ended_trade_reverses_nothing() -> None:

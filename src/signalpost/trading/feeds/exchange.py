@@ -150,6 +150,8 @@ class ExchangeFeed:
         found: dict[datetime, Candle] = {}
         start, now, server = since, clock.now(), None
         count = min(limit + 2, stream.page)  # the last one may be running
+        if since is not None:  # a long answer costs more of what the exchange allows
+            count = min(count, max(0, (now - since) // stream.timeframe.duration) + 3)
         while True:
             rows = await self._page(stream, start, count)
             page = {each.time: each for each in rows if since is None or each.time >= since}
@@ -160,7 +162,8 @@ class ExchangeFeed:
             last = max(found, default=None)
             if since is not None and len(found) > limit + 1:
                 return _in_order(found), None
-            if last is not None and self._final_at(stream, last) > now:
+            is_end = since is None or len(rows) < count
+            if is_end and last is not None and self._final_at(stream, last) > now:
                 break
             if server is None:
                 server = await self._server_time()

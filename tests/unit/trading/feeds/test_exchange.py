@@ -225,3 +225,9 @@ async def test_newest_candles_that_do_not_fit_in_an_answer_are_fetched_in_severa
     server.most = 8
     found = await fetched(server, limit=30)
     assert found == Fetched(CANDLES[-31:-1], forming=RUNNING.time)
+
+
+async def test_no_more_rows_are_asked_for_than_there_can_be(server: ExchangeServer) -> None:
+    """Exchanges allow fewer requests for long answers."""
+    assert (await fetched(server, CANDLES[-4].time)).candles == CANDLES[-4:-1]
+    assert [asked.query["limit"] for asked in server.requests if asked.path.endswith("klines")] == ["6"]

@@ -6,7 +6,7 @@ import pytest
 
 from signalpost import InvalidConfiguration, MAUnifiedConfig
 from signalpost.domain.text import LONGEST_ID
-from signalpost.trading.strategies.ma_unified_config import LONGEST_KEY
+from signalpost.trading.strategies.atr_config import LONGEST_KEY
 from tests.surface.errors import Facts, facts_of
 
 

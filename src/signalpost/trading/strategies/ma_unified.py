@@ -4,80 +4,34 @@ One class for every configuration; one candle at a time; exact. Averages are com
 (fast sum x slow period with slow sum x fast period), so ties are exact. See docs/why/0001-exact-ticks.md.
 """
 
-from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from reprlib import repr as short
 from typing import Any
 
-from signalpost.domain.candle import Candle
-from signalpost.domain.exact import rounded
-from signalpost.domain.identity import fitted_id, strategy_slug
-from signalpost.domain.instant import compact, iso, utc
-from signalpost.domain.precision import MOST_PLACES
-from signalpost.domain.side import SignalType
-from signalpost.domain.signal import Signal
-from signalpost.domain.validity import later
-from signalpost.errors import InvalidConfiguration, InvalidSnapshot, InvalidValue, OutOfOrder
-from signalpost.trading.indicators.atr import AverageTrueRange
-from signalpost.trading.indicators.cross import UP, Cross
+from signalpost.trading.indicators.cross import Cross
 from signalpost.trading.indicators.moving_average import SimpleMovingAverage
-from signalpost.trading.indicators.plain_data import Snapshot, part, sealed, unsealed
+from signalpost.trading.strategies.atr_strategy import AtrStrategy
 from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
-from signalpost.trading.strategies.port import Filtered
-from signalpost.trading.ticks import TickScale
-
-SNAPSHOT_VERSION = 1
 
 
-class MAUnifiedStrategy:
+class MAUnifiedStrategy(AtrStrategy):
     """BUY if the fast average crosses above the slow one, SELL if it crosses below; entry at the candle's close.
 
-    A cross is filtered, with the reasons, while the ATR is cold, if the ATR is zero or below `min_atr`, if
-    tp_mult / sl_mult is below `min_rr`, and if stop, target or time would be out of range. The first candle is the
-    stream's origin and part of its state. Raises InvalidConfiguration if the number of decimals of the pair is neither
+    The filters are those of `AtrStrategy`. Raises InvalidConfiguration if the number of decimals of the pair is neither
     known nor set.
     """
 
-    __slots__ = ("_atr", "_cross", "_fast", "_last", "_origin", "_scale", "_slow", "config")
+    __slots__ = ("_cross", "_fast", "_slow")
 
+    config: MAUnifiedConfig
     config_class = MAUnifiedConfig
+    _parts = ("fast", "slow", "atr", "cross")
 
     def __init__(self, config: MAUnifiedConfig) -> None:
-        if config.places is None:
-            text = f"{config.key}: the number of decimals of {config.pair} is not known: set places, 0 to {MOST_PLACES}"
-            raise InvalidConfiguration(text, code="missing", field="places", limit=f"0 to {MOST_PLACES}")
-        self.config = config
-        self._scale = TickScale(config.places)
+        super().__init__(config)
         self._fast = SimpleMovingAverage(config.fast)
         self._slow = SimpleMovingAverage(config.slow)
-        self._atr = AverageTrueRange(config.atr, config.atr_period)
         self._cross = Cross()
-        self._origin: datetime | None = None
-        self._last: datetime | None = None
-
-    def on_candle(self, candle: Candle) -> Signal | Filtered | None:
-        """Process the next closed candle. Returns its signal, a filtered cross, or None.
-
-        Raises OutOfOrder if the candle is not newer than the last one, and InvalidValue if a price is finer than the
-        stream's ticks, or not above zero although the pair requires it. The state does not change then.
-        """
-        if self._last is not None and candle.time <= self._last:
-            raise OutOfOrder(
-                f"{self.config.key}: the candle of {iso(candle.time)} is not newer than the last one, "
-                f"of {iso(self._last)}: feed each candle once, oldest first",
-                field="time",
-                value=iso(candle.time),
-                limit=f"after {iso(self._last)}",
-            )
-        self.config.pair.check_price(candle.low, "low")
-        ticks = self._scale.ticks
-        high, low, close = ticks(candle.high), ticks(candle.low), ticks(candle.close)
-        if self._origin is None:
-            self._origin = candle.time
-        self._last = candle.time
-        cross = self.on_ticks(high, low, close)
-        return self._judged(candle, SignalType.BUY if cross == UP else SignalType.SELL) if cross else None
 
     def on_ticks(self, high: int, low: int, close: int) -> int:
         """Process the next candle in integer ticks, and return UP, DOWN or NONE: only the arithmetic of `on_candle`."""
@@ -86,54 +40,6 @@ class MAUnifiedStrategy:
         if fast is None or slow is None:
             return 0
         return self._cross.update(fast * self._slow.period - slow * self._fast.period)
-
-    def snapshot(self) -> Snapshot:
-        """The whole state as plain data for JSON, sealed with a checksum."""
-        return sealed(
-            {
-                "version": SNAPSHOT_VERSION,
-                "fingerprint": self.fingerprint,
-                "origin": None if self._origin is None else iso(self._origin),
-                "last": None if self._last is None else iso(self._last),
-                "fast": self._fast.snapshot(),
-                "slow": self._slow.snapshot(),
-                "atr": self._atr.snapshot(),
-                "cross": self._cross.snapshot(),
-            }
-        )
-
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Restore a saved state and continue as if never stopped.
-
-        Raises InvalidSnapshot if it is damaged or was saved under another configuration. The state does not change
-        then.
-        """
-        if not isinstance(saved, dict):
-            raise InvalidSnapshot(
-                f"{self.config.key}: the saved state is not a dict ({short(saved)}): replay all candles from the "
-                "first one",
-                code="not-a-mapping",
-                value=short(saved),
-            )
-        replay = "delete it and replay all candles from the first one"
-        restore = f"it belongs to another configuration. Restore it into that one, or {replay}"
-        for name, expected, code, advice in (
-            ("version", SNAPSHOT_VERSION, "unknown-version", replay),
-            ("fingerprint", self.fingerprint, "other-configuration", restore),
-        ):
-            if saved.get(name) != expected:
-                text = (
-                    f"{self.config.key}: the saved state has {name} {short(saved.get(name))} instead of {expected!r}: "
-                    f"{advice}"
-                )
-                raise InvalidSnapshot(text, code=code, field=name, value=short(saved.get(name)), limit=str(expected))
-        state = unsealed(saved)
-        fresh = MAUnifiedStrategy(self.config)
-        fresh._origin, fresh._last = _span(state)
-        for name in ("fast", "slow", "atr", "cross"):
-            getattr(fresh, f"_{name}").restore(part(state, name))
-        for name in ("_origin", "_last", "_fast", "_slow", "_atr", "_cross"):
-            setattr(self, name, getattr(fresh, name))
 
     @property
     def fingerprint(self) -> str:
@@ -147,70 +53,8 @@ class MAUnifiedStrategy:
         """How many candles it needs before its first signal."""
         return max(self.config.fast, self.config.slow, self.config.atr_period) + 1
 
-    def _judged(self, candle: Candle, side: SignalType) -> Signal | Filtered:
-        config, atr = self.config, self._atr.value
-        if atr is None:
-            return Filtered(side, (f"atr cold: the average needs {config.atr_period} true ranges first",))
-        reasons = []
-        if atr == 0:
-            reasons.append("atr zero: the market did not move, so the stop would be at the entry")
-        if atr < self._scale.exact_ticks(config.min_atr):
-            reasons.append(f"min atr: {self._scale.price(atr)} < {config.min_atr}")
-        ratio = Fraction(config.tp_mult) / Fraction(config.sl_mult)
-        if ratio < Fraction(config.min_rr):
-            reasons.append(f"min rr: {rounded(ratio)} < {config.min_rr}")
-        if reasons:
-            return Filtered(side, tuple(reasons))
-        try:
-            return self._signal(candle, side, atr, ratio)
-        except InvalidValue as fault:  # such as a negative stop, a target beyond all prices, or the end of the calendar
-            return Filtered(side, (f"out of range: {fault}",))
-
-    def _signal(self, candle: Candle, side: SignalType, atr: Fraction, ratio: Fraction) -> Signal:
-        config, price = self.config, self._scale.price
-        entry, move = self._scale.exact_ticks(candle.close), side.sign * atr
-        known = later(candle.time, config.timeframe.duration)
-        stop, target = price(entry - move * Fraction(config.sl_mult)), price(entry + move * Fraction(config.tp_mult))
-        if not stop or not target:
-            name = "target" if stop else "stop"
-            raise InvalidValue(
-                f"the {name} would be exactly 0, but 0 means 'no {name}' in a signal", code="out-of-range", value="0"
-            )
-        return Signal(
-            signal_id=fitted_id(f"{strategy_slug(config.strategy_name)}:{config.stream}:{side}:{compact(candle.time)}"),
-            pair=config.pair,
-            timeframe=config.timeframe,
-            strategy_name=config.strategy_name,
-            signal_type=side,
-            entry_price=candle.close,
-            price_places=self._scale.places,
-            stop_loss=stop,
-            take_profit=target,
-            fast_ma=self._average(self._fast),
-            slow_ma=self._average(self._slow),
-            atr_value=price(atr),
-            atr_multiplier_sl=config.sl_mult,
-            atr_multiplier_tp=config.tp_mult,
-            risk_reward_ratio=rounded(ratio),
-            confidence_score=config.confidence,
-            timestamp=candle.time,
-            created_at=known,
-            known_at=known,
-        )
+    def _facts(self) -> dict[str, Any]:
+        return {"fast_ma": self._average(self._fast), "slow_ma": self._average(self._slow)}
 
     def _average(self, average: SimpleMovingAverage) -> Decimal:
         return self._scale.price(Fraction(average.total, average.period))
-
-
-def _span(state: Snapshot) -> tuple[datetime | None, datetime | None]:
-    """The times of the first and the last candle."""
-    try:
-        origin, last = (None if state[name] is None else utc(state[name], name) for name in ("origin", "last"))
-    except (KeyError, InvalidValue) as fault:
-        raise InvalidSnapshot(
-            f"origin or last is damaged ({fault}): replay all candles from the first one", code="damaged"
-        ) from fault
-    if (origin is None) != (last is None) or (origin and last and last < origin):
-        text = f"origin {origin} and last {last} contradict each other: replay all candles from the first one"
-        raise InvalidSnapshot(text, code="conflict", field="last", value=str(last), limit=f"origin: {origin}")
-    return origin, last

@@ -2,6 +2,7 @@
 
     python -m tests.faults.change_child OUTBOX JOURNAL [before|after COMMITS]
 
+From the change UNREACHABLE on, one destination cannot be reached, and a fallback takes over from it, with the card.
 A step is recorded once its answer is there, and the next process begins with the first one that was not. With `before`
 or `after` it kills itself just before or after that many commits, so the answer to the last one never arrives.
 """
@@ -21,6 +22,7 @@ from signalpost.delivery.outbox.commands import (
     Message,
     NewDelivery,
     NewNotification,
+    PassOn,
     Put,
     Settle,
 )
@@ -29,9 +31,10 @@ from signalpost.domain.change import Change, Close, Reopen, Update
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.notification import notification_of
 from signalpost.domain.ticket import Outcome
+from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import Loss
 from signalpost.testing.outbox_samples import verdict
-from tests.contracts.book_driver import START, A, B, signal
+from tests.contracts.book_driver import MINUTE, START, A, B, signal
 from tests.faults.sqlite_child import DiesAtCommit
 
 LIFE: tuple[Change, ...] = (
@@ -44,6 +47,12 @@ LIFE: tuple[Change, ...] = (
     Close(reason="target"),
 )
 LANES = (A, B)
+FALLBACK = "signals-desk"
+"""Of A."""
+UNREACHABLE = 3
+"""The first change that finds A unreachable."""
+LATER = START + MINUTE
+"""When everything that waits may leave."""
 
 
 class Life:
@@ -59,20 +68,23 @@ class Life:
             owed = tuple(NewDelivery(lane, 0) for lane in LANES)
             self._core.apply([Put((NewNotification(made, owed, made.valid_until),))])
             yield "open"
-        self._serve("open")
+        self._serve("open", LANES)
         for number, change in enumerate(LIFE):
+            lanes = LANES if number < UNREACHABLE else (FALLBACK, B)
             name = f"change {number}"
             if name not in answered:
                 ids = f"{number} card", f"{number} companion"
                 (answer,) = self._core.apply([Amend("s1", change, START, ids)])
                 assert answer.outcome is not Outcome.REFUSED, answer.reason
                 yield name
-            self._serve(name)
+            if number >= UNREACHABLE:
+                self._core.apply([PassOn(A, LATER, "unreachable", {UserTier.FREE: FALLBACK}, {})])
+            self._serve(name, lanes)
 
-    def _serve(self, after: str) -> None:
+    def _serve(self, after: str, lanes: tuple[str, ...]) -> None:
         """Send what is due, as a lane does. One card is lost."""
-        for lane in LANES:
-            while entries := self._core.apply([Lease(lane, START)])[0].entries:
+        for lane in lanes:
+            while entries := self._core.apply([Lease(lane, LATER)])[0].entries:
                 (entry,) = entries
                 trade = entry.notification.trade
                 card = CardResult(1 if trade is None else trade.version, entry.is_edit)

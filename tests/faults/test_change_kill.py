@@ -13,7 +13,9 @@ import pytest
 
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from tests.faults.change_child import LANES, LIFE
+from signalpost.domain.delivery import PASSED_ON
+from tests.contracts.book_driver import A, B
+from tests.faults.change_child import FALLBACK, LANES, LIFE
 from tests.size import size
 
 ROOT = Path(__file__).parents[2]
@@ -49,12 +51,26 @@ def _demand_whole(folder: Path) -> None:
     assert events == expected
     keys = {key.removeprefix("s1 ") for (key,) in _rows(folder, "SELECT key FROM key")}
     assert keys == expected
-    for event in expected:
-        owed = _rows(folder, f"SELECT destination FROM delivery WHERE event = '{event}'")
-        assert {destination for (destination,) in owed} == set(LANES)
-    cards = _rows(folder, "SELECT version, is_doubtful FROM card")
-    assert len(cards) == (len(LANES) if count else 0)
-    assert all(version <= count for version, _ in cards)
+    companions = {event for (event,) in _rows(folder, "SELECT event FROM delivery WHERE event LIKE '% companion'")}
+    for event in (*expected, *companions):
+        _demand_one_of_each(folder, event)
+    cards = {
+        destination: (version, bool(is_stopped))
+        for destination, version, is_stopped in _rows(folder, "SELECT destination, version, is_stopped FROM card")
+    }
+    assert cards.keys() - {FALLBACK} == (set(LANES) if count else set())
+    assert all(version <= count for version, _ in cards.values())
+    stopped = {destination for destination, (_, is_stopped) in cards.items() if is_stopped}
+    assert stopped == ({A} if FALLBACK in cards else set()), "each destination or its fallback shows the trade"
+
+
+def _demand_one_of_each(folder: Path, event: str) -> None:
+    """It is owed to each destination, or to its fallback instead: both have it only if the first one passed it on."""
+    owed = dict(_rows(folder, f"SELECT destination, coalesce(reason, '') FROM delivery WHERE event = '{event}'"))
+    assert B in owed
+    assert owed.keys() & {A, FALLBACK}
+    is_passed_on = owed.get(A, PASSED_ON).startswith(PASSED_ON)
+    assert is_passed_on is (FALLBACK in owed)
 
 
 def _book(folder: Path) -> Any:
@@ -66,7 +82,7 @@ def _book(folder: Path) -> Any:
     plain = json.loads(entry.trade.to_json())
     for name in ("created_at", "updated_at"):  # of the object, not of the signal
         plain["signal"].pop(name, None)
-    return plain, [card.version for card in entry.cards]
+    return plain, [(card.destination, card.version) for card in entry.cards]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -76,6 +92,7 @@ def test_a_change_is_whole_wherever_it_is_cut_off(tmp_path: Path, when: str) -> 
     assert _run(whole) == 0
     expected = _book(whole)
     assert expected[0]["version"] == len(LIFE) + 1
+    assert (FALLBACK, len(LIFE) + 1) in expected[1]
     killed = 0
     for commits in range(1, 1000, STEP):
         folder = tmp_path / str(commits)

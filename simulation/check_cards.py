@@ -6,13 +6,13 @@ What a version shows is computed by hand in `trades`; what a channel shows is re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from simulation.evidence import UNSURE, Evidence
 from simulation.faults import Proof
 from simulation.plan import PLACES
 from simulation.reader import Card, Companion, card_in
 from simulation.recorder import Commit, Request
+from simulation.tracks import Message, Track, card_of, is_late, is_sure_replacement
 from simulation.trades import after, opened
 
 _NEXT = {
@@ -21,59 +21,6 @@ _NEXT = {
 }
 _MOST_ATTEMPTS = 12
 _MAY_HAVE_BEEN_SHOWN = UNSURE | {Proof.SHOWN}
-
-
-class Track(NamedTuple):
-    """A delivery of a trade's card or of its companion, with its commits and its requests."""
-
-    id: str
-    turn: int
-    place: str
-    trade: str
-    version: int
-    is_companion: bool
-    commits: tuple[Commit, ...]
-    requests: tuple[Request, ...]
-
-    def __str__(self) -> str:
-        kind = "companion" if self.is_companion else "card"
-        return f"{self.trade} v{self.version} ({kind}) for {self.place}" + (f", turn {self.turn}" * (self.turn > 1))
-
-    @property
-    def last(self) -> Commit:
-        """The final commit."""
-        return self.commits[-1]
-
-    @property
-    def is_shown(self) -> bool:
-        """True if the destination shows its version, as far as the store knows."""
-        return self.last.state == "delivered" or self.last.reason == "superseded: its card shows this state"
-
-    @property
-    def proofs(self) -> set[Proof]:
-        """How its requests ended."""
-        return {request.proof for request in self.requests if request.proof is not None}
-
-    @property
-    def lapsed(self) -> list[float]:
-        """The times at which its lease was found lapsed because its process had died."""
-        return [other.at for one, other in pairwise(self.commits) if one.state == "leased" and one.life != other.life]
-
-    @property
-    def shown_without_id(self) -> list[float]:
-        """When it got a receipt that names no message."""
-        return [commit.at for commit in self.commits if commit.state == "delivered" and not commit.message_id]
-
-
-class Message(NamedTuple):
-    """A message that shows a trade at the end, or did until somebody deleted it."""
-
-    id: str
-    place: str
-    channel: str
-    posted: Request
-    seen: tuple[Request, ...]
-    """All requests that changed it, in the order in which Discord processed them."""
 
 
 def findings(evidence: Evidence) -> Iterator[str]:
@@ -98,6 +45,15 @@ class _Cards:
                     self._requests[request.place, trade, isinstance(said, Companion)].append(request)
         self._tracks = self._all_tracks()
         self._messages = self._all_messages()
+        self._left: set[tuple[str, str]] = set()
+        """Destinations and trades that a fallback shows instead."""
+        self._origins: dict[tuple[str, str], set[str]] = {}
+        """The destinations for which a fallback shows a trade."""
+        for track in self._tracks:
+            if (to := track.last.passed_on_to) is not None:  # a companion takes its card along
+                self._left.add((track.place, track.trade))
+                before = self._origins.get((track.place, track.trade), set())
+                self._origins[to, track.trade] = {*self._origins.get((to, track.trade), ()), track.place, *before}
 
     def findings(self) -> Iterator[str]:
         yield from self._problems
@@ -199,13 +155,15 @@ class _Cards:
             yield f"it is delivered, but no request for it got a receipt: {proofs}"
         if Proof.SHOWN in proofs and state != "delivered" and track.last.life == track.requests[-1].life:
             yield f"it ended as {state} although there was a receipt"
-        if state == "dead" and not proofs & {Proof.REFUSED, Proof.GONE, Proof.MISSING} and not self._is_spent(track):
+        is_out = bool(proofs & {Proof.REFUSED, Proof.GONE, Proof.MISSING}) or track.last.passed_on_to is not None
+        if state == "dead" and not is_out and not self._is_spent(track):
             yield f"it is dead ({reason}), after {proofs}"
         if state == "unconfirmed" and not any(commit.may_repeat for commit in track.commits) and not proofs & UNSURE:
             yield f"it is unconfirmed, after {proofs}"
         if state == "suppressed" and "never shown" in reason and self._was_surely_shown(track):
             yield "it was suppressed as never shown, but was shown"
-        if state == "suppressed" and track.turn > 1 and track.version == len(self._versions[track.trade]):
+        is_here = "shown by a fallback" not in reason
+        if state == "suppressed" and track.turn > 1 and track.version == len(self._versions[track.trade]) and is_here:
             yield f"it was revived, and not sent: {reason}"
         if state == "superseded" and not reason.startswith("superseded"):
             yield f"it was superseded ({reason})"
@@ -246,7 +204,7 @@ class _Cards:
         )
         newest = 0
         for request in shown:
-            if _is_late(request):
+            if is_late(request):
                 continue
             assert isinstance(request.trade, Card)
             later = [n for n in range(newest, len(versions)) if versions[n].shown == request.trade.shown]
@@ -260,19 +218,28 @@ class _Cards:
     def _of_copies(self, place: str, trade: str, messages: Sequence[Message]) -> Iterator[str]:
         """A second card says why it is there, and none is posted for an ended trade that was never shown."""
         for number, message in enumerate(messages):
-            card, before = _card_of(message), messages[:number]
+            card, before = card_of(message), messages[:number]
             in_doubt = self._is_in_doubt(place, trade, message)
             if before and not (card.replaces or card.may_repeat):
                 yield f"P4: {message.id} is a second card without a mark, at {message.posted.began:.1f}"
             if card.may_repeat and not card.replaces and not in_doubt:
                 yield f"P4: {message.id} is marked as a repeat without a reason"
-            replaced = [each for each in (*before, message) if _is_sure_replacement(each)]
-            if card.replaces and len(replaced) > 1 + self._moves(place):
+            replaced = [each for each in (*before, message) if is_sure_replacement(each)]
+            if card.replaces and len(replaced) > 1 + self._moves(place) + ((place, trade) in self._origins):
                 yield f"P4: {message.id} is posted again, although people deleted its card twice"
-            if card.replaces and not self._was_lost(message, before):
+            may_repeat_first = card.may_repeat and (place, trade) in self._origins
+            if card.replaces and not may_repeat_first and not self._was_lost(message, before):
                 yield f"P4: {message.id} replaces a card that nobody deleted"
-            if card.is_ended and not before and not in_doubt:
+            if card.is_ended and not before and not in_doubt and not self._shown_before(place, trade, message):
                 yield f"P5: {message.id} is the first card of a trade that has ended: {card.state}"
+
+    def _shown_before(self, place: str, trade: str, message: Message) -> bool:
+        """True if another destination, which this one stands in for, showed the trade before."""
+        return any(
+            each.posted.number < message.posted.number
+            for origin in self._origins.get((place, trade), ())
+            for each in self._messages.get((origin, trade), ())
+        )
 
     def _moves(self, place: str) -> int:
         return sum(trouble.kind in ("moved", "gone") and trouble.place == place for trouble in self._recorder.troubles)
@@ -280,13 +247,15 @@ class _Cards:
     def _is_in_doubt(self, place: str, trade: str, message: Message) -> bool:
         """True if an earlier post may have been shown, or was shown as a message that nobody knows."""
         posted = message.posted
+        places = {place, *self._origins.get((place, trade), ())}
         return any(
             request.proof in UNSURE and request.number < posted.number and request.method == "POST"
-            for request in self._requests[place, trade, False]
+            for each in places
+            for request in self._requests.get((each, trade, False), ())
         ) or any(
             at <= posted.began
             for track in self._tracks
-            if (track.place, track.trade, track.is_companion) == (place, trade, False)
+            if track.place in places and (track.trade, track.is_companion) == (trade, False)
             for at in (*track.lapsed, *track.shown_without_id)
         )
 
@@ -298,7 +267,7 @@ class _Cards:
         """The card shows the newest state, unless its last delivery ended otherwise."""
         newest, version = self._versions[trade][-1], len(self._versions[trade])
         booked = self._recorder.book.get(trade)
-        if booked is None or place in self._gone():
+        if booked is None or place in self._gone() or (place, trade) in self._left:
             return
         kept = next((message for name, message, _ in booked.cards if name == place), None)
         card = next((message for message in messages if message.id == kept and not self._is_deleted(message)), None)
@@ -312,7 +281,7 @@ class _Cards:
             return
         elif (shown := self._shown(card)) != newest.shown:
             last = card.seen[-1]
-            if not _is_late(last):
+            if not is_late(last):
                 yield f"P3: it shows {shown}, and the newest state is {newest.shown}"
 
     def _shown(self, message: Message) -> tuple[str, str | None]:
@@ -336,8 +305,9 @@ class _Cards:
             for request in requests if is_companion else ():
                 if request.message_id is None:
                     continue
+                places = {place, *self._origins.get((place, trade), ())}
                 cards = [
-                    each for each in self._requests[place, trade, False]
+                    each for here in places for each in self._requests.get((here, trade, False), ())
                     if each.number < request.number and each.proof in {*_MAY_HAVE_BEEN_SHOWN, None}
                 ]  # fmt: skip
                 if not cards:
@@ -358,28 +328,3 @@ class _Cards:
                     yield f"P1: {request.place} was sent #{said.number}, which is no trade that changes"
             if (count := len({said.number for said in request.trades})) < len(request.trades) or count == 2:
                 yield f"P4: {request.place} was sent {len(request.trades)} lines on {count} trades"
-
-
-def _card_of(message: Message) -> Card:
-    assert isinstance(message.posted.trade, Card)
-    return message.posted.trade
-
-
-def _is_sure_replacement(message: Message) -> bool:
-    card = _card_of(message)
-    return card.replaces and not card.may_repeat
-
-
-def late_edits(evidence: Evidence) -> int:
-    """How many edits were carried out after their sender had given up."""
-    return sum(
-        request.method == "PATCH" and request.message_id is not None and _is_late(request)
-        for request in evidence.requests
-    )
-
-
-def _is_late(request: Request) -> bool:
-    """True if Discord processed it after its sender had given up."""
-    if request.proof not in UNSURE or request.processed is None or request.ended is None:
-        return False
-    return request.processed > request.true_began + (request.ended - request.began)

@@ -1,11 +1,13 @@
 """P1, P2 and P10: each accepted delivery ends once, for a valid reason and in its own channel, without exceptions."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from simulation.evidence import UNSURE, Evidence, Owed
 from simulation.faults import Proof
-from simulation.plan import PLACES
+from simulation.plan import FALLBACKS, PLACES
+from simulation.recorder import Commit
 
 _NEXT = {
     "pending": {"pending", "leased", "expired", "unconfirmed", "superseded", "cancelled", "dead"},
@@ -15,6 +17,7 @@ _NEXT = {
 ENDS = ("delivered", "unconfirmed", "expired", "superseded", "suppressed", "cancelled", "dead")
 _MOST_ATTEMPTS = 12
 _LONGEST_BACKOFF = 60.0
+_ROUNDING = 0.01
 
 
 def findings(evidence: Evidence) -> Iterator[str]:
@@ -26,6 +29,7 @@ def findings(evidence: Evidence) -> Iterator[str]:
     for owed in evidence.owed:
         yield from (f"P1: {owed}: {problem}" for problem in _of_story(owed))
         yield from (f"P1: {owed}: {problem}" for problem in _of_end(evidence, owed))
+        yield from (f"P1: {owed}: {problem}" for problem in _of_passing_on(evidence, owed))
     yield from _of_channels(evidence)
 
 
@@ -34,7 +38,7 @@ def _of_tickets(evidence: Evidence) -> Iterator[str]:
     recorder = evidence.recorder
     kept: dict[str, Counter[str]] = {}
     for owed in evidence.owed:
-        if owed.turn == 1:
+        if owed.turn == 1 and owed.origin is None:
             kept.setdefault(owed.id, Counter())[owed.place] += 1
     ids = Counter(recorder.refs.values())
     yield from (f"P1: {ref} was stored {count} times" for ref, count in ids.items() if count > 1)
@@ -62,7 +66,7 @@ def _of_story(owed: Owed) -> Iterator[str]:
     if owed.commits[0].state not in ("pending", "suppressed"):
         yield f"it began as {owed.commits[0].state}"
     for one, other in zip(owed.commits, owed.commits[1:], strict=False):
-        if other.state not in _NEXT.get(one.state, ()):
+        if other.state not in _NEXT.get(one.state, ()) and not _is_elsewhere(other):
             yield f"it went from {one.state} to {other.state}"
     counted = sum(request.proof is not Proof.WAIT for request in owed.requests) + owed.lapses
     if owed.last.attempts > counted:
@@ -76,6 +80,22 @@ def _of_end(evidence: Evidence, owed: Owed) -> Iterator[str]:
     for request in owed.requests:
         if request.proof is Proof.SHOWN and owed.last.state != "delivered" and owed.last.life == request.life:
             yield f"it ended as {owed.last.state} although there was a receipt"
+
+
+def _of_passing_on(evidence: Evidence, owed: Owed) -> Iterator[str]:
+    """It leaves for a fallback, where it goes on, only if its destination is gone, or was down for long enough."""
+    to = owed.last.passed_on_to
+    if to is None:
+        return
+    if to not in FALLBACKS.get(owed.place, ()):
+        yield f"it was passed on to {to}"
+    if not any((other.id, other.place, other.origin) == (owed.id, to, owed.place) for other in evidence.owed):
+        yield f"it was passed on to {to}, which has no delivery of it"
+    moves = [each for each in evidence.recorder.breakers if each.place == owed.place and each.at <= owed.last.at]
+    opened = list(takewhile(lambda each: each.state != "closed", reversed(moves)))  # no message got through since
+    since = owed.last.at - opened[-1].at if opened else 0.0
+    if not _was_gone(evidence, owed) and since < (evidence.plan.falls_back_after or 0.0) - _ROUNDING:
+        yield f"it was passed on to {to} after {since:.1f} s"
 
 
 def _proofs(owed: Owed) -> set[Proof]:
@@ -96,6 +116,8 @@ def _of_unconfirmed(_: Evidence, owed: Owed) -> Iterator[str]:
 
 
 def _of_dead(evidence: Evidence, owed: Owed) -> Iterator[str]:
+    if owed.last.passed_on_to is not None:
+        return
     is_spent = owed.last.attempts >= _MOST_ATTEMPTS
     if not is_spent and Proof.REFUSED not in _proofs(owed) and not _was_gone(evidence, owed):
         yield f"it is dead ({owed.last.reason}), after {_proofs(owed)}"
@@ -112,6 +134,8 @@ def _of_expired(_: Evidence, owed: Owed) -> Iterator[str]:
 
 def _of_suppressed(_: Evidence, owed: Owed) -> Iterator[str]:
     submitted = owed.submitted
+    if _is_elsewhere(owed.last):
+        return
     if submitted.valid_until > max(submitted.utc, owed.commits[0].utc):  # the clock may be set back in between
         yield "it was suppressed as stale, but was not stale"
 
@@ -169,5 +193,13 @@ def _of_channels(evidence: Evidence) -> Iterator[str]:
         submitted = evidence.submitted.get(copy.ref)
         if submitted is None:
             yield f"P1: {copy.channel} shows {copy.ref}, which was never submitted"
-        elif copy.place not in submitted.places:
+        elif copy.place not in {*submitted.places, *_stand_ins(submitted.places)}:
             yield f"P10: {copy.ref}, a {submitted.kind} for {submitted.tier}, was shown by {copy.place}"
+
+
+def _is_elsewhere(commit: Commit) -> bool:
+    return commit.state == "suppressed" and "shown by a fallback" in commit.reason
+
+
+def _stand_ins(places: Iterable[str]) -> Iterator[str]:
+    return (each for place in places for each in FALLBACKS.get(place, ()))

@@ -52,7 +52,7 @@ class Judge:
     def findings(self) -> Iterator[str]:
         """Every late delivery."""
         for owed in self._evidence.owed:
-            if owed.commits[0].state != "pending" or owed.turn > 1:
+            if owed.commits[0].state != "pending" or owed.turn > 1 or owed.last.passed_on_to is not None:
                 continue
             began = owed.requests[0].began if owed.requests else _given_up(owed)
             if began is not None:

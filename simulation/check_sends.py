@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from simulation.evidence import UNSURE, Evidence, Owed
 from simulation.faults import Proof
+from simulation.plan import FALLBACKS
 from simulation.recorder import Request
 
 _A_MOMENT = 0.01
@@ -26,9 +27,9 @@ def _of_order(evidence: Evidence) -> Iterator[str]:
 
     The exception is a delivery that a person revives after a later state was shown.
     """
-    accepted: dict[tuple[str, str], int] = {}
+    accepted: dict[str, int] = {}
     for owed in evidence.owed:
-        accepted.setdefault((owed.place, owed.ref), owed.accepted)
+        accepted.setdefault(owed.ref, owed.accepted)
     lanes: dict[tuple[str, str], list[tuple[Request, str]]] = defaultdict(list)
     for (place, ref), requests in evidence.by_ref.items():
         if ref in evidence.submitted:
@@ -40,7 +41,7 @@ def _of_order(evidence: Evidence) -> Iterator[str]:
                 yield f"P3: {place}: {later} began while {ref}, of the same sequence, was still being sent"
         newest, newest_ref = -1, ""
         for request, ref in ordered:
-            number = accepted.get((place, ref), -1)
+            number = accepted.get(ref, -1)
             if number < newest and not _is_revived(evidence, place, ref, request):
                 yield f"P3: {place}: {ref} was sent after {newest_ref}, which is newer"
             if number > newest and request.proof not in _SURELY_NOT_SHOWN:
@@ -48,7 +49,8 @@ def _of_order(evidence: Evidence) -> Iterator[str]:
 
 
 def _is_revived(evidence: Evidence, place: str, ref: str, request: Request) -> bool:
-    return any(at <= request.began for at, _ in evidence.recorder.revived.get((ref, place), ()))
+    origins = [place, *(each for each, others in FALLBACKS.items() if place in others)]
+    return any(at <= request.began for each in origins for at, _ in evidence.recorder.revived.get((ref, each), ()))
 
 
 def _of_repeats(evidence: Evidence) -> Iterator[str]:
@@ -57,15 +59,17 @@ def _of_repeats(evidence: Evidence) -> Iterator[str]:
     for owed in evidence.owed:
         by_ref[owed.place, owed.ref].append(owed)
     for (place, ref), requests in evidence.by_ref.items():
-        lapsed = [at for owed in by_ref[place, ref] for at in owed.lapsed]
+        places = [place, *(owed.origin for owed in by_ref[place, ref] if owed.origin is not None)]
+        lapsed = [at for each in places for owed in by_ref[each, ref] for at in owed.lapsed]
+        elsewhere = [request for each in places[1:] for request in evidence.by_ref[each, ref]]
         for number, request in enumerate(requests):
-            before = requests[:number]
+            before = [*(each for each in elsewhere if each.number < request.number), *requests[:number]]
             is_marked = next(part.is_marked for part in request.parts if part.ref == ref)
             shown = [each for each in before if each.message_id is not None]
             if shown and not is_marked:
                 yield f"P4: {place}: {ref} was sent again after it was shown, without the mark"
             for each in shown:
-                if each.proof not in UNSURE and not _was_forgotten(evidence, by_ref[place, ref], each, request):
+                if each.proof not in UNSURE and not _was_forgotten(evidence, by_ref[each.place, ref], each, request):
                     yield f"P4: {place}: {ref} was sent again, after a request that ended as {each.proof}"
             is_unsure = any(each.proof in UNSURE for each in before) or any(at <= request.began for at in lapsed)
             if is_marked and not is_unsure:

@@ -15,6 +15,7 @@ from signalpost.delivery.outbox.commands import (
     Command,
     Expire,
     Lease,
+    PassOn,
     Put,
     Revive,
     SaveFacts,
@@ -188,7 +189,8 @@ class MortalOutbox:
                 self._recorder.refs[new.notification.id] = ref
                 if ref.startswith("t"):
                     self._recorder.told[new.notification.id] = Told(ref, 1, is_companion=False)
-                    self._recorder.numbers[ref] = result.number
+                    if result.number is not None:  # a stale one opens no trade
+                        self._recorder.numbers[ref] = result.number
                 for each in new.deliveries:
                     self._recorder.committed(
                         Commit(
@@ -263,6 +265,8 @@ def _touched(command: Command[Any], answer: Any) -> list[Delivery]:
         case SettleAndLease():
             leased = [] if answer.leased is None else _touched(command.lease, answer.leased)
             return [*answer.settled, *leased]
+        case PassOn():
+            return [*(delivery for delivery, _ in answer.ended), *answer.added]
         case Cancel() | Revive():
             return [] if answer is None else [answer]
         case _:

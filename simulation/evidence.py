@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from simulation.faults import Proof
 from simulation.network import part_of
+from simulation.plan import FALLBACKS
 from simulation.recorder import Commit, Request, Submitted
 from simulation.run import Run
 
@@ -46,6 +47,11 @@ class Owed(NamedTuple):
     def last(self) -> Commit:
         """The final commit."""
         return self.commits[-1]
+
+    @property
+    def origin(self) -> str | None:
+        """The destination that passed it on to this one; None if it was meant for this one."""
+        return self.commits[0].passed_on_from
 
     @property
     def lapsed(self) -> list[float]:
@@ -95,8 +101,10 @@ class Evidence:
             began, ended = story[0].at, self._next_turn_at(commits, id, turn, place)
             requests = tuple(r for r in self.by_ref[place, ref] if began <= r.began < ended)
             until = self.submitted[ref].valid_until
-            if turn > 1:
-                until = [wished for at, wished in recorder.revived[ref, place] if at <= began][-1]
+            lanes = {place} if story[0].passed_on_from is None else {place, *FALLBACKS}
+            if turn > 1 or len(lanes) > 1:
+                wishes = (each for lane in lanes for each in recorder.revived.get((ref, lane), ()))
+                until = [until, *(wished for at, wished in sorted(wishes) if at <= began)][-1]
             owed.append(Owed(id, turn, place, ref, self.submitted[ref], tuple(story), requests, until, number))
         return owed
 

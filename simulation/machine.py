@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from math import inf
 from random import Random
 from typing import Any
 
@@ -27,7 +28,7 @@ from simulation.connections import SimulatedConnections
 from simulation.disk import Disk, Mood, MortalOutbox
 from simulation.life import Life, never
 from simulation.network import Network
-from simulation.plan import PLACES, Plan
+from simulation.plan import FALLBACKS, PLACES, Plan
 from simulation.recorder import Asked, Breaker, Recorder, Submitted
 from simulation.trades import Change
 from simulation.workload import Submission, change_of, payload_of
@@ -198,12 +199,16 @@ class Process:
         self._recorder = recorder
         self._random = random
         connections = SimulatedConnections(network, life)
+        routing = Routing(PLACES, tiers=_TIERS, fallbacks=FALLBACKS if plan.falls_back_after else None)
         self._lanes = {
-            name: _lane(name, WebhookAddress.parse(place.url), connections, plan) for name, place in PLACES.items()
+            name: _lane(name, WebhookAddress.parse(place.url), connections, plan)._replace(
+                fallbacks=routing.fallbacks(name), fall_back_after=plan.falls_back_after or inf
+            )
+            for name, place in PLACES.items()
         }
         self.engine = Engine(
             _Superseding(outbox),
-            Routing(self._lanes, tiers=_TIERS),
+            routing,
             Bus((self._on_event,)),
             random_bits=Random(f"ids {plan.seed} {life.number}").getrandbits,
         )

@@ -38,6 +38,8 @@ PLACES = {
 
 MOVED = ("signals-free", "signals-vip")
 """Destinations whose webhook may be moved to another channel, and back."""
+FALLBACKS = {"signals-free": ("signals-desk", "signals-vip"), "signals-premium": ("signals-vip",)}
+"""Destinations that stand in for another one, in runs that have fallbacks."""
 SUBMISSIONS_A_DAY = 200
 """A minimum; even the shortest run has a few."""
 TRADES_A_DAY = 60
@@ -70,6 +72,8 @@ class Plan(NamedTuple):
     """Periods of true time in which the store fails."""
     is_calm: bool = False
     """True if there are no faults, so that the machine must be healthy all the time."""
+    falls_back_after: float | None = None
+    """Seconds after which a destination that is down is replaced by its FALLBACKS; None for none."""
 
 
 def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = True) -> Plan:
@@ -80,7 +84,22 @@ def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = T
     made = [*drawn_plan.actions, *_trades(Random(f"trades {seed}"), hours * 3600, drawn_plan.store_down)]
     if not is_calm:
         made += _moderation(Random(f"moderator {seed}"), hours * 3600)
+        drawn_plan = _with_fallbacks(drawn_plan, Random(f"fallbacks {seed}"))
     return drawn_plan._replace(actions=tuple(sorted(made, key=lambda action: action.at)))
+
+
+def _with_fallbacks(plan: Plan, random: Random) -> Plan:
+    """About half of the runs have fallbacks, and outages in which they are needed."""
+    after = random.choice((None, None, 5.0, 30.0, 300.0))
+    if after is None:
+        return plan
+    outages = []
+    for _ in range(random.choice((1, 2, 2))):
+        began = random.random() * plan.hours * 3600
+        lasts = random.choice((60.0, 600.0, 2400.0))
+        place = random.choice((*FALLBACKS, *FALLBACKS, "signals-vip"))
+        outages.append(Outage(began, began + lasts, place, random.choice(tuple(OUTAGES)), random.random() < 0.2))
+    return plan._replace(falls_back_after=after, outages=(*plan.outages, *outages))
 
 
 def _trades(random: Random, seconds: float, store_down: tuple[tuple[float, float], ...]) -> list[Action]:

@@ -102,6 +102,20 @@ class Commit(NamedTuple):
     utc: datetime
     life: int
 
+    @property
+    def passed_on_to(self) -> str | None:
+        """The fallback that has it now, if it was passed on."""
+        return _named(self.reason, "passed on to ")
+
+    @property
+    def passed_on_from(self) -> str | None:
+        """The destination from which a fallback got it, until it is tried."""
+        return _named(self.reason, "passed on from ")
+
+
+def _named(reason: str, before: str) -> str | None:
+    return reason.removeprefix(before).partition(":")[0] if reason.startswith(before) else None
+
 
 @dataclass(slots=True)
 class Asked:

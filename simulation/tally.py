@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from simulation.check_cards import late_edits
 from simulation.check_ends import ENDS
 from simulation.evidence import Evidence
 from simulation.faults import FAULTS, GONE, Proof
 from simulation.life import EDGES
 from simulation.reader import Card
 from simulation.run import Run
+from simulation.tracks import late_edits
 from simulation.trades import KINDS
 
 _CRASHES = (*(f"crash {edge}" for edge in EDGES), "killed", "stopped")
@@ -27,7 +27,7 @@ _MUST = {
     "answer to a change": _CHANGES,
     "change": KINDS,
     "edit": ("carried out", "unanswered", "carried out, unanswered", "refused, old edits", "refused, message is gone"),
-    "trade": ("card", "companion", "companions together", "replacement"),
+    "trade": ("card", "companion", "companions together", "replacement", "passed on"),
     "seen": ("repeat, marked", "revived", "processed after it was given up", "lapsed"),
 }
 """Faults and events that must occur at least once, by kind."""
@@ -116,5 +116,6 @@ def _of_trades(run: Run) -> Iterator[tuple[str, str]]:
             yield "edit", "refused, message is gone"
         if isinstance(request.trade, Card) and request.trade.replaces and request.method == "POST":
             yield "trade", "replacement"
+    yield from (("trade", "passed on") for commit in recorder.commits if commit.passed_on_to is not None)
     yield from (("trouble", "card deleted") for _ in recorder.deleted)
     yield from (("edit", "carried out too late") for _ in range(late_edits(Evidence(run))))

@@ -65,8 +65,8 @@ class CardRow(NamedTuple):
 
     @property
     def has_readers(self) -> bool:
-        """Whether the destination may have shown the trade here, but in no message that is known now."""
-        return self.message is None and (self.is_doubtful or self.loss not in {None, Loss.UNREACHABLE})
+        """Whether readers may have seen the trade, but in no message that is known now."""
+        return self.message is None and (self.is_doubtful or self.loss is not None)
 
     def companion_ending(self, version: int) -> tuple[DeliveryState, str] | None:
         """How a companion on a version ends without being sent; None if it is to be sent."""

@@ -138,6 +138,23 @@ async def test_a_card_moves_with_its_changes_and_companions() -> None:
 
 
 @virtual
+async def test_a_companion_waits_at_the_fallback_too_until_its_card_is_posted() -> None:
+    here, one = ScriptedSink([lambda: None, GONE]), ScriptedSink([DOWN, DOWN])
+    async with Falling(here, one) as world:
+        await world.open()
+        await wait(1)
+        await world.change(Close(price="1.1010"))
+        await wait(60)
+        assert sent(one) == [("v2", False)] * 3
+        (companion,) = [
+            each.delivery
+            for each in world.emitted(Settled)
+            if "companion" in each.delivery.sequence and each.delivery.id.destination == ONE
+        ]
+        assert companion.state == _S.SUPERSEDED
+
+
+@virtual
 async def test_a_companion_alone_is_passed_on_without_its_card() -> None:
     here, one = ScriptedSink([lambda: None, lambda: None, GONE]), ScriptedSink()
     async with Falling(here, one) as world:

@@ -19,7 +19,7 @@ from tests.faults.change_child import FALLBACK, LANES, LIFE
 from tests.size import size
 
 ROOT = Path(__file__).parents[2]
-STEP = size(9, 1)
+STEP, FIRST = size(9, 3), range(1, 1 + size(1, 3))
 """Every commit of the life is a write point; in a short run, every ninth is tried."""
 
 
@@ -85,8 +85,9 @@ def _book(folder: Path) -> Any:
     return plain, [(card.destination, card.version) for card in entry.cards]
 
 
+@pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_change_is_whole_wherever_it_is_cut_off(tmp_path: Path, when: str) -> None:
+def test_a_change_is_whole_wherever_it_is_cut_off(tmp_path: Path, when: str, first: int) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
     assert _run(whole) == 0
@@ -94,7 +95,7 @@ def test_a_change_is_whole_wherever_it_is_cut_off(tmp_path: Path, when: str) -> 
     assert expected[0]["version"] == len(LIFE) + 1
     assert (FALLBACK, len(LIFE) + 1) in expected[1]
     killed = 0
-    for commits in range(1, 1000, STEP):
+    for commits in range(first, 1000, STEP):
         folder = tmp_path / str(commits)
         folder.mkdir()
         if _run(folder, when, str(commits)) == 0:

@@ -8,8 +8,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.acceptance.conftest import environment, sandbox
 from tests.acceptance.serving import in_process, serving, shown
 
@@ -32,7 +30,6 @@ def _within(seconds: float, is_so: Callable[[], bool]) -> bool:
     return is_now
 
 
-@pytest.mark.line("6.3.2")
 def test_a_service_starts_delivers_the_others_and_reports_the_damage(environment: dict[str, str], sandbox: str) -> None:
     for title in ("damaged one", "sound one"):
         in_process({**environment, "DISCORD_WEBHOOK_ALERTS_CRITICAL": CLOSED}, *ALERT, title)

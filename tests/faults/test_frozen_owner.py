@@ -76,7 +76,6 @@ def _health(client: Client) -> dict[str, Any]:
         return {}
 
 
-@pytest.mark.line("6.2.2")
 @pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])
 def test_another_process_takes_over_from_a_frozen_owner_which_does_no_harm_when_it_continues(
     tmp_path: Path, is_busy: bool
@@ -130,7 +129,6 @@ def test_another_process_takes_over_from_a_frozen_owner_which_does_no_harm_when_
         assert found.numbers.get("attempts lapsed", 0) > 0, f"nothing was being sent: {found.numbers}"
 
 
-@pytest.mark.line("6.2.2")
 def test_a_c_child_that_keeps_the_lock_of_a_dead_owner_does_not_stop_deliveries(tmp_path: Path) -> None:
     with processes(tmp_path, SEED) as run:
         run.sandbox()
@@ -150,7 +148,6 @@ def test_a_c_child_that_keeps_the_lock_of_a_dead_owner_does_not_stop_deliveries(
             os.kill(child, signal.SIGKILL)
 
 
-@pytest.mark.line("6.2.2")
 def test_health_names_a_process_that_is_frozen_while_it_writes(tmp_path: Path) -> None:
     """No other process can write then. Notifications are held, and saved when that process continues."""
     with processes(tmp_path, SEED) as run:
@@ -171,7 +168,6 @@ def test_health_names_a_process_that_is_frozen_while_it_writes(tmp_path: Path) -
         assert terminate(service) == [0]
 
 
-@pytest.mark.line("6.2.3")
 @pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
 def test_a_hanging_disk_shows_in_health_until_it_works_again(tmp_path: Path) -> None:
     with processes(tmp_path, SEED) as run:

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from tests.acceptance import serving
 from tests.acceptance.conftest import environment, sandbox
 from tests.acceptance.serving import in_process
@@ -28,7 +26,6 @@ def run(environment: dict[str, str], *words: str, by: Callable[..., Any] = in_pr
     return ran.returncode, health
 
 
-@pytest.mark.line("6.2.4")
 def test_health_shows_a_service_that_runs_and_then_is_frozen(environment: dict[str, str]) -> None:
     with serving.serving(environment) as served:
         code, health = run(environment, "health", "--json", by=serving.run)
@@ -54,7 +51,6 @@ def test_health_shows_a_service_that_runs_and_then_is_frozen(environment: dict[s
         assert run(environment, "health", "--live")[0] == 0
 
 
-@pytest.mark.line("6.2.4")
 def test_health_without_a_process_shows_whether_deliveries_are_open(environment: dict[str, str]) -> None:
     closed = {**environment, "DISCORD_WEBHOOK_ALERTS_CRITICAL": "http://127.0.0.1:9/api/v10/webhooks/alerts-critical/t"}
     assert run(environment, "health", "--json")[0] == 3

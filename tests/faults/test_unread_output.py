@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.conftest import environment, sandbox
 from tests.acceptance.serving import token
 
@@ -65,7 +63,6 @@ def _eventually(url: str, body: bytes | None = None, within: float = 10.0, **hea
     return answer
 
 
-@pytest.mark.line("6.2.1")
 def test_serve_answers_delivers_and_ends_while_its_output_is_not_read(environment: dict[str, str]) -> None:
     secret = token(environment, "bot")
     port = _free_port()

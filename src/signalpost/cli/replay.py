@@ -96,7 +96,7 @@ def _replay_one(file: Path | None, data: Path | None, given: dict[str, Any], *, 
         raise click.UsageError(f"Missing {', '.join(missing)}, required with FILE.")
     if data is not None:
         raise click.UsageError("--data only works with --strategies; FILE is a complete path.")
-    return _replay_file(MAUnifiedConfig(**given), file, follow=follow)
+    return _replay_file(MAUnifiedConfig(**given), file, given.get("places"), follow=follow)
 
 
 def _replay_all(
@@ -108,11 +108,13 @@ def _replay_all(
             f"Omit {', '.join(beside)}: --strategies already names the candle files and contains all settings."
         )
     for configured in read_strategies(strategies):
-        yield _replay_file(configured.config, (data or Path()) / configured.data, follow=follow)
+        config = configured.config
+        places = None if config.places == config.pair.places else config.places
+        yield _replay_file(config, (data or Path()) / configured.data, places, follow=follow)
 
 
-def _replay_file(config: MAUnifiedConfig, path: Path, *, follow: bool) -> tuple[str, _Run]:
-    places = None if config.places == config.pair.places else config.places
+def _replay_file(config: MAUnifiedConfig, path: Path, places: int | None, *, follow: bool) -> tuple[str, _Run]:
+    """Replay the candles of a file, with prices of `places` decimals; None for the pair's, or the file's if more."""
     file = read_candle_file(path, timeframe=config.timeframe, pair=config.pair, places=places)
     _report_corrections(path, file)
     strategy = MAUnifiedStrategy(msgspec.structs.replace(config, places=file.places))

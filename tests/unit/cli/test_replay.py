@@ -122,6 +122,14 @@ def test_corrections_of_a_file_are_reported_on_stderr(file: Path) -> None:
     assert result.stderr.count(str(file)) == 2
 
 
+@pytest.mark.parametrize(("options", "exit_code"), [((), 0), (("--places", "6"), 0), (("--places", "5"), 2)])
+def test_decimals_that_were_asked_for_hold_even_if_they_are_the_usual_ones(
+    tmp_path: Path, options: tuple[str, ...], exit_code: int
+) -> None:
+    path = candles(tmp_path / "c.csv", "1.10401", "1.10301", "1.10201", "1.10501", "1.10601")
+    assert run(path, *SETTINGS, *options).exit_code == exit_code
+
+
 def test_invalid_candles_are_reported_with_file_and_line(file: Path) -> None:
     file.write_text(file.read_text(encoding="utf-8") + "2025-01-06T20:00:00Z,1,1,1,0\n", encoding="utf-8")
     result = run(file, *SETTINGS)

@@ -117,10 +117,10 @@ class Worker:
             await asyncio.sleep(0.1)
         for each in self._holds:
             self._in_flight.pop(each, None)
-        self._holds = frozenset()
         known = frozenset(self._in_flight)
         leased = await self._outbox.insist(Find(destination=self._gate.destination, states=LEASED))
         if left := [entry for entry in leased if entry.delivery.id not in known]:
+            self._holds = frozenset(entry.delivery.id for entry in left)  # if it dies again before they are settled
             self._in_flight.update((entry.delivery.id, entry.delivery) for entry in left)
             now = clock.now()
             await self._conclude(left, SendResult(LeaseEnd.LAPSED, now, now, 0.0))

@@ -63,7 +63,6 @@ def test_senders_cancelled_at_any_await_lose_nothing(answer: Any, slow: type[Com
     run()
 
 
-@pytest.mark.line("6.2.1")
 @pytest.mark.parametrize("slow", [Lease, Settle])
 @pytest.mark.parametrize("moment", [0.0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.5])
 def test_cancelled_senders_are_restarted_and_deliver_everything(slow: type[Command[Any]], moment: float) -> None:
@@ -91,7 +90,23 @@ def test_cancelled_senders_are_restarted_and_deliver_everything(slow: type[Comma
     run()
 
 
-@pytest.mark.line("6.2.1")
+@virtual
+async def test_senders_cancelled_again_before_they_have_settled_what_was_left_lose_nothing() -> None:
+    """The store fails while they settle it, so it is still leased when they start once more."""
+    outbox, sink = FaultyOutbox(), ScriptedSink(latency=0.5)
+    async with World(sink, outbox=outbox, limits=LIMITS, jitter=lambda: 0.5) as world:
+        await world.put("a")
+        lane = world.dispatcher.lanes[HERE]
+        for pause, faults in ((0.25, 100), (1.5, 0)):
+            await wait(pause)
+            outbox.faults[Settle] = faults
+            for task in lane.tasks:
+                task.cancel()
+        await wait(60)
+        assert await world.state("a") == "delivered"
+        assert lane.in_flight == 0
+
+
 @pytest.mark.parametrize("fault", [SystemExit(), GeneratorExit(), asyncio.CancelledError()])
 def test_a_sink_that_exits_ends_no_sender_for_good(fault: BaseException) -> None:
     @virtual
@@ -115,7 +130,6 @@ def _raises(fault: BaseException) -> Callable[[], None]:
     return raising
 
 
-@pytest.mark.line("6.2.1")
 def test_a_cancelled_sweeper_is_restarted_and_expires_deliveries() -> None:
     @virtual
     async def run() -> None:

@@ -42,7 +42,6 @@ def health_status(served: Served) -> int | None:
     return status
 
 
-@pytest.mark.line("6.4.2")
 def test_idle_connections_leave_enough_descriptors_for_sending_and_health(environment: Environment) -> None:
     with serving(environment, before=LIMITED) as served, ExitStack() as stack:
         idle_sockets(served, stack, IDLE)
@@ -52,7 +51,6 @@ def test_idle_connections_leave_enough_descriptors_for_sending_and_health(enviro
         assert published.returncode == 0, published.stdout + published.stderr
 
 
-@pytest.mark.line("6.4.2")
 def test_serve_raises_its_soft_limit(environment: Environment) -> None:
     soft = ("bash", "-c", 'ulimit -S -n 256; exec "$@"', "-")
     with serving(environment, before=soft) as served:

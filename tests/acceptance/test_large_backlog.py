@@ -7,8 +7,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-import pytest
-
 from signalpost import Alert, AsyncNotificationService, Config
 from tests.acceptance.conftest import Environment
 from tests.acceptance.serving import serving, shown
@@ -36,7 +34,6 @@ def _plan_faults(sandbox: str, faults: list[dict[str, object]] | None) -> None:
     urllib.request.urlopen(urllib.request.Request(f"{sandbox}/_faults", body, headers, method=method)).close()
 
 
-@pytest.mark.line("6.1.2")
 def test_sigterm_stops_serve_in_time_with_450_large_alerts_and_the_next_run_delivers_them(
     sandbox: str, environment: Environment
 ) -> None:

@@ -99,7 +99,6 @@ async def posted(url: str, token: str, file: Path, count: int) -> tuple[list[int
     return [int(each) for each in said.split()], stops.longest
 
 
-@pytest.mark.line("6.4.1")
 async def test_a_duplicate_name_at_the_end_of_a_body_does_not_block_the_loop(tmp_path: Path) -> None:
     """One such body took two seconds once. The limit here suits a machine that also runs other tests."""
     file = tmp_path / "body"
@@ -109,7 +108,6 @@ async def test_a_duplicate_name_at_the_end_of_a_body_does_not_block_the_loop(tmp
     assert (statuses, longest < 0.5) == ([400, 400], True)
 
 
-@pytest.mark.line("6.4.1")
 async def test_thousands_of_unknown_names_do_not_block_the_loop(tmp_path: Path) -> None:
     file = tmp_path / "body"
     file.write_bytes(HARD["unknown names"])
@@ -118,7 +116,6 @@ async def test_thousands_of_unknown_names_do_not_block_the_loop(tmp_path: Path) 
     assert (statuses, longest < 0.5) == ([422] * 4, True)
 
 
-@pytest.mark.line("6.4.1")
 async def test_an_answer_lists_at_most_200_errors(tmp_path: Path) -> None:
     from aiohttp import ClientSession
 

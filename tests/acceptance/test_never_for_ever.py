@@ -40,7 +40,6 @@ def pipe(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.line("6.4.4")
 def test_a_pipe_without_a_writer_is_refused_as_a_secret(pipe: Path) -> None:
     environment = {"DISCORD_WEBHOOK_URL_FILE": str(pipe)}
     try:
@@ -49,7 +48,6 @@ def test_a_pipe_without_a_writer_is_refused_as_a_secret(pipe: Path) -> None:
         os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # unblocks a reader that still waits for a writer
 
 
-@pytest.mark.line("6.4.4")
 def test_a_pipe_without_a_writer_is_refused_as_a_settings_file(pipe: Path) -> None:
     try:
         assert str(pipe) in refusal(lambda: Config.from_environment({"SIGNALPOST_CONFIG": str(pipe)}))
@@ -67,7 +65,6 @@ def test_a_pipe_with_a_writer_is_read_to_its_end(pipe: Path) -> None:
     assert config.destinations[0].webhook.reveal() == url
 
 
-@pytest.mark.line("6.4.4")
 def test_a_lock_of_another_program_does_not_block_tokens_forever(tmp_path: Path) -> None:
     holder = os.open(tmp_path, os.O_RDONLY)
     try:

@@ -260,7 +260,6 @@ async def test_hostile_text_is_shown_and_has_no_effect(browser: Browser, tmp_pat
 LINES = "**Signal** one\nline two\n\nline four"
 
 
-@pytest.mark.line("6.5.17")
 async def test_line_breaks_are_kept_as_in_discord(browser: Browser, tmp_path: Path) -> None:
     """In a message's text, and in the description and fields of an embed."""
     page = await browser.new_page(**utc_and_english())

@@ -58,7 +58,6 @@ def started(discord: FakeDiscord, home: Path) -> Iterator[NotificationIntegratio
         integration.stop(0)
 
 
-@pytest.mark.line("6.1.1")
 @pytest.mark.parametrize("begin_outage", [answers_503, rejects_messages, refuses])
 @pytest.mark.parametrize("number", [1, 10])
 def test_an_outage_of_three_seconds_costs_a_flush_two_more(
@@ -82,7 +81,6 @@ def test_an_outage_of_three_seconds_costs_a_flush_two_more(
         assert took < OUT_FOR + 2.5  # 2, and what a busy machine takes
 
 
-@pytest.mark.line("6.1.1")
 def test_a_stop_waits_for_a_pause_of_a_second(tmp_path: Path) -> None:
     with FakeDiscord(generous) as discord, started(discord, tmp_path) as integration:
         discord.behaviour = behaviour.once(PAUSE, lambda _: True)
@@ -96,7 +94,6 @@ def published(machine: Machine) -> int:
     return machine.published(*words, "--timeout", "30")
 
 
-@pytest.mark.line("6.1.1")
 @pytest.mark.parametrize("response", [PAUSE, json_answer(503, {"message": "upstream connect error"})])
 def test_publish_waits_for_the_retry_within_its_timeout(response: object, tmp_path: Path) -> None:
     with (
@@ -126,7 +123,6 @@ def test_publish_does_not_wait_for_the_deliveries_of_others(tmp_path: Path) -> N
         assert len(discord.shown("signals")) == 1
 
 
-@pytest.mark.line("6.1.3")
 async def test_a_stop_in_a_running_loop_does_not_block_the_loop(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     moments: list[float] = []

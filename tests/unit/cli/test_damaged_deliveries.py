@@ -24,7 +24,6 @@ def _damage(folder: Folder, ticket: str, column: str, value: object) -> list[tup
         return db.execute("SELECT * FROM delivery ORDER BY number").fetchall()
 
 
-@pytest.mark.line("6.3.2")
 @pytest.mark.parametrize(("column", "value"), DAMAGE)
 def test_a_damaged_row_is_listed_as_dead_and_explained(folder: Folder, column: str, value: object) -> None:
     damaged, sound = folder.put(alert("a1")), folder.put(alert("a2"))
@@ -44,7 +43,6 @@ def test_a_damaged_row_is_listed_as_dead_and_explained(folder: Folder, column: s
         assert db.execute("SELECT * FROM delivery ORDER BY number").fetchall() == before
 
 
-@pytest.mark.line("6.3.2")
 def test_a_delivery_with_a_damaged_notification_is_listed_and_explained(folder: Folder) -> None:
     ticket = folder.put(alert("a1"))
     with closing(sqlite3.connect(folder.home / STORE_FILE, isolation_level=None)) as db:

@@ -24,7 +24,6 @@ def acts(result: Result) -> str:
     return "".join(ACTS.findall(result.stdout + result.stderr))
 
 
-@pytest.mark.line("6.4.3")
 @pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
 @pytest.mark.parametrize("command", ["list", "why", "show"])
 def test_a_message_reaches_the_terminal_as_text_only(folder: Folder, attack: str, command: str) -> None:
@@ -36,7 +35,6 @@ def test_a_message_reaches_the_terminal_as_text_only(folder: Folder, attack: str
     assert acts(result) == ""
 
 
-@pytest.mark.line("6.4.3")
 def test_a_message_cannot_fake_a_line(folder: Folder) -> None:
     ticket = folder.put(alert("a1"), state=DeliveryState.DEAD, reason="x\nsignals-free: delivered")
     for command in ("why", "show"):
@@ -51,7 +49,6 @@ def _refused_quietly(folder: Folder, arguments: tuple[str, ...]) -> None:
     assert acts(result) == ""
 
 
-@pytest.mark.line("6.4.3")
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -130,7 +127,6 @@ def errors(result: Result) -> list[dict[str, str | None]]:
     return list(read)
 
 
-@pytest.mark.line("6.0.2")
 @pytest.mark.parametrize(
     ("arguments", "code", "exit_code", "code_of_exit"),
     [
@@ -164,7 +160,6 @@ def test_every_command_with_json_prints_its_errors_as_json(
         assert errors(result)[0]["code"] == code_of_exit
 
 
-@pytest.mark.line("6.0.2")
 def test_all_faults_of_the_settings_come_with_their_names_and_limits(folder: Folder) -> None:
     settings = {"SIGNALPOST_WORKERS": "99", "SIGNALPOST_LIMITS": "perhaps", "SIGNALPOST_HTTP": "nowhere"}
     found = errors(folder.run("check", "--json", **settings))
@@ -178,7 +173,6 @@ def test_all_faults_of_the_settings_come_with_their_names_and_limits(folder: Fol
     assert errors(folder.run("tokens", "list", "--json", **settings)) == found
 
 
-@pytest.mark.line("6.0.2")
 def test_a_file_of_settings_names_its_faults(folder: Folder, tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text('workerz = 2\nworkers = "2"\ntiers = 3\n[destinations.gold]\nmessages_a_minute = 5\n')
@@ -191,14 +185,12 @@ def test_a_file_of_settings_names_its_faults(folder: Folder, tmp_path: Path) -> 
     }
 
 
-@pytest.mark.line("6.0.2")
 def test_an_unusable_store_is_an_error_of_its_own(folder: Folder) -> None:
     folder.path.write_bytes(b"this is not a database, but it is long enough to be taken for one" * 99)
     result = folder.run("deliveries", "list", "--json")
     assert (errors(result)[0]["code"], result.exit_code) == ("not-a-database", 3)
 
 
-@pytest.mark.line("6.0.2")
 def test_no_error_in_json_shows_a_webhook(folder: Folder) -> None:
     folder.put(alert("a1"))
     result = folder.run("deliveries", "why", url(), "--json")
@@ -206,7 +198,6 @@ def test_no_error_in_json_shows_a_webhook(folder: Folder) -> None:
     assert "***" in str(errors(result)[0]["detail"])
 
 
-@pytest.mark.line("6.0.2")
 def test_a_refused_ticket_has_its_code(folder: Folder) -> None:
     body = json.dumps({"pair": "EURUSD", "tf": "H4", "side": "buy", "price": 1.1, "id": "s1"})
     other = body.replace("1.1", "1.2")

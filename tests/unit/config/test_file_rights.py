@@ -22,7 +22,6 @@ def dot_env(mode: int, text: str = "SIGNALPOST_WORKERS=4") -> Path:
     return path
 
 
-@pytest.mark.line("6.4.4")
 @pytest.mark.parametrize("mode", [0o666, 0o602, 0o777])
 def test_a_dot_env_that_every_user_can_write_is_refused(mode: int) -> None:
     dot_env(mode)
@@ -30,7 +29,6 @@ def test_a_dot_env_that_every_user_can_write_is_refused(mode: int) -> None:
         Config.from_environment()
 
 
-@pytest.mark.line("6.4.4")
 def test_a_dot_env_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     path = dot_env(0o600)
     if os.geteuid() == 0:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from signalpost import Alert, AsyncNotificationService, Config
 from signalpost.domain.signal import Signal
 from signalpost.sandbox.rules.limits import OFF
@@ -25,7 +23,6 @@ async def refusal(config: Config) -> str:
         return ticket.reason or ""
 
 
-@pytest.mark.line("6.5.24")
 async def test_the_refusal_names_the_webhook_that_is_ignored_and_why(tmp_path: Path) -> None:
     async with Sandbox(limits=OFF) as sandbox:
         set_ = environment(sandbox, tmp_path, "DISCORD_WEBHOOK_URL", "DISCORD_WEBHOOK_SIGNALS_FREE")

@@ -24,7 +24,6 @@ def warnings(ticket: Ticket) -> tuple[str, ...]:
     return getattr(ticket, "warnings", ())
 
 
-@pytest.mark.line("6.5.22")
 @pytest.mark.parametrize("ahead", [timedelta(seconds=61), timedelta(hours=2), timedelta(days=20_000)])
 async def test_a_candle_that_opens_more_than_a_minute_ahead_is_accepted_with_a_warning(
     ahead: timedelta, caplog: pytest.LogCaptureFixture
@@ -45,7 +44,6 @@ async def test_a_candle_that_opens_more_than_a_minute_ahead_is_accepted_with_a_w
     assert warnings(first)[0] in record.getMessage()
 
 
-@pytest.mark.line("6.5.22")
 async def test_a_signal_held_in_memory_has_the_warning_too() -> None:
     harness = IntakeHarness()
     harness.outbox.fails = True

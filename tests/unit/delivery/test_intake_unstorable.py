@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from signalpost.delivery.outbox.commands import Command, Put
 from signalpost.domain.events import Taken
 from signalpost.domain.ticket import Outcome
@@ -30,7 +28,6 @@ class Broken:
         self._core.close()
 
 
-@pytest.mark.line("6.3.1")
 def test_a_notification_that_cannot_be_saved_is_refused_and_raises_nothing() -> None:
     async def run() -> None:
         harness = IntakeHarness(core=Broken())

@@ -23,7 +23,6 @@ def faults(make: Callable[..., object], **fields: Any) -> list[tuple[str, str | 
     return [(fault.code, fault.field) for fault in errors]
 
 
-@pytest.mark.line("6.4.6")
 def test_a_signal_reports_the_faults_of_all_fields() -> None:
     wrong = {"pair": "{{ticker}}", "timeframe": "100R", "signal_type": "up", "entry_price": "x", "timestamp": "now"}
     assert faults(Signal, **wrong, confidence_score=85, status="open", notes=1, created_at=0, stop_loss=True) == [
@@ -40,7 +39,6 @@ def test_a_signal_reports_the_faults_of_all_fields() -> None:
     ]
 
 
-@pytest.mark.line("6.4.6")
 def test_a_signal_reports_all_faults_between_its_fields_together() -> None:
     wrong = {"stop_loss": 1.2, "take_profit": 1.0, "known_at": OPENED, "valid_until": OPENED}
     assert faults(Signal, **GOOD, **wrong) == [
@@ -54,7 +52,6 @@ def test_a_signal_reports_all_faults_between_its_fields_together() -> None:
     ]
 
 
-@pytest.mark.line("6.4.6")
 @pytest.mark.parametrize(
     ("make", "fields", "expected"),
     [
@@ -79,7 +76,6 @@ def test_every_value_reports_all_of_its_faults(
     assert [code for code, _ in faults(make, **fields)] == expected
 
 
-@pytest.mark.line("6.5.21")
 def test_without_a_strategy_name_the_id_begins_with_signal() -> None:
     signal = Signal(**GOOD)
     assert signal.strategy_name is None

@@ -48,7 +48,6 @@ def test_each_price_must_be_a_finite_number(name: str, price: object) -> None:
     assert (refusal.value.code, refusal.value.field) == ("not-a-number", name)
 
 
-@pytest.mark.line("6.5.12")
 @pytest.mark.parametrize(
     "prices", [(-14, "13.86", "-16.74", "10.01"), (0, 0, 0, 0), ("-37.63", "-9.12", "-40.32", "-13.1"), (1, 1, 0, 0)]
 )

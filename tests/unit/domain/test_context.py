@@ -99,7 +99,6 @@ def test_a_context_survives_copying_and_shows_its_facts() -> None:
     assert repr(context) == "Context({'a': 1, 'b': None})"
 
 
-@pytest.mark.line("6.1.2")
 @pytest.mark.parametrize("fact", ["text", 0.5])
 def test_a_fact_costs_few_calls_because_no_protocol_is_checked(fact: object) -> None:
     facts = {f"name {number}": fact for number in range(200)}

@@ -45,7 +45,6 @@ def shown(signal: Signal, event: str = "new") -> dict[str, str]:
     return {label: price for label, price, *_ in rows}
 
 
-@pytest.mark.line("6.5.12")
 @pytest.mark.parametrize(
     ("pair", "entry", "stop", "target"),
     [
@@ -73,7 +72,6 @@ def test_an_instrument_that_can_have_them_has_negative_prices(pair: str, entry: 
     assert (worse.should_stop_loss, worse.is_profitable) == (True, False)
 
 
-@pytest.mark.line("6.5.12")
 @pytest.mark.parametrize("entry", ["0", "-0", "0.00", 0.0, -0.0, "-0.00"])
 def test_a_price_of_zero_is_shown_without_a_sign(entry: object) -> None:
     signal = made("SR3!", entry, stop_loss="-0.25", take_profit="0.5")
@@ -97,7 +95,6 @@ def test_currencies_metals_and_coins_have_only_prices_above_zero(pair: str) -> N
         signal.at_price(0)
 
 
-@pytest.mark.line("6.5.13")
 @pytest.mark.parametrize(
     ("pair", "entry", "stop"),
     [
@@ -118,7 +115,6 @@ def test_no_price_loses_decimals_when_shown(pair: str, entry: Any, stop: Any) ->
     assert (Decimal(fields["Entry"]), Decimal(fields["SL"])) == (Decimal(str(entry)), Decimal(str(stop)))
 
 
-@pytest.mark.line("6.5.13")
 def test_the_price_of_an_update_is_shown_with_its_own_decimals() -> None:
     closed = made("XAUUSD", "2400").at_price("2412.5355").but(status=SignalStatus.CLOSED)
     assert shown(closed, "closed")["Exit"] == "2412.5355"
@@ -136,7 +132,6 @@ def test_a_strategys_stop_is_rounded_to_its_price_places() -> None:
     assert shown(signal)["SL"] == "1.16220"
 
 
-@pytest.mark.line("6.5.14")
 @pytest.mark.parametrize(
     ("pair", "price"),
     [
@@ -164,7 +159,6 @@ def test_a_tiny_stop_is_not_shown_as_zero_either() -> None:
     assert signal.price_text(Decimal(0)) == "0.00"
 
 
-@pytest.mark.line("6.5.9")
 @pytest.mark.parametrize("nothing", [0, "0", 0.0, "0.0", "0.00000", Decimal(0), "-0", "0e5", " 0 ", "+0"])
 def test_a_stop_or_target_of_zero_counts_as_none(nothing: Any) -> None:
     signal = made("EURUSD", "1.1634", stop_loss=nothing, take_profit=nothing)

@@ -32,7 +32,6 @@ def signal_id(symbol: str) -> str:
     return signal.signal_id
 
 
-@pytest.mark.line("6.5.1")
 @pytest.mark.parametrize(
     ("symbol", "as_shown"),
     [
@@ -57,7 +56,6 @@ def test_the_text_after_a_colon_never_counts_as_the_whole_symbol(symbol: str, as
     assert shown(symbol) == as_shown
 
 
-@pytest.mark.line("6.5.1")
 @pytest.mark.parametrize(
     "alike",
     [
@@ -75,7 +73,6 @@ def test_signals_on_different_instruments_have_different_ids_though_shown_alike(
     assert not any("refused" in each for each in ids), ids
 
 
-@pytest.mark.line("6.5.2")
 @pytest.mark.parametrize(
     ("symbol", "as_shown"),
     [
@@ -105,7 +102,6 @@ def test_a_lookalike_never_becomes_an_ascii_letter() -> None:
         assert not Instrument(symbol).isascii()
 
 
-@pytest.mark.line("6.5.6")
 @pytest.mark.parametrize(
     ("symbol", "as_shown"),
     [
@@ -187,7 +183,6 @@ def test_a_contract_on_two_currencies_is_not_their_pair() -> None:
     assert not Instrument("EUR/USD:USD").is_currency_pair
 
 
-@pytest.mark.line("6.5.1")
 @pytest.mark.parametrize(
     ("symbol", "as_shown"),
     [
@@ -237,7 +232,6 @@ def refusal_of(symbol: str) -> str | None:
     return None
 
 
-@pytest.mark.line("6.5.1")
 @pytest.mark.parametrize("symbol", ["BINANCE:", ":EURUSD", "A::B", "BINANCE: ", "NASDAQ:!", "BINANCE:A/NYSE:"])
 def test_a_colon_needs_text_on_both_sides(symbol: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
@@ -245,7 +239,6 @@ def test_a_colon_needs_text_on_both_sides(symbol: str) -> None:
     assert getattr(refusal.value, "code", None) == "invalid-symbol"
 
 
-@pytest.mark.line("6.5.2")
 @pytest.mark.parametrize(
     ("symbol", "letter"),
     [("\u0415URUSD", "U+0415"), ("BTCUSD\u0422", "U+0422"), ("\u0391APL", "U+0391"), ("NYSE:A\u0430", "U+0430")],
@@ -255,7 +248,6 @@ def test_a_symbol_of_latin_and_cyrillic_or_greek_letters_is_refused_by_the_lette
     assert letter in shown(symbol)
 
 
-@pytest.mark.line("6.5.7")
 @pytest.mark.parametrize(
     "symbol",
     [
@@ -285,7 +277,6 @@ def test_a_template_or_code_is_not_a_symbol(symbol: str) -> None:
     assert getattr(refusal.value, "code", None) == "placeholder"
 
 
-@pytest.mark.line("6.5.7")
 @pytest.mark.parametrize(
     "symbol", ["None", "null", "undefined", "nan", "NaN", "N/A", "n/a", "#N/A", "#REF!", "#DIV/0!"]
 )
@@ -326,7 +317,6 @@ def test_a_symbol_that_resembles_a_template_is_accepted(symbol: str) -> None:
     assert refusal_of(symbol) is None
 
 
-@pytest.mark.line("6.5.6")
 @pytest.mark.parametrize("symbol", ["/ES", "/CL", "/6E", "-ES", "[SP500]", "[DJI30]"])
 def test_a_leading_sign_and_brackets_are_shown(symbol: str) -> None:
     assert shown(symbol) == symbol

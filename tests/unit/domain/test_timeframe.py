@@ -84,7 +84,6 @@ def test_a_timeframe_survives_copying_and_its_repr_shows_its_type() -> None:
     assert f"{timeframe}" == "H4"
 
 
-@pytest.mark.line("6.5.15")
 @pytest.mark.parametrize("number", [16384, 16389, 16409, 32768, 32770, 49152, 49154, 49164])
 def test_an_unknown_constant_of_metatrader_is_refused(number: int) -> None:
     for spelling in (number, str(number)):

@@ -18,7 +18,6 @@ from signalpost.errors import InvalidValue
 OPENED = datetime(2024, 3, 4, tzinfo=UTC)
 
 
-@pytest.mark.line("6.5.8")
 @pytest.mark.parametrize(
     ("word", "severity"),
     [
@@ -46,7 +45,6 @@ def test_an_unknown_severity_is_refused_with_the_known_ones() -> None:
         assert fault.limit == "critical, high, medium, low, info"
 
 
-@pytest.mark.line("6.5.11")
 @pytest.mark.parametrize(
     "interval", ["1M", "3M", "6M", "12M", "1R", "10R", "100R", "1000r", "1T", "10T", "100T", "1000 T"]
 )
@@ -57,7 +55,6 @@ def test_an_interval_without_a_fixed_length_is_refused_with_advice(interval: str
     assert "such as 'H4' or 'D'" in str(refusal.value)
 
 
-@pytest.mark.line("6.5.15")
 @pytest.mark.parametrize(
     ("constant", "timeframe"),
     [
@@ -80,7 +77,6 @@ def test_a_constant_of_metatrader_5_is_its_period(constant: str | int, timeframe
     assert read == timeframe
 
 
-@pytest.mark.line("6.5.10")
 @pytest.mark.parametrize(
     "unix",
     [
@@ -101,7 +97,6 @@ def test_the_unit_of_unix_time_follows_from_its_size(unix: float | str) -> None:
     assert type(read) is datetime
 
 
-@pytest.mark.line("6.5.10")
 @pytest.mark.parametrize(
     ("unix", "after"),
     [
@@ -117,7 +112,6 @@ def test_unix_time_keeps_its_microseconds(unix: float | str, after: int) -> None
     assert (read - OPENED) / timedelta(microseconds=1) == after
 
 
-@pytest.mark.line("6.5.23")
 @pytest.mark.parametrize(
     ("timeframe", "at", "opened"),
     [

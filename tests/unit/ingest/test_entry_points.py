@@ -24,7 +24,6 @@ SPELLED: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.line("6.0.4")
 def test_every_entry_point_reads_the_same_names_into_the_same_signal() -> None:
     for data in SPELLED:
         seen = {name: read(data) for name, read in ENTRY_POINTS.items()}
@@ -33,7 +32,6 @@ def test_every_entry_point_reads_the_same_names_into_the_same_signal() -> None:
         assert all(each == signals[0] for each in signals), data
 
 
-@pytest.mark.line("6.0.4")
 @pytest.mark.parametrize(
     ("wrong", "name"),
     [
@@ -51,7 +49,6 @@ def test_two_names_of_one_field_that_differ_are_refused_by_name(wrong: dict[str,
         assert read({**PLAIN, **wrong}).codes == {name: "conflict"}, entry_point
 
 
-@pytest.mark.line("6.0.4")
 def test_every_entry_point_reports_all_faults_under_the_names_that_were_sent() -> None:
     wrong = {"Symbol": "?", "TF": "soon", "side": "buy", "Price": "1,16", "time": "yesterday", "SL": "low"}
     codes = {name: read(wrong).codes for name, read in ENTRY_POINTS.items()}
@@ -59,7 +56,6 @@ def test_every_entry_point_reports_all_faults_under_the_names_that_were_sent() -
     assert all(each == codes["mapping"] for each in codes.values())
 
 
-@pytest.mark.line("6.0.4")
 def test_every_entry_point_names_missing_fields() -> None:
     for name, read in ENTRY_POINTS.items():
         codes = read({"side": "buy", "sl": "low"}).codes

@@ -45,7 +45,6 @@ def read_by_the_hook(body: dict[str, Any] | str) -> str:
     return f"new {parsed.signal.signal_type}" if isinstance(parsed, tradingview.Opened) else "nothing"
 
 
-@pytest.mark.line("6.5.20")
 @pytest.mark.parametrize("position", EXITS, ids=str)
 def test_an_exit_of_a_strategy_is_a_close(position: dict[str, Any]) -> None:
     assert read_by_the_hook({**SELL, **position}) == "close BUY"
@@ -73,7 +72,6 @@ def test_a_position_of_another_name_counts_only_if_it_is_flat(position: dict[str
     assert read_by_the_hook({**SELL, **position}) == read
 
 
-@pytest.mark.line("6.5.20")
 @pytest.mark.parametrize(
     ("bare", "read"),
     [
@@ -92,7 +90,6 @@ def test_unterminated_text_is_read_in_one_pass() -> None:
     assert read_by_the_hook('{"a": "' + '\\"' * 30_000) == "None not-readable"
 
 
-@pytest.mark.line("6.5.3")
 def test_an_alert_id_is_not_the_id_of_a_signal() -> None:
     first, second = (
         tradingview.read(json.dumps({**SELL, "alert_id": "mine", "time": time}).encode(), token())[0]
@@ -103,7 +100,6 @@ def test_an_alert_id_is_not_the_id_of_a_signal() -> None:
     assert first.signal.signal_id != second.signal.signal_id
 
 
-@pytest.mark.line("6.5.4")
 @pytest.mark.parametrize(
     "name",
     [
@@ -150,7 +146,6 @@ EXIT = {
 }
 
 
-@pytest.mark.line("6.5.16")
 @pytest.mark.parametrize(
     ("sent", "change"),
     [
@@ -177,7 +172,6 @@ def test_a_part_of_a_freqtrade_trade_is_not_its_end(sent: dict[str, Any], change
     assert parsed.reason if made is None else not parsed.reason
 
 
-@pytest.mark.line("6.5.16")
 def test_raw_text_with_a_space_in_a_value_is_refused_by_field() -> None:
     body = "event=entry_fill\nopen_date=2099-04-01 00:00:00+00:00\npair=BTC/USDT"
     problem = refusal(lambda: freqtrade.read(body.encode(), token()))

@@ -51,7 +51,6 @@ def payload(raw: bytes | dict[str, Any]) -> Any:
     return parsed.signal if parsed.change is None or parsed.signal is not None else parsed.change
 
 
-@pytest.mark.line("6.5.16")
 @pytest.mark.parametrize(
     ("event", "severity"), [("warning", "medium"), ("exception", "high"), ("Exception", "high"), ("WARNING", "medium")]
 )
@@ -62,7 +61,6 @@ def test_a_warning_and_an_exception_are_alerts(event: str, severity: str) -> Non
     assert payload({"event": event, "status": "x", "severity": "critical"}).severity == "critical"
 
 
-@pytest.mark.line("6.5.16")
 def test_a_liquidation_warning_is_an_alert_with_all_its_facts() -> None:
     alert = payload(LIQUIDATION)
     assert isinstance(alert, Alert)
@@ -70,14 +68,12 @@ def test_a_liquidation_warning_is_an_alert_with_all_its_facts() -> None:
     assert all(value in alert.message for value in ("BTC/USDT:USDT", "50000.0", "49000.0"))
 
 
-@pytest.mark.line("6.5.16")
 def test_a_start_is_a_status() -> None:
     status = payload({"event": "startup", "status": "running"})
     assert isinstance(status, SystemStatus)
     assert status.status == "running"
 
 
-@pytest.mark.line("6.5.16")
 @pytest.mark.parametrize("event", ["whitelist", "analyzed_df", "new_candle"])
 def test_events_for_other_bots_are_accepted_and_suppressed(event: str) -> None:
     assert payload({"event": event, "data": "x"}) is None
@@ -89,7 +85,6 @@ def test_events_that_are_not_news_are_accepted_and_suppressed(event: str) -> Non
         assert payload(raw) is None
 
 
-@pytest.mark.line("6.5.16")
 @pytest.mark.parametrize(
     "body",
     [
@@ -120,7 +115,6 @@ def test_a_form_is_read_like_the_same_json(body: dict[str, str]) -> None:
         assert form == usual
 
 
-@pytest.mark.line("6.5.16")
 @pytest.mark.parametrize(
     "raw", [b"event=status status=running", b'event=status\nstatus="running"', b"event=status, status=running"]
 )

@@ -62,7 +62,6 @@ def levels_of(signal: Signal | None) -> Levels:
     return [(str(price), None if share is None else f"{share:f}") for price, share in plain]
 
 
-@pytest.mark.line("6.5.5")
 @pytest.mark.parametrize(("fields", "levels"), SEVERAL, ids=lambda value: str(value)[:60])
 def test_several_targets_are_read_at_every_entry_point(fields: dict[str, Any], levels: Levels) -> None:
     for entry_point, read in ENTRY_POINTS.items():
@@ -116,7 +115,6 @@ NOT_CLEAR: list[tuple[dict[str, Any], dict[str, str]]] = [
 ]
 
 
-@pytest.mark.line("6.5.5")
 @pytest.mark.parametrize(("fields", "codes"), NOT_CLEAR, ids=lambda value: str(value)[:60])
 def test_levels_that_are_not_clear_are_refused_by_name(fields: dict[str, Any], codes: dict[str, str]) -> None:
     for entry_point, read in ENTRY_POINTS.items():
@@ -259,7 +257,6 @@ def test_errors_show_lists_without_python_types() -> None:
     assert shown((Decimal(1), "x", {"a": [[[[1]]]]})) == "[1, 'x', {'a': [[[...]]]}]", "deeper lists are cut"
 
 
-@pytest.mark.line("6.5.5")
 @pytest.mark.parametrize("option", ["--stop", "--entry", "--pair", "--side", "--time", "--id"])
 def test_an_option_that_is_given_twice_is_refused_by_the_command_line(option: str) -> None:
     usual = ("--pair", "EURUSD", "--timeframe", "H1", "--side", "buy", "--entry", "1.16")

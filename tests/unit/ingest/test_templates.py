@@ -16,7 +16,6 @@ BAR = {"ticker": "ETHUSDT", "interval": "15", "time": TIME}
 ALERT = {**BAR, "action": "buy", "price": "3006.2"}
 
 
-@pytest.mark.line("6.5.3")
 @pytest.mark.parametrize(
     "inner",
     [
@@ -41,7 +40,6 @@ def test_an_id_inside_an_object_belongs_to_that_object(inner: dict[str, Any]) ->
     assert later.signal.signal_id != first.signal.signal_id
 
 
-@pytest.mark.line("6.5.3")
 def test_a_tier_or_priority_inside_an_object_is_ignored() -> None:
     body = {**ALERT, "account": {"tier": "gold!", "priority": "first"}}
     assert by_tradingview(body).codes == {}
@@ -54,7 +52,6 @@ def test_an_id_at_the_top_level_is_the_id_of_the_signal() -> None:
         assert signal.signal_id == "bot:mine"
 
 
-@pytest.mark.line("6.5.4")
 @pytest.mark.parametrize(
     "prices",
     [
@@ -114,13 +111,11 @@ UNFILLED = [
 ]
 
 
-@pytest.mark.line("6.5.7")
 @pytest.mark.parametrize("unfilled", UNFILLED, ids=str)
 def test_a_placeholder_that_was_not_filled_in_is_refused_by_name(unfilled: dict[str, Any]) -> None:
     assert by_tradingview({**ALERT, **unfilled}).codes == {next(iter(unfilled)): "placeholder"}
 
 
-@pytest.mark.line("6.5.7")
 @pytest.mark.parametrize(
     "unfilled",
     [{"strategy": "{{strategy.name}}"}, {"id": "{{id}}"}, {"notes": "{{note}}"}, {"comment": "at {{close}}"}],
@@ -136,7 +131,6 @@ def test_a_placeholder_in_a_required_field_is_not_missing_too() -> None:
             assert read({**PLAIN, field: value}).codes == {field: "placeholder"}, name
 
 
-@pytest.mark.line("6.5.7")
 @pytest.mark.parametrize(
     ("path", "body", "name"),
     [
@@ -174,7 +168,6 @@ POSITIONS = [
 ]
 
 
-@pytest.mark.line("6.5.20")
 @pytest.mark.parametrize("position", POSITIONS, ids=str)
 def test_an_unfilled_position_counts_as_absent(position: dict[str, Any]) -> None:
     seen = by_tradingview({**ALERT, **position})
@@ -218,7 +211,6 @@ def test_action_and_side_are_read_together(words: dict[str, Any], meant: str) ->
         assert found[0].signal.signal_type == meant
 
 
-@pytest.mark.line("6.5.11")
 @pytest.mark.parametrize("interval", ["100R", "10R", "1000T", "10T", "1M", "3M", "12M", "1R", "500T", "6M"])
 def test_an_interval_without_a_fixed_length_is_refused_with_advice(interval: str) -> None:
     with pytest.raises(Problem) as refused:

@@ -167,7 +167,6 @@ def test_signals_can_be_handled_in_the_main_thread_only(integration: Notificatio
     assert codes(integration) == ["not-running"]
 
 
-@pytest.mark.line("6.4.6")
 def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     home = tmp_path / "file" / "home"

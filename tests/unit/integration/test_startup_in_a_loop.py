@@ -67,7 +67,6 @@ def begun(call: Callable[[], Any]) -> Any:
         pytest.fail(f"it waited, and raised {type(fault).__name__}")
 
 
-@pytest.mark.line("6.1.3")
 async def test_a_start_returns_before_the_service_runs(
     integration: NotificationIntegration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +82,6 @@ async def test_a_start_returns_before_the_service_runs(
     assert await startup.on_strategy_stop() == 0
 
 
-@pytest.mark.line("6.1.3")
 async def test_a_stop_returns_before_it_is_complete(integration: NotificationIntegration) -> None:
     startup = AsyncNotificationStartup(integration)
     await startup.on_strategy_start()
@@ -102,7 +100,6 @@ async def test_a_stop_returns_before_it_is_complete(integration: NotificationInt
     assert does_not_run(integration)
 
 
-@pytest.mark.line("6.1.3")
 async def test_an_error_of_a_start_is_raised_by_its_await(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     no_folder = AsyncNotificationStartup(NotificationIntegration(Config(home=tmp_path / "file")))

@@ -10,7 +10,6 @@ from tests.unit.sandbox.caller import Caller, json_of, problems, refusal, status
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 MULTIPART = {"content-type": "multipart/form-data; boundary=b"}
-pytestmark = pytest.mark.line("6.5.17")
 
 
 def form(caller: Caller, **fields: str) -> Any:

@@ -42,7 +42,6 @@ async def _until(service: AsyncNotificationService, name: str, count: int) -> in
     return found
 
 
-@pytest.mark.line("6.3.2")
 @pytest.mark.parametrize(("column", "value"), DAMAGE)
 async def test_a_damaged_leased_row_does_not_prevent_a_start(config_for: ConfigFor, column: str, value: object) -> None:
     config = config_for("signals-free")
@@ -69,7 +68,6 @@ async def test_a_damaged_leased_row_does_not_prevent_a_start(config_for: ConfigF
         await service.stop()
 
 
-@pytest.mark.line("6.3.2")
 async def test_a_damaged_waiting_row_is_reported_and_the_next_one_is_sent(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -51,7 +51,6 @@ def _counted_here(patch: pytest.MonkeyPatch, home: Path) -> Counter[str]:
     return calls
 
 
-@pytest.mark.line("6.2.5")
 async def test_neither_an_owner_nor_a_producer_touches_a_file_on_the_loop(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +65,6 @@ async def test_neither_an_owner_nor_a_producer_touches_a_file_on_the_loop(
         assert calls == {}
 
 
-@pytest.mark.line("6.2.5")
 async def test_a_start_a_takeover_and_a_stop_touch_no_file_of_the_store_on_the_loop(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +99,6 @@ class Hung:
         self._goes_on.wait(60)
 
 
-@pytest.mark.line("6.2.3")
 async def test_a_store_that_hangs_shows_in_health_until_it_goes_on(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +149,7 @@ async def test_a_file_call_of_the_store_thread_that_hangs_shows_in_health_though
         assert (status, [getattr(each, "code", "") for each in reasons]) == (HealthStatus.UNHEALTHY, ["store-hangs"])
 
 
-@pytest.mark.parametrize("what", [pytest.param("a commit", marks=pytest.mark.line("6.1.2")), "a file call"])
+@pytest.mark.parametrize("what", ["a commit", "a file call"])
 async def test_a_stop_keeps_its_bound_though_the_store_hangs(
     config_for: ConfigFor, runs: list[Run], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:

@@ -31,7 +31,6 @@ class Pipe(logging.Handler):
         self.is_open.wait(60)
 
 
-@pytest.mark.line("6.2.1")
 async def test_a_handler_that_raises_breaks_no_intake_and_no_sender(sandbox: Sandbox, config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     await service.start()
@@ -53,7 +52,6 @@ async def test_a_handler_that_raises_breaks_no_intake_and_no_sender(sandbox: San
     assert (faults, len(shown(sandbox, "signals-free"))) == ([], 3)
 
 
-@pytest.mark.line("6.2.1")
 def test_a_handler_that_blocks_holds_up_no_caller(config_for: ConfigFor) -> None:
     log, pipe = logging.getLogger("signalpost"), Pipe()
     answered = threading.Event()
@@ -75,7 +73,6 @@ def test_a_handler_that_blocks_holds_up_no_caller(config_for: ConfigFor) -> None
     assert was_answered, "the caller's loop stood still while a handler blocked"
 
 
-@pytest.mark.line("6.2.1")
 async def test_an_interrupt_that_a_program_raises_in_a_listener_breaks_no_intake(config_for: ConfigFor) -> None:
     def interrupted(_: Event) -> None:
         raise KeyboardInterrupt
@@ -90,7 +87,6 @@ async def test_an_interrupt_that_a_program_raises_in_a_listener_breaks_no_intake
     assert (outcome, health) == (Outcome.ACCEPTED, HealthStatus.HEALTHY)
 
 
-@pytest.mark.line("6.2.1")
 async def test_a_listener_that_takes_over_100_ms_is_reported_by_its_name(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,7 +100,6 @@ async def test_a_listener_that_takes_over_100_ms_is_reported_by_its_name(
     assert {record.levelname for record in reports} == {"WARNING"}
 
 
-@pytest.mark.line("6.2.1")
 async def test_dropped_lines_are_counted(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
         assert isinstance(service.get_metrics().get("log_lines_dropped"), int)

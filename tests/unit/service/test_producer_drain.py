@@ -23,7 +23,6 @@ def without_webhooks(config: Config) -> Config:
     return msgspec.structs.replace(config, destinations=())
 
 
-@pytest.mark.line("6.1.2")
 async def test_a_producer_reads_all_its_tickets_with_one_command(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,7 +56,6 @@ async def test_a_producer_waits_for_one_ticket(sandbox: Sandbox, config_for: Con
         await owner.stop(0)
 
 
-@pytest.mark.line("6.1.2")
 async def test_an_owner_counts_what_is_open_without_reading_it(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

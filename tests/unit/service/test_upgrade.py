@@ -45,7 +45,6 @@ def checked(home: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return json.loads(result.stdout)
 
 
-@pytest.mark.line("6.0.1")
 def test_the_folder_opens_with_a_copy_of_the_old_store(home: Path) -> None:
     core = SqliteCore(home / "outbox.db")
     (counts, found) = core.apply([Stats(), Find(limit=1_000)])
@@ -59,7 +58,6 @@ def test_the_folder_opens_with_a_copy_of_the_old_store(home: Path) -> None:
     assert (home / "outbox.db.v1").is_file()
 
 
-@pytest.mark.line("6.0.1")
 def test_check_shows_the_version_before_and_after(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert checked(home, monkeypatch).get("store") == {"version": 1, "migrated_from": None}
     SqliteCore(home / "outbox.db").close()
@@ -88,7 +86,6 @@ def test_commands_that_only_read_read_the_old_version_and_leave_it_as_it_is(home
     assert path.read_bytes() == before
 
 
-@pytest.mark.line("6.0.1")
 @pytest.mark.parametrize(
     ("fields", "tier", "outcome"),
     [
@@ -114,12 +111,10 @@ async def test_a_signal_of_the_old_version_is_known(
     )
 
 
-@pytest.mark.line("6.0.3")
 def test_there_is_one_store() -> None:
     assert find_spec("signalpost.delivery.outbox.memory") is None
 
 
-@pytest.mark.line("6.3.5")
 async def test_a_clock_that_is_a_year_ahead_at_a_start_deletes_neither_history_nor_keys(config_for: ConfigFor) -> None:
     with ManualClock(NOW) as clock:
         async with AsyncNotificationService(config_for()) as service:

@@ -59,7 +59,6 @@ async def sent(url: str = URL) -> Evidence | None:
     return None
 
 
-@pytest.mark.line("6.5.18")
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -82,7 +81,6 @@ async def test_messages_for_discord_go_through_the_proxy(
     assert "407" in str(evidence)
 
 
-@pytest.mark.line("6.5.18")
 async def test_the_password_of_a_proxy_is_sent_to_it_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     async with proxy() as running:
         monkeypatch.setenv("HTTPS_PROXY", f"http://me%40home:{WORD}@{running.place}")
@@ -95,7 +93,6 @@ async def test_the_password_of_a_proxy_is_sent_to_it_and_never_shown(monkeypatch
     assert WORD not in f"{evidence} {evidence!r} {warnings} {config!r}"
 
 
-@pytest.mark.line("6.5.18")
 @pytest.mark.parametrize(
     "value",
     [
@@ -153,7 +150,6 @@ async def test_an_ipv6_address_is_shown_in_brackets(monkeypatch: pytest.MonkeyPa
     assert WORD not in repr(found)
 
 
-@pytest.mark.line("6.5.18")
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "export NO_PROXY"])
 def test_a_proxy_in_the_dot_env_is_reported_as_not_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
@@ -181,7 +177,6 @@ def test_a_proxy_in_another_dot_env_or_also_in_the_environment_is_not_reported(
         assert not [each for each in Config.from_environment().warnings if "PROXY" in each]
 
 
-@pytest.mark.line("6.5.18")
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
 def test_the_spelling_that_is_used_is_reported(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{WORD}@127.0.0.1:1")

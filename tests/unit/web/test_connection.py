@@ -208,7 +208,6 @@ async def test_concurrent_requests_are_limited(front: Front, service_api: Servic
 
 
 @patient
-@pytest.mark.line("6.4.1")
 async def test_health_is_answered_during_any_number_of_requests(front: Front) -> None:
     token = front.text_by_token["free"].encode()
     head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"

@@ -15,7 +15,6 @@ ALERT = {
 }
 
 
-@pytest.mark.line("6.4.5")
 async def test_a_rejected_alert_is_logged_with_its_reason_and_without_secrets(
     front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:

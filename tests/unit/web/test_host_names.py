@@ -15,7 +15,6 @@ FOREIGN = (
 )
 
 
-@pytest.mark.line("6.4.4")
 @pytest.mark.parametrize("host", FOREIGN)
 async def test_health_is_refused_to_the_name_of_another_site(front: Front, host: str) -> None:
     assert (await front.request("GET", "/health", headers={"Host": host})).status == 421

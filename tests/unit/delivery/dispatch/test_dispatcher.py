@@ -275,7 +275,6 @@ def test_a_sender_survives_any_failure_of_its_sink_and_shows_no_secret(
 
 
 @virtual
-@pytest.mark.line("6.3.1")
 async def test_an_error_of_our_own_is_logged_and_the_sender_continues(caplog: pytest.LogCaptureFixture) -> None:
     sink = ScriptedSink()
     async with World(sink, outbox=_Mischief()) as world:

@@ -143,7 +143,6 @@ async def test_a_drain_waits_for_a_burst_limit_of_a_second() -> None:
         assert (3.9 < took < 5, left) == (True, 0)
 
 
-@pytest.mark.line("6.1.1")
 @pytest.mark.parametrize(
     ("answers", "within"),
     [
@@ -168,7 +167,6 @@ def test_a_drain_waits_for_every_retry_within_its_timeout(answers: list[Evidence
     run()
 
 
-@pytest.mark.line("6.1.1")
 @virtual
 async def test_a_drain_waits_for_a_breaker_that_closes_in_time_and_for_all_deliveries_behind_it() -> None:
     sink = ScriptedSink([DOWN] * 5, probes=[DOWN] * 2, latency=0.1)
@@ -179,7 +177,6 @@ async def test_a_drain_waits_for_a_breaker_that_closes_in_time_and_for_all_deliv
         assert len(sink.shown) == 20
 
 
-@pytest.mark.line("6.1.1")
 @virtual
 async def test_a_stop_waits_for_a_retry_within_its_timeout() -> None:
     async with World(ScriptedSink([throttled(2)])) as world:
@@ -244,7 +241,6 @@ async def test_deliveries_behind_a_thousand_others_are_assumed_to_be_ready() -> 
         assert await drained(world, 301) == (300.0, 0)
 
 
-@pytest.mark.line("6.1.1")
 @pytest.mark.parametrize("fault", [BROKEN, DOWN])
 @pytest.mark.parametrize("answers_probes", [False, True])
 @pytest.mark.parametrize("waiting", [1, 3, 20])

@@ -9,7 +9,6 @@ LANES = 12
 """So many that a set of their names has the configured order by chance once in 479,001,600 hash seeds."""
 
 
-@pytest.mark.line("6.6.1")
 @virtual
 async def test_lanes_look_again_in_their_configured_order_after_an_expiry(monkeypatch: pytest.MonkeyPatch) -> None:
     async with World(*(ScriptedSink([throttled(7200.0)]) for _ in range(LANES))) as world:

@@ -50,7 +50,6 @@ ODD_RECEIPTS: list[Any] = [
 ]
 
 
-@pytest.mark.line("6.3.1")
 @pytest.mark.parametrize("receipt", ODD_RECEIPTS)
 def test_an_unstorable_receipt_still_counts_as_delivered_and_the_lane_continues(
     tmp_path: Path, receipt: Receipt
@@ -94,7 +93,6 @@ def test_unstorable_evidence_is_corrected(tmp_path: Path, evidence: Exception) -
     run_virtual(run())
 
 
-@pytest.mark.line("6.3.1")
 def test_a_verdict_with_unstorable_facts_is_stored_without_them(tmp_path: Path) -> None:
     def has_receipt(command: Command[Any]) -> bool:
         return isinstance(command, Settle) and any(

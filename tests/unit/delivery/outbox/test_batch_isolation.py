@@ -53,7 +53,6 @@ async def _together(core: SqliteCore, outbox: ThreadedOutbox, commands: list[Com
     return answers
 
 
-@pytest.mark.line("6.3.1")
 @pytest.mark.parametrize("bad", UNSTORABLE)
 @pytest.mark.parametrize("place", [0, 3, 6])
 async def test_a_failing_command_does_not_fail_its_neighbours(core: SqliteCore, bad: Command[Any], place: int) -> None:
@@ -70,7 +69,6 @@ async def test_a_failing_command_does_not_fail_its_neighbours(core: SqliteCore, 
     await outbox.close()
 
 
-@pytest.mark.line("6.3.1")
 async def test_a_programming_error_is_not_reported_as_a_failed_store_and_is_logged_with_its_frames(
     core: SqliteCore, caplog: pytest.LogCaptureFixture
 ) -> None:

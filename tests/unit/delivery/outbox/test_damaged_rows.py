@@ -108,7 +108,6 @@ def _states(path: Path) -> list[str]:
         return [state for (state,) in db.execute("SELECT state FROM delivery ORDER BY number, notification_id")]
 
 
-@pytest.mark.line("6.3.2")
 @pytest.mark.parametrize(("column", "value"), DAMAGE)
 def test_a_damaged_row_becomes_dead_and_blocks_no_lane(
     core: SqliteCore, tmp_path: Path, column: str, value: object
@@ -122,7 +121,6 @@ def test_a_damaged_row_becomes_dead_and_blocks_no_lane(
     assert {each.delivery.state.value for each in again} == {"dead", "leased"}
 
 
-@pytest.mark.line("6.3.2")
 @pytest.mark.parametrize(("column", "value"), DAMAGE)
 def test_a_damaged_leased_row_does_not_prevent_a_start(tmp_path: Path, column: str, value: object) -> None:
     path = tmp_path / "outbox.db"
@@ -150,7 +148,6 @@ def test_the_reason_of_a_damaged_row_shows_if_it_was_being_sent(core: SqliteCore
     assert all("priority" in reason and "7" in reason for reason in (sent, waiting))
 
 
-@pytest.mark.line("6.3.2")
 @pytest.mark.parametrize("value", ["pendinf", BYTES, 3])
 def test_a_delivery_with_a_damaged_state_becomes_dead(core: SqliteCore, tmp_path: Path, value: object) -> None:
     """No index of open deliveries contains it, so it must be searched."""
@@ -161,7 +158,6 @@ def test_a_delivery_with_a_damaged_state_becomes_dead(core: SqliteCore, tmp_path
     assert _answer(core, Stats()) == {(LANE, DeliveryState.DEAD): 1, (LANE, DeliveryState.PENDING): 1}
 
 
-@pytest.mark.line("6.3.2")
 @pytest.mark.parametrize("value", [9 * 10**18, "tomorrow", BYTES])
 def test_a_damaged_valid_until_does_not_keep_other_rows_from_expiring(
     core: SqliteCore, tmp_path: Path, value: object
@@ -173,7 +169,6 @@ def test_a_damaged_valid_until_does_not_keep_other_rows_from_expiring(
     assert _states(tmp_path / "outbox.db") == ["dead", "expired"]
 
 
-@pytest.mark.line("6.3.2")
 @pytest.mark.parametrize(("column", "value"), [*DAMAGE, ("state", "pendinf"), ("destination", BYTES)])
 def test_readers_show_a_damaged_row_as_dead_and_change_nothing(
     core: SqliteCore, tmp_path: Path, column: str, value: object
@@ -291,7 +286,6 @@ def test_a_failure_to_set_a_row_aside_fails_nothing_else_and_is_retried(
 BODIES = ["nonsense", "{}", "[1]", BYTES, 7, '{"kind":"notification"}']
 
 
-@pytest.mark.line("6.3.2")
 @pytest.mark.parametrize("body", BODIES)
 def test_a_delivery_with_a_damaged_notification_is_dead_and_still_listed(
     core: SqliteCore, tmp_path: Path, body: object
@@ -305,7 +299,6 @@ def test_a_delivery_with_a_damaged_notification_is_dead_and_still_listed(
     assert [each.delivery.id.notification_id for each in _answer(core, Lease(LANE, START, limit=9)).entries] == ["02"]
 
 
-@pytest.mark.line("6.3.2")
 def test_a_row_whose_number_points_to_another_notification_is_not_sent(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", "number", 2)
@@ -363,7 +356,6 @@ def test_a_programming_error_behind_invalid_json_is_recognised() -> None:
     assert _of_the_program(refusal) is fault
 
 
-@pytest.mark.line("6.3.2")
 def test_damage_in_other_tables_stops_nothing(core: SqliteCore, tmp_path: Path) -> None:
     """Damaged attempts, keys, streams, facts and notifications are skipped."""
     path = tmp_path / "outbox.db"

@@ -65,7 +65,6 @@ def test_the_mounts_of_this_system_can_be_read() -> None:
     assert file_system(Path("/"), MOUNTS.read_text()) != ""
 
 
-@pytest.mark.line("6.4.4")
 @pytest.mark.parametrize("odd", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
 def test_a_mount_point_with_a_control_character_is_read_like_any_other(odd: str) -> None:
     lines = f"/dev/vda / ext4 rw 0 0\nsrv:/a /mnt/a{odd}b nfs rw 0 0\n"

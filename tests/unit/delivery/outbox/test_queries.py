@@ -10,8 +10,6 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-import pytest
-
 from signalpost.delivery import outbox
 from signalpost.delivery.outbox import book, commands
 from signalpost.delivery.outbox.book import EndTrades
@@ -146,7 +144,6 @@ def _scans(path: Path, statements: Iterable[str]) -> list[str]:
     return found
 
 
-@pytest.mark.line("6.3.7")
 def test_open_deliveries_are_found_without_reading_history(tmp_path: Path) -> None:
     statements = set[str]()
     core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))

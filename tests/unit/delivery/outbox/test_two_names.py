@@ -47,7 +47,6 @@ def _code_and_value(error: StoreUnusable) -> tuple[str, str | None]:
     return getattr(error, "code", ""), getattr(fault, "value", None)
 
 
-@pytest.mark.line("6.3.4")
 @pytest.mark.parametrize("is_open", [True, False], ids=["while it is open", "while it is closed"])
 @pytest.mark.parametrize("with_all", [True, False], ids=["cp -al", "ln"])
 def test_a_hard_linked_copy_is_rejected_and_the_original_works(home: Path, is_open: bool, with_all: bool) -> None:
@@ -68,7 +67,6 @@ def test_a_hard_linked_copy_is_rejected_and_the_original_works(home: Path, is_op
         assert _names(core) == ["01", "02", "03"]
 
 
-@pytest.mark.line("6.3.4")
 def test_a_hard_linked_copy_cannot_be_read_or_backed_up(home: Path) -> None:
     copy = _linked(home, home.with_name("copy"), with_all=False)
     with pytest.raises(StoreUnusable) as refused:
@@ -80,7 +78,6 @@ def test_a_hard_linked_copy_cannot_be_read_or_backed_up(home: Path) -> None:
     SqliteReader(home / "outbox.db").close()
 
 
-@pytest.mark.line("6.3.4")
 def test_a_symbolic_link_shares_the_lock_beside_the_real_file(home: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "outbox.db").symlink_to(home / "outbox.db")

@@ -25,7 +25,6 @@ class FailingOnce:
     def close(self) -> None: ...
 
 
-@pytest.mark.line("6.2.1")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("fault", [SystemExit(), KeyboardInterrupt(), GeneratorExit()])
 async def test_the_thread_survives_every_exception_and_every_caller_is_answered(fault: BaseException) -> None:

@@ -204,7 +204,6 @@ ODD = [
 ]
 
 
-@pytest.mark.line("6.4.4")
 @pytest.mark.parametrize("url", ODD)
 def test_a_url_that_parsers_read_differently_is_refused(url: str) -> None:
     """Otherwise each send would fail or go to another server."""

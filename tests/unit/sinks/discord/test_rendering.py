@@ -32,7 +32,6 @@ def _fails(*_: object) -> object:
     raise LookupError(FAULT)
 
 
-@pytest.mark.line("6.3.3")
 async def test_a_message_that_cannot_be_made_is_rejected_and_nothing_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -45,7 +44,6 @@ async def test_a_message_that_cannot_be_made_is_rejected_and_nothing_is_sent(
     assert server.requests == []
 
 
-@pytest.mark.line("6.3.3")
 def test_a_message_that_cannot_be_made_is_a_dead_letter_and_logged_with_its_frames(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -69,7 +67,6 @@ def test_a_message_that_cannot_be_made_is_a_dead_letter_and_logged_with_its_fram
     assert "test_rendering.py:" in caplog.text
 
 
-@pytest.mark.line("6.3.3")
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1899-12-31T23:59:59Z", "9000-01-01T00:00:00Z"])
 @pytest.mark.parametrize("made", KINDS)
 def test_a_time_that_no_message_can_show_is_refused_with_its_field(made: Any, text: str) -> None:
@@ -78,7 +75,6 @@ def test_a_time_that_no_message_can_show_is_refused_with_its_field(made: Any, te
     assert (refusal.value.code, refusal.value.field) == ("out-of-range", "timestamp")
 
 
-@pytest.mark.line("6.3.3")
 @pytest.mark.parametrize("made", KINDS)
 async def test_an_expiry_in_9999_is_refused_and_does_not_break_intake(made: Any) -> None:
     async def taken() -> object:

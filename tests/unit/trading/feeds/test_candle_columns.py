@@ -24,14 +24,12 @@ def closes(path: Path, header: tuple[str, ...], separator: str, quote: str = "")
         return str(error)
 
 
-@pytest.mark.line("6.5.19")
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_a_file_with_another_separator_is_read(tmp_path: Path, separator: str, quote: str) -> None:
     assert closes(tmp_path / "c.csv", HEADER, separator, quote) == ["1.055", "1.06"]
 
 
-@pytest.mark.line("6.5.19")
 @pytest.mark.parametrize(
     "header",
     [
@@ -52,7 +50,6 @@ def test_the_usual_names_of_columns_are_known(tmp_path: Path, header: tuple[str,
     assert closes(tmp_path / "c.csv", header, separator) == ["1.055", "1.06"]
 
 
-@pytest.mark.line("6.5.19")
 @pytest.mark.parametrize("separator", [" ", "  ", ":", "~", "^", "\uff1b", "\u060c"])
 def test_an_unknown_separator_is_refused_with_the_known_ones(tmp_path: Path, separator: str) -> None:
     with pytest.raises(InvalidCandleFile) as refused:
@@ -61,7 +58,6 @@ def test_an_unknown_separator_is_refused_with_the_known_ones(tmp_path: Path, sep
     assert "'|'" in fact(refused.value, "limit")
 
 
-@pytest.mark.line("6.5.19")
 @pytest.mark.parametrize("separator", [";", "|", "\t", ","])
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_excels_first_line_sets_the_separator(tmp_path: Path, separator: str, quote: str) -> None:
@@ -76,7 +72,6 @@ def test_excels_first_line_counts_as_a_line_and_an_unknown_separator_in_it_is_ig
     assert refused.value.line == 4
 
 
-@pytest.mark.line("6.5.19")
 @pytest.mark.parametrize(
     ("column", "first", "second"),
     [
@@ -92,7 +87,6 @@ def test_times_of_dukascopy_are_read(tmp_path: Path, column: str, first: str, se
     assert read(written(tmp_path, (column, *HEADER[1:]), *rows)) == ["1.055", "1.06"]
 
 
-@pytest.mark.line("6.5.19")
 @pytest.mark.parametrize(
     ("columns", "times"),
     [
@@ -117,7 +111,6 @@ def test_a_day_and_a_time_with_its_zone_are_joined(tmp_path: Path) -> None:
     assert read(written(tmp_path, columns, *rows, separator="\t")) == ["1.055", "1.06"]
 
 
-@pytest.mark.line("6.5.19")
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
 def test_a_file_in_utf_16_is_refused(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "c.csv"

@@ -181,9 +181,10 @@ class CheckResult(NamedTuple):
         if self.configuration is None:
             return self._plain_faults()
         reading, config, folder = self.configuration
+        follow = () if config.follow is None else FOLLOW_SETTINGS
         return {
             "file": None if reading.file is None else redacted(str(reading.file)),
-            "settings": dict(_settings(reading, (*SETTINGS, *SIGNAL_SETTINGS, *FOLLOW_SETTINGS))),
+            "settings": dict(_settings(reading, (*SETTINGS, *SIGNAL_SETTINGS, *follow))),
             "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
             "destinations": [_destination(each, reading, config) for each in config.destinations],
             "feeds": [_feed(each, reading) for each in config.feeds],

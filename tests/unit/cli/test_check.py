@@ -58,6 +58,13 @@ def test_each_setting_is_shown_with_its_value_and_origin() -> None:
     assert found["settings"]["http"]["variable"] == "SIGNALPOST_HTTP"
 
 
+def test_the_feed_that_follows_signals_is_shown_if_it_is_set() -> None:
+    Path("s.toml").write_text('[feeds.mine]\nkind = "replay"\n[follow]\nfeed = "mine"', encoding="utf-8")
+    settings = plain("--config", "s.toml")["settings"]
+    shown = {key: (each["value"], each["from"]) for key, each in settings.items() if key.startswith("follow")}
+    assert shown == {"follow.feed": ("mine", "file"), "follow.timeframe": ("M1", "default")}
+
+
 def test_a_destination_is_shown_with_its_limits_and_the_host_and_id_of_its_webhook() -> None:
     found = plain(DISCORD_WEBHOOK_SIGNALS_FREE=url(1), DISCORD_WEBHOOK_COMMUNITY="http://127.0.0.1:1/token")
     assert found["destinations"] == [

@@ -52,7 +52,9 @@ class Found(NamedTuple):
     expected: set[tuple[str, str, datetime, Decimal, Decimal]]
     in_book: list[tuple[str, str, datetime, Decimal, Decimal]]
     shown: Counter[int]
-    """Unmarked cards of each number in the channel."""
+    """Cards of each number in the channel, without those that say that they may be repeats."""
+    marked: set[int]
+    """The numbers of the cards that say so."""
     numbers: set[int]
     """The numbers in the book."""
     states_from: Counter[str]
@@ -234,10 +236,12 @@ class Rounds:
             )
             for each in signals
         ]
+        shown = list(self._shown())
         return Found(
             set(self._expected(first)),
             made,
-            Counter(self._shown()),
+            Counter(number for number, is_repeat in shown if not is_repeat),
+            {number for number, is_repeat in shown if is_repeat},
             {each.trade.number for each in book},
             self._states_from,
             self._kills,
@@ -252,10 +256,10 @@ class Rounds:
                     prices = {name: _decimal(price) for name, price in cross.prices.items()}
                     yield str(config.pair), cross.side, at, prices["stop_loss"], prices["take_profit"]
 
-    def _shown(self) -> Iterator[int]:
+    def _shown(self) -> Iterator[tuple[int, bool]]:
         for message in self._sandbox.discord.guild.messages("signals-free"):
-            if message["embeds"] and not is_marked(message):
-                yield int(message["embeds"][0]["footer"]["text"].partition("#")[2].split(" ")[0])
+            if message["embeds"]:
+                yield int(message["embeds"][0]["footer"]["text"].partition("#")[2].split(" ")[0]), is_marked(message)
 
 
 def _decimal(price: Fraction) -> Decimal:
@@ -286,7 +290,7 @@ def problems(found: Found) -> list[str]:
     wrong = [f"not made: {each}" for each in sorted(found.expected - book)]
     wrong += [f"made without a reason: {each}" for each in sorted(book - found.expected)]
     wrong += [f"made twice: {each}" for each, count in Counter(found.in_book).items() if count > 1]
-    wrong += [f"#{number} is not shown" for number in sorted(found.numbers - found.shown.keys())]
+    wrong += [f"#{number} is not shown" for number in sorted(found.numbers - found.shown.keys() - found.marked)]
     return wrong + [f"#{number} is shown {count} times" for number, count in found.shown.items() if count > 1]
 
 

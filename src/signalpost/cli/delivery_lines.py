@@ -10,6 +10,7 @@ from signalpost.cli.tables import table
 from signalpost.cli.time_format import utc_second
 from signalpost.delivery.outbox.commands import Message, OutboxEntry
 from signalpost.domain.delivery import Attempt
+from signalpost.domain.digest import Digest
 from signalpost.domain.instant import iso
 from signalpost.domain.notification import Notification
 from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
@@ -102,6 +103,8 @@ def summary_of(notification: Notification) -> str:
             return f"analysis: {payload.title}{event}"
         case SystemStatus() as payload:
             return f"status: {payload.status}{event}"
+        case Digest() as payload:
+            return f"digest: {len(payload.signals)} missed"
         case payload:
             return f"announcement: {payload.title}{event}"
 
@@ -117,4 +120,5 @@ _KINDS = {
     MarketAnalysis: "a market analysis",
     SystemStatus: "a status report",
     Announcement: "an announcement",
+    Digest: "a digest",
 }

@@ -5,6 +5,7 @@ A destination is a configured sink with a name.
 
 from typing import NamedTuple
 
+from signalpost.domain.digest import Digest
 from signalpost.domain.notification import Payload
 from signalpost.domain.reports import Alert, AlertSeverity, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
@@ -57,5 +58,7 @@ def usual_destination(payload: Payload, tier: UserTier) -> str | None:
             return MARKET_ANALYSIS
         case SystemStatus():
             return SYSTEM_STATUS
+        case Digest():
+            return payload.destination
         case _:
             return COMMUNITY

@@ -13,6 +13,7 @@ import msgspec
 from signalpost import clock
 from signalpost.domain import validity
 from signalpost.domain.context import NO_CONTEXT, Context
+from signalpost.domain.digest import Digest
 from signalpost.domain.exact import plain
 from signalpost.domain.life import opened
 from signalpost.domain.priority import NotificationPriority
@@ -26,11 +27,11 @@ from signalpost.domain.value import Value, encoded
 from signalpost.domain.words import member
 from signalpost.errors import InvalidValue
 
-Payload = Signal | Alert | MarketAnalysis | SystemStatus | Announcement
-"""The types of payload."""
+Payload = Signal | Alert | MarketAnalysis | SystemStatus | Announcement | Digest
+"""The types of payload. Only the service itself makes a digest."""
 
 KINDS = ("signal", "alert", "market_analysis", "system_status", "announcement")
-"""The kinds of notification, as named in settings: the tags of the payloads."""
+"""The kinds of notification, as named in settings: the tags of the payloads, but for digests."""
 
 HASH_VERSION = 2
 """The first byte of `content_hash`. Hashes of version 1 had 16 bytes and no version."""
@@ -61,7 +62,7 @@ _BY_SEVERITY = {
 _NOT_CONTENT = frozenset({"created_at", "updated_at", "known_at", "valid_until", "price_places"})
 """Fields that default to the time of the call, so they differ between two calls with the same content; and the number
 of decimals shown."""
-_IDS = frozenset({"signal_id", "alert_id", "analysis_id", "status_id", "announcement_id"})
+_IDS = frozenset({"signal_id", "alert_id", "analysis_id", "status_id", "announcement_id", "digest_id"})
 """Fields that are already part of the key."""
 
 
@@ -106,7 +107,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
 
     @property
     def kind(self) -> str:
-        """One of KINDS."""
+        """One of KINDS, or `digest`."""
         return str(type(self.payload).__struct_config__.tag)
 
     @property
@@ -287,6 +288,8 @@ def payload_id(payload: Payload) -> str:
             return payload.alert_id
         case MarketAnalysis():
             return payload.analysis_id
+        case Digest():
+            return payload.digest_id
         case SystemStatus():
             return payload.status_id
         case _:

@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -101,6 +102,13 @@ def read_report(path: Path) -> HealthReport | None:
     """The last report; None if there is none or it cannot be read."""
     with suppress(OSError, msgspec.MsgspecError):
         return msgspec.json.decode(read_regular(path), type=HealthReport)
+    return None
+
+
+def written_at(path: Path) -> datetime | None:
+    """When the last report was written; None if there is none."""
+    with suppress(OSError):
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
     return None
 
 

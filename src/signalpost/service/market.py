@@ -6,16 +6,20 @@ See docs/why/0035-the-strategy-lives.md.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from datetime import datetime
+from functools import partial
 
 from signalpost import clock
-from signalpost.config import Config
+from signalpost.config import STORE_FILE, Config
 from signalpost.config.feeds import Candles, make_feeds
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.domain.reason import Reason
 from signalpost.domain.signal import Signal
+from signalpost.domain.tier import UserTier
+from signalpost.service.away import Away
 from signalpost.service.following import Follower, FollowPlan, StreamKey
-from signalpost.service.health_report import StreamReport
+from signalpost.service.health_report import StreamReport, report_of, written_at
 from signalpost.telemetry.bus import Bus
 from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.incidents import Incidents, named
@@ -36,6 +40,8 @@ class Market:
         feeds = make_feeds(each for each in config.feeds if each.name in used)
         self.feeds = {name: BoundedFeed(feed) for name, feed in feeds.items()}
         self.incidents = Incidents()
+        self._away = Away(intake.accept, intake.find, config.routing())
+        self._was_alive_at = written_at(report_of(config.home / STORE_FILE))
         strategies = [(each, each.make()) for each in config.strategies]
         self._cache = _cache_of(config, [strategy.config.stream for _, strategy in strategies])
         at_work = nullcontext if self._cache is None else self._cache.at_work
@@ -43,7 +49,10 @@ class Market:
         for each, strategy in strategies:
             feed = self.feeds[each.feed]
             processor = IncrementalSignalProcessor(strategy, feed, intake, self._cache, tiers=each.tiers)
-            self.streams[each.key] = StreamRunner(each.key, processor, self.incidents, bus.emit, at_work=at_work)
+            missed = partial(self._missed, each.tiers)
+            self.streams[each.key] = StreamRunner(
+                each.key, processor, self.incidents, bus.emit, on_missed=missed, at_work=at_work
+            )
         self._bus = bus
         self._plan = _plan_of(config, [strategy for _, strategy in strategies])
         self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit)
@@ -80,9 +89,13 @@ class Market:
         self._bus.unsubscribe(self._follower.listen)
         if tasks:
             await asyncio.gather(*(task.end() for task in tasks))
+            await self._away.close()
             if self._cache is not None:
                 await self._cache.close()
             await asyncio.gather(*(feed.close() for feed in self.feeds.values()))
+
+    def _missed(self, tiers: Sequence[UserTier], signals: Sequence[Signal], since: datetime | None) -> None:
+        self._away.missed(signals, tiers, self._was_alive_at if since is None else since)
 
 
 def _cache_of(config: Config, streams: list[str]) -> RoundCache | None:

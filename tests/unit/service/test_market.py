@@ -1,6 +1,7 @@
 """The strategies of a service: they run while it owns the folder, and health says what they lack."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,13 +14,17 @@ import pytest
 from signalpost import AsyncNotificationService, Config, clock
 from signalpost.config import FeedConfig, StrategyConfig
 from signalpost.config.feeds import Candles
+from signalpost.domain.digest import Digest
 from signalpost.domain.events import Event, IncidentBegan, Taken
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.reason import Reason
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, InvalidConfiguration
+from signalpost.secret import Secret
 from signalpost.service.health_report import StreamReport, read_report, report_of
 from signalpost.service.market import Market
 from signalpost.telemetry.bus import Bus
+from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.virtual_loop import run_virtual
 from signalpost.trading.calendar import ALWAYS, Calendar
 from signalpost.trading.feeds.port import Fetched
@@ -116,6 +121,41 @@ async def test_an_embedded_service_runs_the_strategies_and_continues_after_a_res
         [("EUR_USD_H1", "store")],
         [("EUR_USD_H1", None)],
     )
+
+
+async def test_signals_that_are_too_old_are_said_once_in_each_destination(config: Config, tmp_path: Path) -> None:
+    write(tmp_path / "candles", 3)
+    await running(config, lambda each: isinstance(each, AsyncNotificationService))
+    report = report_of(config.home / "outbox.db")
+    was_alive_at = clock.now() - 3 * HOUR
+    write(tmp_path / "candles", 4)
+    os.utime(report, (was_alive_at.timestamp(), was_alive_at.timestamp()))
+    with ManualClock(clock.now() + 2 * HOUR):
+        events = await running(config, lambda each: isinstance(each, AsyncNotificationService))
+    digests = [each.notification for each in events if isinstance(each, Taken) and each.notification.kind == "digest"]
+    assert [(each.payload.destination, each.user_tier) for each in digests if isinstance(each.payload, Digest)] == [
+        ("signals-premium", "premium"),
+        ("signals-free", "free"),
+    ]
+    (first, second) = (each.payload for each in digests)
+    assert isinstance(first, Digest)
+    assert isinstance(second, Digest)
+    assert [(each.number, each.pair, each.side) for each in first.signals] == [(1, "EUR_USD", "BUY")]
+    assert abs(first.since - was_alive_at) < timedelta(milliseconds=1)
+    assert first.signals == second.signals
+
+
+async def test_health_says_that_the_cache_does_not_work(config: Config, tmp_path: Path) -> None:
+    write(tmp_path / "candles", 3)
+    nowhere = msgspec.structs.replace(config, redis_url=Secret("redis://:a-password@127.0.0.1:1/0"))
+    async with asyncio.timeout(20), AsyncNotificationService(nowhere) as service:
+        market = service._runtime.started.market
+        assert market is not None
+        while market.streams["EUR_USD_H1"].last is None:
+            await asyncio.sleep(0)
+        found = [each for each in service.health().reasons if isinstance(each, Reason)]
+    assert [each.code for each in found] == ["cache-degraded"]
+    assert "a-password" not in str(found)
 
 
 async def test_a_producer_runs_no_strategies(config: Config, tmp_path: Path) -> None:

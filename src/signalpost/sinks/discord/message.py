@@ -9,6 +9,7 @@ import msgspec
 
 from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill
 from signalpost.domain.context import NO_CONTEXT
+from signalpost.domain.digest import Digest
 from signalpost.domain.life import after, opened
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
@@ -19,6 +20,7 @@ from signalpost.domain.trade import Trade, TradeState
 from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.alert import alert_card
+from signalpost.sinks.discord.cards.away import away_card
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
@@ -81,6 +83,8 @@ def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str,
             body = analysis_card(analysis, look, view)
         case SystemStatus() as status:
             body = status_card(status, look, view)
+        case Digest() as digest:
+            body = away_card(digest, look, view)
         case announcement:
             body = announcement_card(announcement, look, view)
     if body is not None and not view.is_edit and (item.is_known or _is_silent(notification)):

@@ -10,8 +10,9 @@ from pathlib import Path
 from signalpost import Alert, AsyncNotificationService, Config
 from tests.acceptance.conftest import Environment
 from tests.acceptance.serving import serving, shown
+from tests.size import size
 
-ALERTS = 450
+ALERTS = size(150, 450)
 FACTS = {f"fact {number}": "x" * 17 for number in range(2_500)}
 """60 kB as text."""
 STOP_WITHIN = 2.0

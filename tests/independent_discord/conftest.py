@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -55,6 +56,11 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenarios]:
 
 @pytest.fixture(scope="package", autouse=True)
 def _start_early(request: pytest.FixtureRequest) -> None:
-    """If any test uses the scenarios, start them before the first test."""
-    if any("scenarios" in getattr(item, "fixturenames", ()) for item in request.session.items):
+    """If any test uses the scenarios, start them before the first test.
+
+    Not if several processes share the tests: each would start all scenarios, also for tests that do not use them.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ and any(
+        "scenarios" in getattr(item, "fixturenames", ()) for item in request.session.items
+    ):
         request.getfixturevalue("scenarios")

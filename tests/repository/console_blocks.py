@@ -135,10 +135,8 @@ class Console:
                 module_or_file = words[1:] if words[0] == "python" else words
                 sandbox = self._address_by_usual.get(USUAL, USUAL)
                 return _completed(["-c", IN_A_DRY_RUN, f"http://{sandbox}", *module_or_file])
-            case ["python", *file]:
-                return _completed(file)
-            case ["signalpost", *_] | ["pytest", *_]:
-                return _completed(["-m", *words])
+            case ["python" | "pytest" | "signalpost", *_]:
+                return _finished(words)
             case ["curl", *options]:
                 return 0, _curl(options)
         raise _NotRun(f"{words[0]} does not belong in a console block, because it is not run: use sh")
@@ -210,6 +208,16 @@ class _NotRun(Exception):
     pass
 
 
+def _finished(words: Sequence[str]) -> tuple[int, str]:
+    """What a command does that ends by itself."""
+    match words:
+        case ["python", *file]:
+            return _completed(file)
+        case ["signalpost", "feeds", *_] | ["pytest", *_]:  # which import modules of the page's folder
+            return _completed(["-m", *words])
+    return _in_process(words[1:])
+
+
 def _completed(words: Sequence[str]) -> tuple[int, str]:
     """What Python does with these words."""
     run = subprocess.run(
@@ -222,6 +230,14 @@ def _completed(words: Sequence[str]) -> tuple[int, str]:
         env=_environment(),
     )
     return run.returncode, run.stderr + run.stdout
+
+
+def _in_process(arguments: Sequence[str]) -> tuple[int, str]:
+    """What a command does that ends by itself: a Python of its own would take ten times the CPU time."""
+    from tests.acceptance.serving import in_process
+
+    ended = in_process(_environment(), *arguments)
+    return ended.returncode, ended.stderr + ended.stdout
 
 
 def _environment() -> dict[str, str]:

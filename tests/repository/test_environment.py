@@ -20,7 +20,13 @@ READ, TO_COME = (
 
 def _named() -> set[str]:
     """Each variable whose full name is a string in the source; not parts or prefixes of names."""
-    texts = (node.value for path in SOURCES for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant))
+    texts = (
+        node.value
+        for path in SOURCES
+        if re.search("SIGNALPOST_|DISCORD_|XDG_", path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Constant)
+    )
     return {text for text in texts if isinstance(text, str) and VARIABLE.fullmatch(text)} - {*PREFIXES}
 
 
@@ -67,6 +73,7 @@ def test_only_the_configuration_asks_the_environment() -> None:
     asks = {
         shown(path)
         for path in SOURCES
+        if re.search("environ|getenv", path.read_text(encoding="utf-8"))
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node) in {"os.environ", "os.getenv", "environ"}
     }

@@ -15,6 +15,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import Receipt, Rejected
 from signalpost.sinks.port import Item
 from signalpost.testing.scripted_sink import HANG, ScriptedSink
+from tests.size import size
 from tests.unit.delivery.dispatch.world import (
     BROKEN,
     DOWN,
@@ -338,7 +339,7 @@ async def test_sends_in_flight_can_be_listed() -> None:
         assert (lane.in_flight, lane.is_busy) == (1, True)
 
 
-@pytest.mark.parametrize("count", [1, 1300])
+@pytest.mark.parametrize("count", [1, size(600, 1300)])
 def test_leases_of_a_dead_owner_are_settled_before_any_send(count: int) -> None:
     @virtual
     async def run() -> None:

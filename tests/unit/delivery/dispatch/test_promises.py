@@ -11,6 +11,7 @@ from signalpost.delivery.pacing.limits import Limits
 from signalpost.domain.events import Settled
 from signalpost.sinks.evidence import Receipt, Rejected
 from signalpost.testing.scripted_sink import HANG, ScriptedSink
+from tests.size import size
 from tests.unit.delivery.dispatch.world import (
     BROKEN,
     DOWN,
@@ -29,7 +30,7 @@ from tests.unit.delivery.dispatch.world import (
 )
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(size(8, 20)))
 def test_each_sequence_keeps_its_order_and_each_delivery_has_one_final_state(seed: int) -> None:
     random = Random(seed)
 

@@ -51,12 +51,10 @@ async def test_candles_are_exact_and_the_running_one_is_not_among_them(server: E
 
 async def test_a_draft_is_never_taken_and_the_final_prices_are(server: ExchangeServer, clock: ManualClock) -> None:
     second = CANDLES[20]
-    server.drafts[second.time] = draft = Candle(time=second.time, open=1, high=9, low=1, close=9)
+    server.drafts[second.time] = Candle(time=second.time, open=1, high=9, low=1, close=9)
     for ahead in (timedelta(), timedelta(seconds=2), MINUTE - timedelta(milliseconds=1)):
         clock.set(second.time + ahead)
-        found = await fetched(server)
-        assert draft not in found.candles
-        assert found.forming == second.time
+        assert await fetched(server) == Fetched(CANDLES[:20], forming=second.time)
     clock.advance(timedelta(milliseconds=1))
     assert (await fetched(server)).candles[-1] == second, "a newer row is there"
 
@@ -101,7 +99,7 @@ async def test_prices_that_change_between_two_requests_are_the_later_ones(
         return true(path, query, authorization)
 
     monkeypatch.setattr(server, "page", page)
-    assert (await fetched(server)).candles == CANDLES
+    assert (await fetched(server, CANDLES[0].time)).candles == CANDLES
 
 
 async def test_without_the_time_of_the_exchange_only_a_newer_row_closes_one(

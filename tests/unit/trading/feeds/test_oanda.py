@@ -73,10 +73,10 @@ async def test_candles_are_exact_oldest_first_and_only_complete(server: OandaSer
 
 
 async def test_a_draft_is_never_taken_and_the_final_prices_are(server: OandaServer, clock: ManualClock) -> None:
-    draft = Candle(time=LAST.time, open=1, high=2, low=1, close=2)
-    server.drafts[LAST.time] = draft
-    clock.set(LAST.time)
-    assert draft not in (await fetched(server)).candles
+    server.drafts[LAST.time] = Candle(time=LAST.time, open=1, high=2, low=1, close=2)
+    for ahead in (SETTLE, timedelta(hours=4), timedelta(hours=4) + SETTLE - timedelta(milliseconds=1)):
+        clock.set(LAST.time + ahead)
+        assert await fetched(server) == Fetched(CANDLES[:-1], forming=LAST.time)
     clock.set(CLOSED)
     assert (await fetched(server, LAST.time)).candles == (LAST,)
 

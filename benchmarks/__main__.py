@@ -20,6 +20,7 @@ NAMES = (
     "delivery",
     "destination",
     "edit",
+    "chart",
     "overhead",
     "memory",
 )

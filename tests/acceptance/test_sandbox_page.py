@@ -5,13 +5,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import aiohttp
+import msgspec
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from signalpost import Signal, UserTier
+from signalpost.domain.life import opened
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
+from signalpost.sinks.discord.cards.look import ChartTheme
+from signalpost.sinks.discord.cards.view import View
+from signalpost.sinks.discord.chart import draw, plan_of
 from tests.acceptance.chromium import chromium, utc_and_english
+from tests.candles_before import candles_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,6 +41,15 @@ SIGNAL = {
         }
     ]
 }
+CHARTED = Signal(
+    pair="EUR_USD",
+    timeframe="H4",
+    signal_type="BUY",
+    entry_price="1.16532",
+    stop_loss="1.16104",
+    take_profit="1.17174",
+    timestamp="2026-11-27T10:00:00Z",
+)
 LONGEST_PAUSE = 10_000
 """Milliseconds without a timer event; a frozen page needs far longer, even on a busy machine."""
 
@@ -50,9 +66,12 @@ class Place:
     def __init__(self, sandbox: Sandbox, page: Page, client: aiohttp.ClientSession) -> None:
         self.sandbox, self.page, self._client = sandbox, page, client
 
-    async def send(self, channel: str, message: dict[str, Any], *, method: str = "POST", id: str = "") -> Any:
+    async def send(
+        self, channel: str, message: dict[str, Any] | aiohttp.FormData, *, method: str = "POST", id: str = ""
+    ) -> Any:
         url = f"{self.sandbox.url}/api/v10/webhooks/{channel}/token{f'/messages/{id}' if id else ''}"
-        async with self._client.request(method, url, params={"wait": "1"}, json=message) as answer:
+        body: Any = {"data" if isinstance(message, aiohttp.FormData) else "json": message}
+        async with self._client.request(method, url, params={"wait": "1"}, **body) as answer:
             assert answer.status < 300, await answer.text()
             return await answer.json() if answer.status == 200 else None
 
@@ -303,3 +322,20 @@ CONTRASTS = """() => {
   }
   return weak;
 }"""
+
+
+async def test_an_uploaded_picture_shows_in_its_embed_and_not_beside_it(place: Place, tmp_path: Path) -> None:
+    sent = await place.send("signals-free", SIGNAL)
+    made = opened(CHARTED, 1, (UserTier.FREE,), CHARTED.known_at)
+    plan = plan_of(made, View(), candles_until(CHARTED), (8, 21))
+    form = aiohttp.FormData(quote_fields=False)
+    embed: dict[str, Any] = {**SIGNAL["embeds"][0], "image": {"url": "attachment://chart.png"}}
+    attachments = [{"id": 0, "filename": "chart.png", "description": plan.text}]
+    form.add_field("payload_json", msgspec.json.encode({"embeds": [embed], "attachments": attachments}).decode())
+    form.add_field("files[0]", draw(plan, ChartTheme.DARK), filename="chart.png", content_type="image/png")
+    await place.send("signals-free", form, method="PATCH", id=sent["id"])
+    picture = place.page.locator(".message img.embed-image")
+    await expect(picture).to_have_attribute("alt", plan.text)
+    await expect(picture).to_have_js_property("naturalWidth", 800)
+    await expect(place.page.locator(".message .file")).to_have_count(0)
+    await place.page.screenshot(path=tmp_path / "chart.png")

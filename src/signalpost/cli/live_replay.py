@@ -16,9 +16,9 @@ from typing import NamedTuple
 from signalpost import clock
 from signalpost.domain.candle import Candle
 from signalpost.domain.change import Change
-from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Event, SendBegan, Settled, Taken
-from signalpost.domain.notification import COMPANION
+from signalpost.domain.notification import COMPANION, is_chart
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
@@ -116,17 +116,19 @@ class Stopwatch:
                     if (times := self.times_by_sequence.get(delivery.sequence)) and times.begun is None:
                         times.begun = times.elapsed()
             case Settled(delivery) if delivery.state.is_terminal:
-                self._counter_of(delivery)[delivery.id.destination, delivery.state] += 1
+                self._counter_of(event)[delivery.id.destination, delivery.state] += 1
                 times = self.times_by_sequence.get(delivery.sequence)
                 if times and times.delivered is None and delivery.state is DeliveryState.DELIVERED:
                     times.delivered = times.elapsed()
             case _:
                 pass
 
-    def _counter_of(self, delivery: Delivery) -> Counter[tuple[str, str]]:
+    def _counter_of(self, settled: Settled) -> Counter[tuple[str, str]]:
+        delivery, notification = settled
         if delivery.sequence.endswith(COMPANION):
             return self.companions
-        return self.edits if delivery.id.notification_id in self._changes else self.ended
+        is_added_later = notification is not None and is_chart(notification.event)
+        return self.edits if is_added_later or delivery.id.notification_id in self._changes else self.ended
 
 
 _GOOD_ENDS = frozenset({DeliveryState.DELIVERED, DeliveryState.SUPERSEDED, DeliveryState.SUPPRESSED})

@@ -245,6 +245,7 @@ SWITCH = Parser(_switch, bool, "on or off")
 RETENTION = _lasting("hdw", _UNITS["h"], timedelta(days=3660), "a time such as 12h, 30d or 8w", "1h to 3660d")
 VALIDITY = _lasting("mhd", _UNITS["m"], timedelta(days=30), "a time such as 30m, 4h or 1d", "1m to 30d")
 DELAY = _lasting("smhd", timedelta(), timedelta(days=7), "a time such as 10s, 15m or 2h", "0s to 7d")
+CHART_WITHIN = _lasting("smh", timedelta(seconds=1), timedelta(hours=1), "a time such as 30s or 2m", "1s to 1h")
 KINDS_OR_NONE = Parser(_kinds, _kinds_text, f"some of {', '.join(KINDS)}, separated by commas, or none")
 ADDRESS: Parser[HttpAddress | None] = Parser(
     _address, lambda address: "off" if address is None else str(address), "HOST:PORT or off"

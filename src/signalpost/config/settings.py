@@ -18,6 +18,7 @@ from signalpost.domain.validity import SIGNAL_WITHOUT_TIMEFRAME
 from signalpost.sinks.discord.cards.look import (
     LONGEST_DISCLAIMER,
     LONGEST_USERNAME,
+    ChartTheme,
     Colours,
     Event,
     Look,
@@ -173,6 +174,11 @@ TICKET: Setting[TicketLayout] = Setting(
     "can have a `ticket` of its own.",
     CARDS,
 )
+_CHART_TEXT = (
+    "The colours of the chart on the card of a new signal: `dark`, `light`, or `off` for none. It is added after the "
+    "text, if `signalpost[chart]` is installed and a feed has the candles."
+)
+_WITHIN_TEXT = "How long after a new card its chart may still be added, such as `60s`."
 MESSAGE_SETTINGS: tuple[Setting[Any], ...] = (
     _of_look(
         "username",
@@ -212,6 +218,8 @@ MESSAGE_SETTINGS: tuple[Setting[Any], ...] = (
         CARDS,
     ),
     TICKET,
+    Setting("chart", "", _LOOK.chart, parsers.one_of(ChartTheme), _CHART_TEXT, CARDS),
+    Setting("chart_within", "", _LOOK.chart_within, parsers.CHART_WITHIN, _WITHIN_TEXT, CARDS),
 )
 COLOUR_SETTINGS = tuple(
     Setting(name, "", getattr(_LOOK.colours, name), parsers.COLOUR, table=COLOURS) for name in Colours.__struct_fields__

@@ -4,15 +4,19 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from signalpost import clock
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
 from signalpost.delivery.dispatch.gate import Gate
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.intake import Intake
+from signalpost.delivery.outbox.book import AddChart
 from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.domain.events import ChartQueued
+from signalpost.domain.notification import payload_id
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.validity import OPEN_FOR, SIGNAL_WITHOUT_TIMEFRAME
 from signalpost.telemetry.bus import Bus
@@ -40,12 +44,14 @@ class Engine:
         self._outbox = outbox
         self._bus = bus
         self._on_put = on_put
+        self.emit = bus.emit
+        self._ids = TicketIds(random_bits)
         self.store_health = StoreHealth(bus.emit)
         self.dispatcher: Dispatcher | None = None
         self.intake = Intake(
             outbox,
             routing,
-            TicketIds(random_bits),
+            self._ids,
             emit=bus.emit,
             on_put=self._put,
             run=run,
@@ -94,6 +100,14 @@ class Engine:
         """Return the dispatcher, which the caller stops. New notifications no longer reach it."""
         dispatcher, self.dispatcher = self.dispatcher, None
         return dispatcher
+
+    async def add_chart(self, sequence: str, destination: str, valid_until: datetime) -> None:
+        """Queue an edit that adds a chart to a card, unless that is about to change. Raises StoreFailed."""
+        now = clock.now()
+        made = await self._outbox.do(AddChart(sequence, destination, self._ids.next(now), now, valid_until))
+        if made is not None:
+            self.emit(ChartQueued(destination, payload_id(made.payload)))
+            self._put((destination,), made.priority, valid_until)
 
     def _put(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
         if self.dispatcher is not None:

@@ -49,6 +49,22 @@ class CardGone(NamedTuple):
         return self.is_stopped or self.how == "moved"
 
 
+class ChartQueued(NamedTuple):
+    """An edit that adds a chart to the card of a signal waits now. It is no ticket: nobody asked for it."""
+
+    destination: str
+    signal_id: str
+
+
+class ChartEnded(NamedTuple):
+    """A chart was added to the card of a signal, or will not be."""
+
+    destination: str
+    signal_id: str
+    failure: str | None = None
+    """Why there is none; None if it was added."""
+
+
 class SendBegan(NamedTuple):
     """Deliveries were leased for one message, and the attempt begins."""
 
@@ -208,6 +224,8 @@ Event = (
     Taken
     | ChangeRefused
     | CardGone
+    | ChartQueued
+    | ChartEnded
     | SendBegan
     | SendEnded
     | Settled

@@ -42,6 +42,9 @@ NEW = "new"
 _VERSION = re.compile(r"v[1-9]\d*", re.ASCII)
 """The event of a change: the version of the trade after it."""
 
+CHART = " chart"
+"""Ends the event of an edit that adds a chart to the card of a version."""
+
 COMPANION = "\tcompanion"
 """Ends the sequence of a signal's companions. No id contains a tab."""
 
@@ -191,7 +194,7 @@ def notification_of(
 
 def _event(given: str) -> str:
     event = id_of(given, "event")
-    if is_version(event):
+    if is_version(event.removesuffix(CHART)):
         advice = "use another word, such as 'update 1', because this one is kept for changes of a signal"
         raise InvalidValue(f"event is {event!r}: {advice}", code="reserved", field="event", value=event)
     return event
@@ -221,6 +224,11 @@ def usual_priority(payload: Payload) -> NotificationPriority:
 def is_version(event: str) -> bool:
     """True for the event of a change in the signal book, such as `v2`."""
     return _VERSION.fullmatch(event) is not None
+
+
+def is_chart(event: str) -> bool:
+    """True for the event of an edit that adds a chart to a card, such as `v1 chart`."""
+    return event.endswith(CHART) and is_version(event.removesuffix(CHART))
 
 
 def is_same_content(known: bytes, other: bytes) -> bool:

@@ -35,6 +35,8 @@ _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with zero seconds: closing sends a reset."""
 _HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
+"""The content types of pictures by their first bytes."""
 _PAGE = files("signalpost.sandbox") / "page"
 _GUARDS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -106,6 +108,7 @@ class Sandbox:
         app.router.add_route("*", "/api/{rest:.*}", self._api)
         app.router.add_get("/_log", self._log)
         app.router.add_get("/_events", self._live.serve)
+        app.router.add_get("/_files/{id:[0-9]{1,20}}", self._picture)
         app.router.add_get("/_faults", self._pending_faults)
         app.router.add_post("/_faults", self._plan_faults)
         app.router.add_delete("/_faults", self._clear_faults)
@@ -162,6 +165,14 @@ class Sandbox:
             raise web.HTTPBadRequest(text="since must be the number of the last entry you have, as in /_log?since=0\n")
         lines = b"".join(logged.entry.line() for logged in self.discord.log.since(int(since)))
         return web.Response(body=lines, content_type="application/x-ndjson", charset="utf-8")
+
+    async def _picture(self, request: web.Request) -> web.Response:
+        """An attachment for the page, only if it is a picture: nothing else may run there."""
+        content = self.discord.guild.file(request.match_info["id"]) or b""
+        kind = next((kind for start, kind in _PICTURES.items() if content.startswith(start)), None)
+        if kind is None:
+            raise web.HTTPNotFound(text="there is no such picture, or it is too old\n")
+        return web.Response(body=content, content_type=kind)
 
     async def _moderate(self, request: web.Request) -> web.Response:
         _require_json(request)

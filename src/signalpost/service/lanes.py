@@ -1,21 +1,57 @@
-"""The settings of an owner's lanes: one for each destination."""
+"""Begins to deliver, with a lane for each destination as configured, and charts if there are candles."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from random import random
 
 from signalpost.config import Config
 from signalpost.delivery.dispatch.dispatcher import LaneSettings
+from signalpost.delivery.engine import Engine
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.tier_guard import TierGuard
+from signalpost.service.charts import CandleSource, Charts, charts_of
+from signalpost.sinks.discord.service import DiscordService
+from signalpost.sinks.port import Sink
 
-if TYPE_CHECKING:
-    from signalpost.sinks.discord.service import DiscordService
+
+async def deliver(
+    engine: Engine,
+    config: Config,
+    routing: Routing,
+    candles: CandleSource | None,
+    may_send: Callable[[], bool],
+    undo: AsyncExitStack,
+) -> Charts | None:
+    """Begin to deliver, and return the charts if there are any. `undo` ends what has begun. Raises StoreFailed."""
+    webhooks = {each.name: each.webhook for each in config.destinations}
+    discord = DiscordService(webhooks, may_send=may_send, look=config.look, looks=config.looks)
+    undo.push_async_callback(discord.close)
+    charts = charts_of(engine, config.look, candles)
+    if charts is not None:
+        undo.push_async_callback(charts.close)
+    dispatcher = await engine.deliver(
+        _lanes_of(config, discord, routing, charts),
+        jitter=random,
+        host_rate=config.host_rate,
+        at_most_once=config.at_most_once,
+        is_replay=config.run is not None,
+        may_send=may_send,
+    )
+    undo.callback(engine.release)
+    undo.push_async_callback(dispatcher.stop, 0)
+    return charts
 
 
-def lanes_of(config: Config, discord: "DiscordService", routing: Routing) -> dict[str, LaneSettings]:
-    """The settings of each destination's lane, by name."""
+def _lanes_of(
+    config: Config, discord: DiscordService, routing: Routing, charts: Charts | None
+) -> dict[str, LaneSettings]:
+    def sink_of(name: str) -> Sink:
+        guarded = TierGuard(discord.webhook(name), name, routing)
+        return guarded if charts is None else charts.added_by(guarded, name)
+
     return {
         each.name: LaneSettings(
-            TierGuard(discord.webhook(each.name), each.name, routing),
+            sink_of(each.name),
             limits=each.limits,
             host=each.address.host,
             webhook=each.address.identity,

@@ -4,7 +4,7 @@ See docs/why/0035-the-strategy-lives.md.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
@@ -18,15 +18,21 @@ from signalpost.domain.reason import Reason
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.service.away import Away
+from signalpost.service.charts import CandleHistory, CandleSource
 from signalpost.service.following import Follower, FollowPlan, StreamKey
 from signalpost.service.health_report import StreamReport, report_of, written_at
+from signalpost.sinks.discord.chart import CANDLES
 from signalpost.telemetry.bus import Bus
 from signalpost.trading.feeds.bounded import BoundedFeed
+from signalpost.trading.feeds.port import Feed
 from signalpost.trading.incidents import Incidents, named
 from signalpost.trading.processor import IncrementalSignalProcessor, StateFrom
 from signalpost.trading.round_cache import RoundCache
 from signalpost.trading.runner import StreamRunner
 from signalpost.trading.strategies.port import LiveStrategy
+
+_MOST_CANDLES = 5_000
+"""As many as feeds give at once."""
 
 
 class Market:
@@ -54,6 +60,7 @@ class Market:
                 each.key, processor, self.incidents, bus.emit, on_missed=missed, at_work=at_work
             )
         self._bus = bus
+        self._others = None if config.follow is None else config.follow.feed
         self._plan = _plan_of(config, [strategy for _, strategy in strategies])
         self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit)
         bus.subscribe(self._follower.listen)
@@ -83,6 +90,29 @@ class Market:
         """What is known of each stream."""
         return tuple(map(_report_of, self.streams.values()))
 
+    async def candles(self, signal: Signal) -> CandleHistory | None:
+        """The candles that lead to a signal, with the periods of its strategy's averages; None if no feed has them.
+
+        Signals of no strategy here use the feed that follows them, if there is one. Raises FeedFailed.
+        """
+        feed, periods = self._feed_of(signal)
+        if feed is None or signal.timeframe is None:
+            return None
+        later = max(0, (clock.now() - signal.known_at) // signal.timeframe.duration)
+        limit = min(_MOST_CANDLES, CANDLES + max(periods, default=0) + later + 1)
+        fetched = await feed.fetch(signal.pair, signal.timeframe, limit=limit)
+        return CandleHistory(fetched.candles, periods)
+
+    def _feed_of(self, signal: Signal) -> tuple[Feed | None, tuple[int, ...]]:
+        """The feed of a signal's candles, and the periods of the averages that led to it."""
+        made_by = (signal.strategy_name, signal.pair, signal.timeframe)
+        for stream in self.streams.values():
+            config = stream.processor.strategy.config
+            if (config.strategy_name, config.pair, config.timeframe) == made_by:
+                averages = (getattr(config, "fast", None), getattr(config, "slow", None))
+                return stream.processor.feed, tuple(each for each in averages if isinstance(each, int))
+        return (None if self._others is None else self.feeds[self._others]), ()
+
     async def end(self) -> None:
         """Stop the strategies, and close cache and feeds; a second call does nothing."""
         tasks, self._tasks = self._tasks, []
@@ -96,6 +126,16 @@ class Market:
 
     def _missed(self, tiers: Sequence[UserTier], signals: Sequence[Signal], since: datetime | None) -> None:
         self._away.missed(signals, tiers, self._was_alive_at if since is None else since)
+
+
+def candles_of(config: Config, market: Callable[[], Market | None]) -> CandleSource | None:
+    """The candles of signals, once their feeds are there; None if the configuration uses no feed."""
+
+    async def candles(signal: Signal) -> CandleHistory | None:
+        running = market()
+        return None if running is None else await running.candles(signal)
+
+    return candles if config.strategies or config.follow is not None else None
 
 
 def _cache_of(config: Config, streams: list[str]) -> RoundCache | None:

@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, closing, suppress
-from random import Random, random
+from random import Random
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
@@ -27,7 +27,6 @@ from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.service.health import Role
 from signalpost.service.health_report import HealthReport, Reporter
-from signalpost.service.lanes import lanes_of
 from signalpost.service.once import open_store
 from signalpost.service.operator_alerts import OperatorAlerts
 from signalpost.service.order_expiry import OrderExpiry
@@ -39,6 +38,7 @@ from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    from signalpost.service.charts import CandleSource, Charts
     from signalpost.service.market import Market
 
 _LOOK_AFTER = 1.0
@@ -67,6 +67,8 @@ class Run:
         self.outbox = ThreadedOutbox(core, bus.emit)
         self._config, self._core = config, core
         self._bus, self._metrics, self._is_producer = bus, metrics, is_producer
+        self._candles: CandleSource | None = None
+        self.charts: Charts | None = None  # only an owner with candles has some
         self._may_own = bool(config.destinations) and not is_producer  # else it would keep out those that can deliver
         self._own_routing = config.routing()
         self.engine = Engine(
@@ -98,7 +100,9 @@ class Run:
         _alive.add(self)
 
     @classmethod
-    async def begin(cls, config: Config, bus: Bus, metrics: Metrics, *, is_producer: bool) -> Self:
+    async def begin(
+        cls, config: Config, bus: Bus, metrics: Metrics, candles: "CandleSource | None" = None, *, is_producer: bool
+    ) -> Self:
         """Open the store, and deliver from it, or follow the process that does. Raises StoreUnusable and StoreFailed.
 
         A producer never owns the folder, nor does a process without destinations.
@@ -111,6 +115,7 @@ class Run:
             core = undo.enter_context(closing(await open_store(config.home / STORE_FILE, owns=owns)))
             waker = undo.enter_context(closing(Waker(core.bell_path)))
             run = cls(config, core, waker, bus, metrics, is_producer=is_producer)
+            run._candles = candles
             undo.pop_all()
         try:
             run._watch.begin()
@@ -335,24 +340,13 @@ class Run:
             self._bus.emit(TookOver(tuple(names)))
 
     async def _deliver(self) -> None:
-        from signalpost.service.market import Market
-        from signalpost.sinks.discord.service import DiscordService  # with the network: only an owner needs it
+        from signalpost.service.lanes import deliver  # with the network: only an owner needs it
+        from signalpost.service.market import Market, candles_of
 
         config = self._config
         async with AsyncExitStack() as undo:  # closes what has begun if a later step fails or is cancelled
-            webhooks = {each.name: each.webhook for each in config.destinations}
-            discord = DiscordService(webhooks, may_send=self._may_send, look=config.look, looks=config.looks)
-            undo.push_async_callback(discord.close)
-            dispatcher = await self.engine.deliver(
-                lanes_of(config, discord, self._own_routing),
-                jitter=random,
-                host_rate=config.host_rate,
-                at_most_once=config.at_most_once,
-                is_replay=config.run is not None,
-                may_send=self._may_send,
-            )
-            undo.callback(self.engine.release)
-            undo.push_async_callback(dispatcher.stop, 0)
+            candles = self._candles or candles_of(config, lambda: self.market)
+            self.charts = await deliver(self.engine, config, self._own_routing, candles, self._may_send, undo)
             wake_socket = await WakeSocket.open(self._core.bell_path, self.outbox.look, self.outbox.call)
             undo.push_async_callback(wake_socket.close)
             retention = Retention(self.outbox, config.retention, self.engine.intake.amendments.end_unheard_of)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from signalpost.delivery.dispatch.lane import Lane
     from signalpost.delivery.intake import Intake
+    from signalpost.service.charts import CandleSource
     from signalpost.service.health_report import HealthReport
     from signalpost.service.once import Once
     from signalpost.service.run import Run
@@ -47,8 +48,16 @@ class Runtime:
     Listeners hear each event after our own (metrics, health, pending tickets, operator alerts, drain) and the log.
     """
 
-    def __init__(self, config: Config, listeners: Iterable[Listener] = (), *, is_producer: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        listeners: Iterable[Listener] = (),
+        *,
+        candles: "CandleSource | None" = None,
+        is_producer: bool = False,
+    ) -> None:
         self.config = config
+        self._candles = candles
         self._is_producer = is_producer
         self._metrics = Metrics()
         self._state = HealthState()
@@ -195,7 +204,7 @@ class Runtime:
         self._metrics.begin()
         self.bus.forget_subscribed()  # of a run in the process that forked this one, or on a loop that was closed
         try:
-            run = await Run.begin(self.config, self.bus, self._metrics, is_producer=self._is_producer)
+            run = await Run.begin(self.config, self.bus, self._metrics, self._candles, is_producer=self._is_producer)
         except (StoreFailed, CommandFailed) as fault:  # it opened but cannot be used: the same for the caller
             raise StoreUnusable(str(fault)) from fault
         self._run = run

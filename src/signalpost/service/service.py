@@ -6,7 +6,7 @@ Everything here belongs to one event loop. Strategies in other threads use `inte
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from warnings import warn
 
 from signalpost.config import Config
@@ -31,6 +31,9 @@ from signalpost.ingest.send_options import each_tier, several
 from signalpost.service.health import Health, HealthStatus, Role
 from signalpost.service.signal_verbs import SignalChange, SignalVerbs, name_of
 
+if TYPE_CHECKING:
+    from signalpost.service.charts import CandleSource
+
 STOP_WITHIN = 10.0
 """Seconds that leaving `async with` waits for deliveries."""
 
@@ -40,14 +43,21 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
 
     Use it as `async with AsyncNotificationService() as service:`, or call `start` and `stop`. Without a configuration
     it reads the environment. Raises InvalidConfiguration at once if that is invalid. Await the verbs that change a
-    signal: they return its ticket.
+    signal: they return its ticket. `candles` fetches the candles of a signal for the chart on its card; without it,
+    cards have no charts.
     """
 
-    def __init__(self, config: Config | None = None, *, listeners: Iterable[Listener] = ()) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        listeners: Iterable[Listener] = (),
+        candles: "CandleSource | None" = None,
+    ) -> None:
         self.config = checked(config) or Config.from_environment()
         from signalpost.service.runtime import Runtime  # with asyncio: not before it is needed
 
-        self._runtime = Runtime(self.config, listeners)
+        self._runtime = Runtime(self.config, listeners, candles=candles)
 
     @property
     def role(self) -> Role | None:

@@ -47,6 +47,8 @@ class Receipt(NamedTuple):
     """The identity of the webhook, without which the message cannot be edited."""
     digest: str | None = None
     """Stands for all that the message shows now; None if the sink does not say."""
+    has_chart: bool = False
+    """Whether the message shows a chart now."""
 
 
 class Answered(Evidence):

@@ -18,6 +18,16 @@ class Shown(NamedTuple):
     """The identity of the webhook that posted it, which alone can edit it; None if unknown."""
     digest: str | None = None
     """Of what it shows, from its last receipt; None if that is not certain."""
+    has_chart: bool | None = False
+    """Whether it shows a chart; None if that is not certain."""
+
+
+class Chart(NamedTuple):
+    """A picture of a trade's candles and levels, with nothing that its tier may not see."""
+
+    png: bytes
+    text: str
+    """For people who cannot see it."""
 
 
 class Item(NamedTuple):
@@ -36,6 +46,8 @@ class Item(NamedTuple):
     """The message that shows the trade which its trade reverses, to be linked to."""
     is_known: bool = False
     """Whether its readers know what it says, so that it need not notify them."""
+    chart: Chart | None = None
+    """To be added to the card."""
 
 
 class Answer(NamedTuple):

@@ -13,7 +13,7 @@ a cause, not as a context.
 from asyncio import CancelledError, get_running_loop
 from asyncio.events import AbstractEventLoop
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import (
@@ -24,6 +24,7 @@ from aiohttp import (
     ClientTimeout,
     ConnectionTimeoutError,
     DummyCookieJar,
+    FormData,
     InvalidURL,
     TCPConnector,
     TraceConfig,
@@ -131,15 +132,26 @@ class Connections:
             await session.close()
 
 
-async def exchange(connections: Connections, method: str, url: Secret, *, data: bytes | None = None) -> HttpAnswer:
+class File(NamedTuple):
+    """A file to upload."""
+
+    name: str
+    type: str
+    content: bytes
+
+
+async def exchange(
+    connections: Connections, method: str, url: Secret, *, data: bytes | None = None, file: File | None = None
+) -> HttpAnswer:
     """Send one request without following redirects, and return the answer.
 
-    `data` is JSON. Without an answer, raises Unavailable if the request was certainly not sent or may be repeated: a
-    GET shows nothing, and a PATCH shows the same again. Raises Unconfirmed otherwise.
+    `data` is JSON, and `file` is uploaded with it. Without an answer, raises Unavailable if the request was certainly
+    not sent or may be repeated: a GET shows nothing, and a PATCH shows the same again. Raises Unconfirmed otherwise.
     """
     session = connections.session()
     try:
-        return await _request(session, method, URL(url.reveal(), encoded=True), data, connections.proxy_for)
+        body = data if file is None else _form(data, file)
+        return await _request(session, method, URL(url.reveal(), encoded=True), body, connections.proxy_for)
     except CancelledError as cancelled:
         raise cancelled.with_traceback(None) from None  # drop the library's frames, whose variables hold the URL
     except Unavailable as unsent:
@@ -158,10 +170,22 @@ def evidence_of(fault: Exception, *, is_repeatable: bool = False) -> Answered:
     return Unconfirmed(f"the request may have been sent, but no answer arrived: {_summary(fault)}")
 
 
+def _form(data: bytes | None, file: File) -> FormData:
+    """A body of JSON and a file. Discord refuses the field names if their brackets are quoted."""
+    form = FormData(quote_fields=False)
+    form.add_field("payload_json", (data or b"").decode(), content_type=_JSON)
+    form.add_field("files[0]", file.content, filename=file.name, content_type=file.type)
+    return form
+
+
 async def _request(
-    session: ClientSession, method: str, url: URL, data: bytes | None, proxy_for: Callable[[URL], Proxy | None]
+    session: ClientSession,
+    method: str,
+    url: URL,
+    data: bytes | FormData | None,
+    proxy_for: Callable[[URL], Proxy | None],
 ) -> HttpAnswer:
-    headers = None if data is None else {"Content-Type": _JSON}
+    headers = {"Content-Type": _JSON} if isinstance(data, bytes) else None
     through: dict[str, Any] = {}
     if (proxy := proxy_for(url)) is not None:
         through["proxy"] = proxy.url

@@ -38,7 +38,14 @@ def log(event: events.Event) -> None:
             | events.HostBanned()
         ):
             _log_destination(event)
-        case events.ChangeRefused() | events.CardGone() | events.PassedOn() | events.RowDamaged():
+        case (
+            events.ChangeRefused()
+            | events.CardGone()
+            | events.PassedOn()
+            | events.RowDamaged()
+            | events.ChartQueued()
+            | events.ChartEnded()
+        ):
             _log_signal(event)
         case events.ClockStepped(seconds):
             logger.warning("the system clock jumped by %+.1f s; all waiting times are checked again", seconds)
@@ -51,10 +58,23 @@ def log(event: events.Event) -> None:
             logger.log(level, "the store is %s%s", state, _because(event.reason))
 
 
-def _log_signal(event: events.ChangeRefused | events.CardGone | events.PassedOn | events.RowDamaged) -> None:
+def _log_signal(
+    event: events.ChangeRefused
+    | events.CardGone
+    | events.PassedOn
+    | events.RowDamaged
+    | events.ChartQueued
+    | events.ChartEnded,
+) -> None:
     match event:
         case events.RowDamaged(delivery):
             logger.error("delivery %s is dead: %s", delivery.id, delivery.reason)
+        case events.ChartQueued(destination, signal_id):
+            logger.debug("the chart of %s for %s is queued", signal_id, destination)
+        case events.ChartEnded(destination, signal_id, None):
+            logger.info("the card of %s in %s has a chart", signal_id, destination)
+        case events.ChartEnded(destination, signal_id, failure):
+            logger.warning("the card of %s in %s gets no chart: %s", signal_id, destination, failure)
         case events.PassedOn(delivery, origin):
             logger.warning("delivery %s replaces the one to %s, which cannot be reached", delivery.id, origin)
         case events.ChangeRefused(signal, reason):

@@ -26,6 +26,7 @@ class Metrics:
         self._breaker_trips = 0
         self._breakers_open: set[str] = set()
         self._disabled: set[str] = set()
+        self._charts_failed = 0
         self._happened: Counter[type[events.Event]] = Counter()
 
     def __call__(self, event: events.Event) -> None:
@@ -57,6 +58,8 @@ class Metrics:
                 | events.OwnershipLost()
                 | events.WorkerFailed()
                 | events.RowDamaged()
+                | events.ChartQueued()
+                | events.ChartEnded()
             ):
                 self._note(event)
             case _:
@@ -64,7 +67,8 @@ class Metrics:
 
     def _note(self, event: events.Event) -> None:
         self._happened[type(event)] += 1
-        self._open += isinstance(event, events.PassedOn)
+        self._open += isinstance(event, events.PassedOn | events.ChartQueued)
+        self._charts_failed += isinstance(event, events.ChartEnded) and event.failure is not None
         if isinstance(event, events.RowDamaged):
             self._settled[event.delivery.state] += 1
             self._open -= event.was_open
@@ -97,6 +101,8 @@ class Metrics:
             "ownership_lost": self._happened[events.OwnershipLost],
             "workers_restarted": self._happened[events.WorkerFailed],
             "rows_damaged": self._happened[events.RowDamaged],
+            "charts_added": self._happened[events.ChartEnded] - self._charts_failed,
+            "charts_failed": self._charts_failed,
             "attempts_ambiguous": sum(self._attempts[outcome] for outcome in _AMBIGUOUS),
             **{f"tickets_{outcome}": self._tickets[outcome] for outcome in Outcome},
             **{f"deliveries_{state}": self._settled[state] for state in DeliveryState if state.is_terminal},

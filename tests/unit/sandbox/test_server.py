@@ -14,9 +14,10 @@ import aiohttp
 import pytest
 
 from signalpost.errors import InvalidConfiguration
-from signalpost.sandbox.rules.exchange import Moment
+from signalpost.sandbox.rules import guild
+from signalpost.sandbox.rules.exchange import HttpRequest, Moment
 from signalpost.sandbox.rules.limits import OFF, REAL
-from signalpost.sandbox.server import Sandbox
+from signalpost.sandbox.server import Sandbox, present_moment
 from tests.surface.errors import Facts, facts_of
 
 HELLO = {"content": "hello"}
@@ -339,3 +340,34 @@ async def test_the_log_contains_no_token(client: aiohttp.ClientSession, sandbox:
         text = await answer.text()
     assert len(text.splitlines()) == 3
     assert "very-secret-token" not in text
+
+
+async def test_an_uploaded_picture_is_served_to_the_page_and_nothing_else_is(
+    client: aiohttp.ClientSession, sandbox: Sandbox
+) -> None:
+    files = {"chart.png": b"\x89PNG picture", "page.html": b"<script>"}
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("payload_json", json.dumps(HELLO), content_type="application/json")
+    for number, (name, content) in enumerate(files.items()):
+        form.add_field(f"files[{number}]", content, filename=name)
+    async with client.post(sandbox.webhook("a"), data=form) as answer:
+        picture, page = [each["id"] for each in (await answer.json())["attachments"]]
+    assert (await _log(client, sandbox))[0]["body"] == HELLO
+    async with client.get(f"{sandbox.url}/_files/{picture}") as answer:
+        assert (answer.status, answer.content_type, await answer.read()) == (200, "image/png", files["chart.png"])
+    for unknown in (page, "1"):
+        async with client.get(f"{sandbox.url}/_files/{unknown}") as answer:
+            assert answer.status == 404
+
+
+async def test_only_the_newest_files_are_kept(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guild, "_FILES_KEPT", 1)
+    kept = sandbox.discord.guild
+    kept.register("a", "t")
+    for content in (b"one", b"two"):
+        body = b'--b\r\nContent-Disposition: form-data; name="files[0]"; filename="x"\r\n\r\n' + content + b"\r\n--b--"
+        headers = {"content-type": "multipart/form-data; boundary=b", "user-agent": "DiscordBot (x, 1)"}
+        request = HttpRequest("POST", "/api/webhooks/a/t", {"wait": "1"}, headers, body, "127.0.0.1")
+        sandbox.discord.answer(request, present_moment())
+    first, second = (each["attachments"][0]["id"] for each in kept.messages("a"))
+    assert (kept.file(first), kept.file(second)) == (None, b"two")

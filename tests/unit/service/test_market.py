@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from signalpost import AsyncNotificationService, Config, clock
+from signalpost import AsyncNotificationService, Config, Signal, clock
 from signalpost.config import FeedConfig, StrategyConfig
 from signalpost.config.feeds import Candles
 from signalpost.domain.digest import Digest
@@ -22,12 +22,15 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, InvalidConfiguration
 from signalpost.secret import Secret
 from signalpost.service.health_report import StreamReport, read_report, report_of
-from signalpost.service.market import Market
+from signalpost.service.market import Market, candles_of
+from signalpost.sinks.discord.chart import CANDLES
 from signalpost.telemetry.bus import Bus
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.virtual_loop import run_virtual
 from signalpost.trading.calendar import ALWAYS, Calendar
+from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.feeds.port import Fetched
+from tests.candles_before import candles_until
 from tests.unit.delivery.intake_harness import IntakeHarness
 from tests.unit.service.conftest import ConfigFor, signal
 
@@ -213,3 +216,68 @@ async def test_without_feeds_nothing_is_followed(config_for: ConfigFor) -> None:
     assert not market.is_followed(signal())
     await market.end()
     assert not bus._subscribed
+
+
+class Plenty(Deaf):
+    """A feed that has as many candles as are wanted."""
+
+    async def fetch(
+        self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
+    ) -> Fetched:
+        return Fetched(candles_until(CHARTED, limit))
+
+    quotes = fetch
+
+
+CHARTED = Signal(
+    pair="EUR_USD",
+    timeframe="H1",
+    signal_type="BUY",
+    entry_price="1.1",
+    timestamp="2026-11-27T10:00:00Z",
+    known_at="2026-11-27T11:00:00Z",
+    strategy_name="MA Unified Strategy",
+)
+
+
+@pytest.mark.parametrize(
+    ("other", "follow", "periods", "later"),
+    [
+        ({}, None, (1, 2), 0),
+        ({"known_at": "2026-11-27T08:00:00Z", "timestamp": "2026-11-27T07:00:00Z"}, None, (1, 2), 3),
+        ({"strategy_name": "Another"}, None, None, 0),
+        ({"pair": "GBP_USD"}, None, None, 0),
+        ({"timeframe": "H4"}, None, None, 0),
+        ({"timeframe": "H4"}, Candles("files", Timeframe("M1")), (), 0),
+        ({"timeframe": None}, Candles("files", Timeframe("M1")), None, 0),
+    ],
+)
+async def test_the_candles_of_a_chart_are_of_its_strategy_or_of_the_feed_for_all(
+    config: Config, other: dict[str, Any], follow: Candles | None, periods: tuple[int, ...] | None, later: int
+) -> None:
+    with ManualClock("2026-11-27T11:00:00Z"):
+        market = Market(msgspec.structs.replace(config, follow=follow), IntakeHarness().intake, Bus())
+        try:
+            plenty = Plenty(name="files", calendar=ALWAYS)
+            (stream,) = market.streams.values()
+            stream.processor.feed = plenty
+            market.feeds["files"] = BoundedFeed(plenty)
+            made = await market.candles(CHARTED.but(**other))
+        finally:
+            await market.end()
+    assert (None if made is None else made.periods) == periods
+    if made is not None:
+        assert len(made.candles) == CANDLES + max(made.periods, default=0) + later + 1
+
+
+async def test_charts_have_candles_as_soon_as_the_strategies_run(config: Config) -> None:
+    market: Market | None = None
+    candles = candles_of(config, lambda: market)
+    assert candles is not None
+    assert await candles(CHARTED) is None
+    assert candles_of(msgspec.structs.replace(config, strategies=()), lambda: market) is None
+    market = Market(config, IntakeHarness().intake, Bus())
+    try:
+        assert await candles(CHARTED.but(pair="GBP_USD")) is None
+    finally:
+        await market.end()

@@ -8,6 +8,8 @@ from signalpost.domain.events import (
     BreakerMoved,
     CardGone,
     ChangeRefused,
+    ChartEnded,
+    ChartQueued,
     ClockStepped,
     DestinationEnabled,
     DestinationGone,
@@ -166,3 +168,19 @@ def test_changes_that_the_caller_cannot_see_are_logged(
     logged, text = logged_line(caplog, event)
     assert logged == level
     assert all(fact in text for fact in facts)
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "facts"),
+    [
+        (ChartQueued("signals-free", "s1"), "DEBUG", ()),
+        (ChartEnded("signals-free", "s1"), "INFO", ()),
+        (ChartEnded("signals-free", "s1", "code 413"), "WARNING", ("code 413",)),
+    ],
+)
+def test_only_a_chart_that_failed_is_a_warning(
+    caplog: pytest.LogCaptureFixture, event: Event, level: str, facts: tuple[str, ...]
+) -> None:
+    logged, text = logged_line(caplog, event)
+    assert logged == level
+    assert all(fact in text for fact in ("signals-free", "s1", *facts))

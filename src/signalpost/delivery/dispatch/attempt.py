@@ -88,7 +88,7 @@ class SendResult(NamedTuple):
         if not isinstance(self.outcome, Receipt):
             return None
         receipt = self.outcome
-        where = receipt.channel, receipt.guild, receipt.webhook, receipt.digest
+        where = receipt.channel, receipt.guild, receipt.webhook, receipt.digest, receipt.has_chart
         return Message(destination, receipt.message_id, receipt.sent_at or self.ended_at, 1, *where)
 
 
@@ -155,7 +155,8 @@ def _raised(failure: str, fault: Exception) -> Unconfirmed:
 def _sound_receipt(receipt: Receipt) -> Receipt:
     """The receipt without its invalid parts. A message id that is a whole number becomes text."""
     where = _id(receipt.channel), _id(receipt.guild), _id(receipt.webhook), _id(receipt.digest)
-    return Receipt(_id(receipt.message_id) or "", _instant(receipt.sent_at), _rate(receipt.rate), *where)
+    has_chart = receipt.has_chart is True
+    return Receipt(_id(receipt.message_id) or "", _instant(receipt.sent_at), _rate(receipt.rate), *where, has_chart)
 
 
 def _sound_evidence(evidence: Answered) -> Evidence:

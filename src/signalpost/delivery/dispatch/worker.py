@@ -341,7 +341,7 @@ class Worker:
         """Settle leased deliveries, however long the store fails. After a receipt, the next message may begin too."""
         now = clock.now()
         jitter = self._lane.jitter() if self._gate.is_well else 0.0  # else the breaker sets the pace, and no backoff
-        settlements = tuple(
+        verdicts = (
             decide(
                 entry.delivery,
                 result.outcome,
@@ -357,12 +357,12 @@ class Worker:
             )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
             for entry in entries
         )
+        settlements = tuple(map(with_card, verdicts, entries))
         unsaved = self._gate.unsaved(_now())
         gone = cards_gone(entries, settlements, now)
         facts = [*(each.facts for each in unsaved), *(card_gone_fact(each) for each in gone if each.is_for_operators)]
-        settle = Settle(tuple(map(with_card, settlements, entries)), tuple(facts))
         request = self._next_request() if isinstance(result.outcome, Receipt) else None
-        settled, leased = await self._settle(settle, request)
+        settled, leased = await self._settle(Settle(settlements, tuple(facts)), request)
         for each in unsaved:
             each.saved()
         notifications = {entry.delivery.id: entry.notification for entry in entries}

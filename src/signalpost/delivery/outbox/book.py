@@ -91,6 +91,20 @@ class Amend(Command[Amendment], frozen=True):
     """How long a trade may be live without a change. Edits last until then, and a day."""
 
 
+class AddChart(Command[Notification | None], frozen=True):
+    """Put an edit that adds a chart to a card, if it shows the newest state of a live trade, and no chart.
+
+    Answer: its notification; None if the card is not shown yet, or a delivery for it waits or is being sent.
+    """
+
+    sequence: str
+    destination: str
+    id: str
+    """For the notification."""
+    now: datetime
+    valid_until: datetime
+
+
 class Follow(Command[tuple[Amendment, ...] | None], frozen=True):
     """Save what candles did to trades, and what the follower remembers of these, all or nothing.
 

@@ -14,7 +14,7 @@ from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.change import Update
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import CardGone
-from signalpost.domain.notification import COMPANION, NEW, Notification, payload_id
+from signalpost.domain.notification import COMPANION, NEW, Notification, is_chart, payload_id
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import Loss
@@ -30,6 +30,7 @@ _TO_SEND = timedelta(seconds=20)
 """The time left to a companion that is joined: together they are cut off with the first of them."""
 _FEWEST_TOGETHER, _MOST_TOGETHER = 3, 10
 """Trades in one message."""
+_SUPERSEDED = DeliveryState.SUPERSEDED
 OUTDATED = "superseded: its signal has changed since"
 GONE = "its card was deleted twice"
 FOR_ITS_CARD = timedelta(seconds=1)
@@ -85,6 +86,11 @@ class CardRow(NamedTuple):
         may_post = self.is_shown or self.replacements or ((is_live or self.shows_ended) and now < self.open_until)
         return None if may_post else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
 
+    def may_get_chart(self, version: int) -> bool:
+        """Whether a chart may be added to the message, which shows this version."""
+        is_shown = not self.is_stopped and self.version == version
+        return is_shown and self.message is not None and self.message.has_chart is not True
+
     @property
     def _stopped_for(self) -> str:
         return ELSEWHERE if self.loss is Loss.UNREACHABLE else GONE
@@ -123,11 +129,10 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
         return plain
     card = _card(found)
     if notification.before is not None:
-        if (end := card.companion_ending(version)) is not None:
-            return row.moved(*end)
-        if card.has_readers and _is_to_come(tx, sequence, {card.destination}):
-            return _put_off(row, now)  # the card says it, too, and never comes second
-        return OutboxEntry(row.delivery, notification, _linked(tx, card), tier=card.tier)
+        return _companion(tx, row, notification, card, now)
+    if is_chart(notification.event):
+        is_wanted = card.may_get_chart(version) and tx.first(sql.VERSION_OF, (sequence,)) == (version,)
+        return plain._replace(card=card.message, tier=card.tier) if is_wanted else row.moved(_SUPERSEDED, OUTDATED)
     is_live = notification.trade is None or notification.trade.state.is_live
     if (end := card.ending(version, now, is_live=is_live)) is not None:
         return row.moved(*end)
@@ -148,6 +153,16 @@ def _is_known(tx: Transaction, notification: Notification, card: CardRow) -> boo
     if card.delay or not isinstance(change, Update) or not change.is_note:
         return False
     return not _is_to_come(tx, f"{card.sequence}{COMPANION}", {card.destination})
+
+
+def _companion(
+    tx: Transaction, row: Row, notification: Notification, card: CardRow, now: datetime
+) -> OutboxEntry | Row:
+    if (end := card.companion_ending(version_of(notification))) is not None:
+        return row.moved(*end)
+    if card.has_readers and _is_to_come(tx, card.sequence, {card.destination}):
+        return _put_off(row, now)  # the card says it, too, and never comes second
+    return OutboxEntry(row.delivery, notification, _linked(tx, card), tier=card.tier)
 
 
 def _put_off(row: Row, now: datetime) -> Row:
@@ -219,9 +234,9 @@ def _is_served_before(tx: Transaction, card: CardRow) -> bool:
 
 
 def _is_to_come(tx: Transaction, sequence: str, lanes: set[str]) -> bool:
-    """Whether a card of a trade waits or is being sent in one of these lanes."""
+    """Whether a card of a trade waits or is being sent in one of these lanes. Nothing waits for a chart."""
     waiting = {lane for (lane,) in tx.select(sql.LANES_OF_WAITING, (sequence,))}
-    return bool(lanes & waiting) or any(tx.is_in_flight(sequence, each) for each in lanes)
+    return bool(lanes & waiting) or any(tx.is_in_flight(sequence, each, with_chart=False) for each in lanes)
 
 
 def _posted(delivery: Delivery, card: CardRow) -> Delivery:
@@ -234,7 +249,10 @@ def _posted(delivery: Delivery, card: CardRow) -> Delivery:
 
 
 def with_card(verdict: Settlement, entry: OutboxEntry) -> Settlement:
-    """The verdict with its result for the card of a trade."""
+    """The verdict with its result for the card of a trade. One on a chart says nothing bad of the card."""
+    if is_chart(entry.notification.event) and verdict.state is not DeliveryState.DELIVERED:
+        is_over = verdict.state is DeliveryState.DEAD or (verdict.card is not None and verdict.card.loss is not None)
+        return verdict._replace(state=DeliveryState.SUPPRESSED if is_over else verdict.state, card=None)
     version = version_of(entry.notification)
     if not version or entry.notification.before is not None:
         return verdict
@@ -264,6 +282,8 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
     where = (row.delivery.sequence, row.delivery.id.destination)
     if row.is_card and (verdict.may_repeat or (result is not None and result.is_uncertain)):
         tx.write(sql.FORGET_DIGEST, [where[::-1]])
+    if is_chart(row.event) and row.delivery.state is not DeliveryState.DELIVERED and verdict.attempt is not None:
+        tx.write(sql.DOUBT_CHART, [where[::-1]])
     if result is None:
         return
     if row.delivery.state is DeliveryState.SUPERSEDED:
@@ -293,7 +313,7 @@ def _card(values: Sequence[Any]) -> CardRow:
             instant(release),
             timedelta(microseconds=delay),
             bool(shows_ended),
-            None if message_id is None else Shown(message_id, *where),
+            None if message_id is None else _shown(message_id, *where),
             int(version),
             posted,
             None if first is None else instant(first),
@@ -306,3 +326,7 @@ def _card(values: Sequence[Any]) -> CardRow:
         never = instant(0)
         row = CardRow(sequence, destination, UserTier.ADMIN, never, never, timedelta(0), shows_ended=False)
         return row._replace(is_stopped=True)
+
+
+def _shown(message_id: str, channel: Any, guild: Any, webhook: Any, digest: Any, has_chart: Any) -> Shown:
+    return Shown(message_id, channel, guild, webhook, digest, None if has_chart is None else bool(has_chart))

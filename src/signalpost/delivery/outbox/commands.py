@@ -125,6 +125,7 @@ class Message(NamedTuple):
     webhook: str | None = None
     digest: str | None = None
     """The digest of what it shows, from the receipt."""
+    has_chart: bool = False
 
 
 class CardResult(NamedTuple):

@@ -19,9 +19,9 @@ from signalpost.delivery.outbox.book_migration import open_book
 from signalpost.delivery.outbox.files import LOGS
 from signalpost.delivery.outbox.lock import holder_of, is_held_by_older_version
 from signalpost.delivery.outbox.schema import (
-    ADD_DIGEST,
+    ADDED_LATER,
     APPLICATION_ID,
-    HAS_DIGEST,
+    HAS_COLUMN,
     IS_COMPLETE,
     MIGRATED_FROM,
     STEPS,
@@ -82,11 +82,12 @@ def _migrate(path: Path, db: sqlite3.Connection, lock: Path) -> None:
 
 
 def _complete(db: sqlite3.Connection) -> None:
-    """Add a column that version 3 lacked at first."""
-    if db.execute(HAS_DIGEST).fetchone() is None:
-        with _writing(db):
-            if db.execute(HAS_DIGEST).fetchone() is None:  # another process may have been first
-                db.execute(ADD_DIGEST)
+    """Add columns that version 3 lacked at first."""
+    for column, add in ADDED_LATER.items():
+        if db.execute(HAS_COLUMN, (column,)).fetchone() is None:
+            with _writing(db):
+                if db.execute(HAS_COLUMN, (column,)).fetchone() is None:  # another process may have been first
+                    db.execute(add)
 
 
 @contextmanager

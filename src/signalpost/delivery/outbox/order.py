@@ -13,7 +13,7 @@ import msgspec
 
 from signalpost.delivery.outbox.commands import TO_CHOOSE_FROM, Lease, NewDelivery, Revive, Settlement
 from signalpost.domain.delivery import NEXT_STATES, Delivery, DeliveryId, DeliveryState
-from signalpost.domain.notification import NEW, Notification, is_version
+from signalpost.domain.notification import NEW, Notification, is_chart, is_version
 from signalpost.domain.priority import NotificationPriority
 
 REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
@@ -52,10 +52,15 @@ class Row(NamedTuple):
     @property
     def is_card(self) -> bool:
         """Whether it shows the state of a trade, so that a newer state replaces it."""
-        return self.event == NEW or is_version(self.event)
+        return self.event == NEW or is_version(self.event) or is_chart(self.event)
 
     def replacing(self, old: "Row") -> "Row":
-        """This row in place of an older state that waits: with its place, its doubts, and a demanded wait."""
+        """This row in place of an older state that waits: with its place, its doubts, and a demanded wait.
+
+        A chart that failed must not delay the text.
+        """
+        if is_chart(old.event):
+            return self
         new, past = self.delivery, old.delivery
         was_tried = past.reason is not None
         waits = [at for at in (new.not_before, past.not_before if was_tried else None) if at is not None]

@@ -6,7 +6,7 @@ from signalpost.delivery.outbox.commands import Lease, OutboxEntry, PassOn, Pass
 from signalpost.delivery.outbox.order import Row, Waiting, passed_on
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import PASSED_ON, DeliveryState
-from signalpost.domain.notification import COMPANION, NEW, Notification
+from signalpost.domain.notification import COMPANION, NEW, Notification, is_chart
 from signalpost.domain.signal import Signal
 from signalpost.sinks.evidence import Loss
 
@@ -56,6 +56,8 @@ def _leaving(tx: Transaction, command: PassOn) -> tuple[dict[str, str], list[tup
         found = tx.look_up(row)
         if row.delivery.valid_until <= command.now or not isinstance(found, Notification):
             continue  # the sweep expires the one, and a lease sets the other aside
+        if is_chart(found.event):
+            continue  # a card does not move for its chart
         entry = leased_entry(tx, row, found, command.now)
         if isinstance(entry, Row):
             moved.append((entry, found))

@@ -127,11 +127,15 @@ CREATE TABLE IF NOT EXISTS meta (  -- what is known about the store itself
 ) WITHOUT ROWID;
 """
 
-ADD_DIGEST = "ALTER TABLE message ADD COLUMN digest TEXT"
-"""Of what the message shows; NULL if that is not certain. Part of version 3, whose first files lack it."""
+ADDED_LATER = {
+    "digest": "ALTER TABLE message ADD COLUMN digest TEXT",
+    "has_chart": "ALTER TABLE message ADD COLUMN has_chart INTEGER DEFAULT 0",
+}
+"""Columns of `message` that are part of version 3, whose first files lack them: the digest of what a message shows, and
+whether it shows a chart; NULL if that is not certain."""
 
-HAS_DIGEST = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'digest'"
-"""Finds nothing in such a file. Remove it with the release of version 3."""
+HAS_COLUMN = "SELECT 1 FROM pragma_table_info('message') WHERE name = ?"
+"""Finds nothing in a file that lacks a column. Remove it with the release of version 3."""
 
 # Version 3 is not released yet: add to it what you need, as long as files of it by an earlier commit can be completed.
 _VERSION_3 = f"""
@@ -145,7 +149,8 @@ CREATE INDEX express ON delivery (destination, rank, number, valid_until, not_be
 ALTER TABLE message ADD COLUMN channel TEXT;
 ALTER TABLE message ADD COLUMN guild TEXT;
 ALTER TABLE message ADD COLUMN webhook TEXT;
-{ADD_DIGEST};
+{ADDED_LATER["digest"]};
+{ADDED_LATER["has_chart"]};
 CREATE TABLE trade (  -- the signal book
   sequence   TEXT PRIMARY KEY,
   run        TEXT,                  -- the replay that it belongs to

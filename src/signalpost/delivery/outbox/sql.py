@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 
 from signalpost.delivery.outbox.schema import LAST
-from signalpost.domain.notification import COMPANION
+from signalpost.domain.notification import CHART, COMPANION
 
 COLUMNS = (
     "notification_id, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before,"
@@ -90,9 +90,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, 1 + coalesce(
   (SELECT max(ordinal) FROM attempt WHERE notification_id = ? AND destination = ? AND turn = ?), 0))"""
 ATTEMPTS = f"SELECT began_at, ended_at, outcome, detail FROM attempt {ONE} ORDER BY ordinal"
 ADD_MESSAGE = """
-INSERT INTO message (destination, message_id, sent_at, version, shows, channel, guild, webhook, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO message (destination, message_id, sent_at, version, shows, channel, guild, webhook, digest, has_chart)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET shows = shows + excluded.shows, version = excluded.version, digest = excluded.digest,
+  has_chart = excluded.has_chart,
   channel = coalesce(excluded.channel, channel), guild = coalesce(excluded.guild, guild)"""
 STREAM = "SELECT stream, fingerprint, watermark, state FROM stream WHERE stream = ?"
 SAVE_STREAM = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?)"
@@ -141,7 +142,8 @@ DELETE_TRADE = "DELETE FROM trade WHERE sequence = ?"
 DELETE_CARDS = "DELETE FROM card WHERE sequence = ?"
 CARDS = """
 SELECT sequence, destination, tier, open_until, release_at, delay, shows_ended, message_id, card.version,
-  posted_version, first_shown_at, is_doubtful, replacements, loss, is_stopped, channel, guild, webhook, digest
+  posted_version, first_shown_at, is_doubtful, replacements, loss, is_stopped, channel, guild, webhook, digest,
+  has_chart
 FROM card LEFT JOIN message USING (destination, message_id) WHERE sequence"""
 CARD = f"{CARDS} = ? AND destination = ?"
 CARD_OF_NUMBER = f"{CARDS} = (SELECT sequence FROM trade WHERE run IS NULL AND number = ?) AND destination = ?"
@@ -151,7 +153,10 @@ WHERE guild IS NOT NULL LIMIT 1"""
 ADD_CARD = """
 INSERT OR IGNORE INTO card (sequence, destination, tier, open_until, release_at, delay, shows_ended)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
-LANES_OF_WAITING = "SELECT destination FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence = ?"
+LANES_OF_WAITING = (
+    "SELECT destination FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence = ?"
+    f" AND event NOT GLOB '*{CHART}'"
+)
 SHOW_CARD = """
 UPDATE card SET message_id = coalesce(?, message_id), version = ?, posted_version = coalesce(?, posted_version),
   first_shown_at = coalesce(first_shown_at, ?), is_doubtful = 0
@@ -174,6 +179,9 @@ UPDATE card SET is_doubtful = 1, version = max(version, ?), first_shown_at = coa
 WHERE sequence = ? AND destination = ?"""
 FORGET_DIGEST = """
 UPDATE message SET digest = NULL WHERE destination = ? AND message_id = (
+  SELECT message_id FROM card WHERE sequence = ? AND card.destination = message.destination)"""
+DOUBT_CHART = """
+UPDATE message SET has_chart = NULL WHERE destination = ? AND message_id = (
   SELECT message_id FROM card WHERE sequence = ? AND card.destination = message.destination)"""
 LOSE_CARD = """
 UPDATE card SET message_id = NULL, replacements = replacements + 1, loss = ?, is_stopped = ?

@@ -29,7 +29,7 @@ from signalpost.delivery.outbox.rows import (
     values_of,
 )
 from signalpost.domain.delivery import DeliveryId, DeliveryState
-from signalpost.domain.notification import Notification
+from signalpost.domain.notification import Notification, is_chart
 from signalpost.domain.priority import NotificationPriority
 from signalpost.telemetry.log_queue import log_failure
 
@@ -177,9 +177,10 @@ class Transaction:
         """A row's notification, which stays cached for its lease."""
         return self._recent.get(row.number) or self._read(row)
 
-    def is_in_flight(self, sequence: str, destination: str) -> bool:
+    def is_in_flight(self, sequence: str, destination: str, *, with_chart: bool = True) -> bool:
         """Whether a delivery of a sequence is leased in a lane."""
-        return any(row.delivery.sequence == sequence for row in self._leased_in(destination).values())
+        rows = (row for row in self._leased_in(destination).values() if row.delivery.sequence == sequence)
+        return any(with_chart or not is_chart(row.event) for row in rows)
 
     def _read(self, row: Row) -> Notification | Unreadable:
         body = self.first(sql.BODY, (row.number,))

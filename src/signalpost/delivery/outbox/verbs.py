@@ -9,8 +9,9 @@ from typing import Any
 
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.amend import amend, end_trades, follow
-from signalpost.delivery.outbox.book import Amend, EndTrades, Follow
+from signalpost.delivery.outbox.book import AddChart, Amend, EndTrades, Follow
 from signalpost.delivery.outbox.cards import leased_entry, settle_card, together
+from signalpost.delivery.outbox.charts import add_chart
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Command,
@@ -169,7 +170,7 @@ def _show(tx: Transaction, messages: Iterable[tuple[Message, str | None]]) -> No
     rows, left = [], []
     for new, before in messages:
         moves = new.message_id != before
-        facts = (new.version, int(moves), new.channel, new.guild, new.webhook, new.digest)
+        facts = (new.version, int(moves), new.channel, new.guild, new.webhook, new.digest, new.has_chart)
         rows.append((new.destination, new.message_id, micros(new.sent_at), *facts))
         if moves and before is not None:
             left.append((1, new.destination, before))
@@ -254,6 +255,7 @@ _TOGETHER: Mapping[type[Command[Any]], Callable[[Transaction, Any], list[Any]]] 
 _VERBS: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
     **QUERIES,
     **HOUSEKEEPING,
+    AddChart: add_chart,
     Amend: amend,
     EndTrades: end_trades,
     Follow: follow,

@@ -82,8 +82,10 @@ function body(message) {
     content.append(edited);
   }
   if (content.hasChildNodes()) parts.push(content);
-  if (message.attachments.length) parts.push(element("div", "files", ...message.attachments.map(file)));
-  if (!(message.flags & SUPPRESS_EMBEDS)) parts.push(...message.embeds.map(embed));
+  const isInEmbed = (each) => message.embeds.some((data) => data.image && data.image.url === `attachment://${each.filename}`);
+  const files = message.attachments.filter((each) => !isInEmbed(each));
+  if (files.length) parts.push(element("div", "files", ...files.map(file)));
+  if (!(message.flags & SUPPRESS_EMBEDS)) parts.push(...message.embeds.map((data) => embed(data, message.attachments)));
   const other = [message.components.length && "components", message.poll && "a poll"].filter(Boolean);
   if (other.length) parts.push(element("div", "content sub", `(${other.join(" and ")}, not shown here)`));
   return parts;
@@ -94,15 +96,15 @@ function file(attachment) {
   return element("div", "file", element("div", "", element("div", "", attachment.filename), element("div", "size", size)));
 }
 
-function embed(data) {
+function embed(data, attachments) {
   const made = element("article", "embed");
   if (data.color !== undefined) made.style.borderLeftColor = `#${data.color.toString(16).padStart(6, "0")}`;
   if (data.author) made.append(element("div", "embed-author", linked(data.author.name, data.author.url, false)));
   if (data.title) made.append(element("div", "embed-title", linked(data.title, data.url, true)));
   if (data.description) made.append(element("div", "embed-description", ...markdown(data.description)));
   if (data.fields) made.append(fields(data.fields));
-  if (data.image) made.append(picture("embed-image", data.image.url));
-  if (data.thumbnail) made.append(picture("embed-thumbnail", data.thumbnail.url));
+  if (data.image) made.append(picture("embed-image", data.image.url, attachments));
+  if (data.thumbnail) made.append(picture("embed-thumbnail", data.thumbnail.url, attachments));
   if (data.footer || data.timestamp) made.append(footer(data));
   made.classList.toggle("wide", Boolean(data.image || (data.fields || []).some((field) => field.inline)));
   return made;
@@ -134,8 +136,15 @@ function fields(all) {
   return grid;
 }
 
-/** Show a picture's name only: this page sends requests to its own server alone. */
-function picture(className, address) {
+/** Show an uploaded picture, and only the name of any other: this page sends requests to its own server alone. */
+function picture(className, address, attachments) {
+  const uploaded = attachments.find((each) => address === `attachment://${each.filename}`);
+  if (uploaded) {
+    const image = element("img", className);
+    image.src = `/_files/${uploaded.id}`;
+    image.alt = image.title = uploaded.description || uploaded.filename;
+    return image;
+  }
   const name = address.split(/[?#]/)[0].split("/").pop() || address;
   const made = element("div", `picture ${className}`, `Image: ${name}`);
   made.title = address;

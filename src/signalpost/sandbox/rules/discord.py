@@ -17,6 +17,7 @@ from signalpost.sandbox.rules.exchange import (
     refuse_unknown_route,
 )
 from signalpost.sandbox.rules.faults import Fault, FaultPlan
+from signalpost.sandbox.rules.form import form_of
 from signalpost.sandbox.rules.guild import Effect, Guild, Webhook
 from signalpost.sandbox.rules.limits import REAL, Limits, RateRules
 from signalpost.sandbox.rules.log import Entry, Log, Logged
@@ -131,7 +132,7 @@ class LocalDiscord:
             silent=effect.silent,
             notification=effect.notification,
             fault=is_fault,
-            body=_logged_body(request.body),
+            body=_logged_body(request),
         )
 
 
@@ -151,10 +152,15 @@ def _code_of(answer: HttpAnswer | None) -> int | None:
     return code if isinstance(code, int) else None
 
 
-def _logged_body(body: bytes) -> Any:
-    if not body:
+def _logged_body(request: HttpRequest) -> Any:
+    """The body as JSON, without its files, or else the start of its text."""
+    if not request.body:
         return None
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return body[:_LONGEST_TEXT_LOGGED].decode(errors="replace")
+        return form_of(request).fields if _has_files(request) else msgspec.json.decode(request.body)
+    except (Refusal, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return request.body[:_LONGEST_TEXT_LOGGED].decode(errors="replace")
+
+
+def _has_files(request: HttpRequest) -> bool:
+    return request.headers.get("content-type", "").startswith("multipart/")

@@ -22,10 +22,10 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 
 class File(NamedTuple):
-    """An uploaded file without its content."""
+    """An uploaded file."""
 
     filename: str
-    size: int
+    content: bytes
     type: str | None = None
     """The content type declared by the client."""
 
@@ -84,12 +84,12 @@ def _multipart(body: bytes, boundary: bytes) -> Form:
         name, filename = _quoted(_NAME, head), _quoted(_FILENAME, head)
         if filename is not None:
             kind = _TYPE.search(head)
-            files.append(File(filename, len(content), kind[1].decode() if kind else None))
+            files.append(File(filename, content, kind[1].decode() if kind else None))
         elif name is not None:
             texts.append((name, content.decode(errors="replace")))
     if len(files) > MOST_FILES:
         raise too_many_files()
-    if any(file.size > LARGEST_FILE for file in files):
+    if any(len(file.content) > LARGEST_FILE for file in files):
         raise Refusal(413, 40005, "Request entity too large")
     return Form(_of_texts(texts), tuple(files))
 

@@ -15,6 +15,7 @@ from signalpost.sandbox.rules.snowflake import snowflake, snowflake_of
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _OK = exchange.HttpAnswer(200, {**exchange.JSON, "Content-Type": "text/html; charset=utf-8"}, b"ok")
 _NO_CONTENT = exchange.HttpAnswer(204, {"Via": exchange.JSON["Via"]})
+_FILES_KEPT = 500
 GUILD_ID = snowflake_of("signalpost sandbox")
 
 
@@ -81,6 +82,7 @@ class Guild:
         self._notifications: dict[str, str] = {}
         self._deleted: dict[str, deque[Deleted]] = {}
         self._threads: dict[str, Thread] = {}
+        self._files: dict[str, bytes] = {}
         self._count = 0
 
     def register(self, id: str, token: str, *, channel: str | None = None, name: str = "signalpost") -> Webhook:
@@ -142,6 +144,10 @@ class Guild:
         """The notification texts of a channel's messages by id; silent messages have none."""
         kept = self._messages.get(channel, ())
         return {each: self._notifications[each] for each in kept if each in self._notifications}
+
+    def file(self, id: str) -> bytes | None:
+        """The content of an attachment; None if it is unknown, or no longer kept."""
+        return self._files.get(id)
 
     def deleted(self, channel: str) -> list[Deleted]:
         """The messages deleted from a channel, in the order of their deletion."""
@@ -291,6 +297,9 @@ class Guild:
         messages = self._messages[webhook.channel]
         messages[shown.message["id"]] = shown.message
         self._count += 1
+        self._files |= shown.files
+        for oldest in list(self._files)[:-_FILES_KEPT]:
+            del self._files[oldest]
         if len(messages) > self._keep:
             self._forget(webhook.channel, next(iter(messages)))
 

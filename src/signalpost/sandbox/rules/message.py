@@ -1,12 +1,14 @@
 """Builds messages as Discord stores and returns them."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
+from zlib import crc32
 
 from signalpost.sandbox.rules.exchange import Moment
-from signalpost.sandbox.rules.form import File, Form
+from signalpost.sandbox.rules.form import MOST_FILES, File, Form
 from signalpost.sandbox.rules.mentions import Pings, pings_of
 from signalpost.sandbox.rules.message_form import COMPONENTS_V2, SUPPRESS_NOTIFICATIONS
 from signalpost.sandbox.rules.snowflake import snowflake
@@ -20,11 +22,16 @@ _URL_LASTS = 24 * 3600
 """Seconds until the URL of an attachment expires."""
 
 
+_CONTENTS = 256
+"""Different files that arrive in the same millisecond have different ids, almost always."""
+
+
 class Shown(NamedTuple):
-    """A message and its pings."""
+    """A message, its pings, and the content of its new files by id."""
 
     message: dict[str, Any]
     pings: Pings = Pings()
+    files: Mapping[str, bytes] = {}
 
     @property
     def is_silent(self) -> bool:
@@ -72,7 +79,7 @@ def new_message(form: Form, *, id: str, channel_id: str, webhook_id: str, name: 
     }
     if fields.get("poll"):
         message["poll"] = fields["poll"]
-    return Shown(message, pings)
+    return Shown(message, pings, _contents(form, now))
 
 
 def edited_message(message: dict[str, Any], form: Form, now: Moment) -> Shown:
@@ -94,7 +101,16 @@ def edited_message(message: dict[str, Any], form: Form, now: Moment) -> Shown:
     changed["mentions"] = [_user(user) for user in mentioned.users]
     changed["mention_roles"] = list(mentioned.roles)
     changed["mention_everyone"] = bool(mentioned.everyone)
-    return Shown(changed)
+    return Shown(changed, files=_contents(form, now))
+
+
+def _contents(form: Form, now: Moment) -> dict[str, bytes]:
+    """The content of each file by its id."""
+    return {_file_id(file, n, now): file.content for n, file in enumerate(form.files)}
+
+
+def _file_id(file: File, n: int, now: Moment) -> str:
+    return snowflake(now.at, n + MOST_FILES * (crc32(file.content) % _CONTENTS))
 
 
 def _remaining(message: dict[str, Any], form: Form, now: Moment) -> list[dict[str, Any]]:
@@ -157,14 +173,14 @@ def _description(form: Form, n: int) -> str | None:
 
 
 def _attachment(file: File, n: int, description: str | None, channel_id: str, now: Moment) -> dict[str, Any]:
-    own = snowflake(now.at, n)
+    own = _file_id(file, n, now)
     place = f"attachments/{channel_id}/{own}/{quote(file.filename)}"
     expires = int(now.at.timestamp()) + _URL_LASTS
     signed = f"ex={expires:x}&is={expires - _URL_LASTS:x}&hm={'0' * 64}"
     made: dict[str, Any] = {
         "id": own,
         "filename": file.filename,
-        "size": file.size,
+        "size": len(file.content),
         "url": f"https://cdn.discordapp.com/{place}?{signed}&",
         "proxy_url": f"https://media.discordapp.net/{place}?{signed}&",
     }

@@ -53,7 +53,7 @@ def message(items: Sequence[Item], look: Look, now: datetime, guild: str | None 
 def _together(items: Sequence[Item], look: Look, guild: str | None) -> dict[str, Any] | None:
     """One companion of several trades, if they are for the same readers and none of them has a mark of its own."""
     steps = [step for item in items if not item.may_repeat and (step := _step(item, guild)) is not None]
-    views = {msgspec.structs.replace(_view(item, look), context=NO_CONTEXT) for item in items}
+    views = {msgspec.structs.replace(view_of(item, look), context=NO_CONTEXT) for item in items}
     return companion(steps, look, views.pop()) if len(steps) == len(items) and len(views) == 1 else None
 
 
@@ -73,7 +73,7 @@ def _is_edit(item: Item) -> bool:
 
 
 def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str, Any] | None:
-    notification, view = item.notification, _view(item, look)
+    notification, view = item.notification, view_of(item, look)
     match notification.payload:
         case Signal() as signal:
             body = _body_of_signal(item, signal, look, view, guild)
@@ -92,7 +92,8 @@ def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str,
     return body
 
 
-def _view(item: Item, look: Look) -> View:
+def view_of(item: Item, look: Look) -> View:
+    """What the readers of a message see of its trade."""
     notification, is_edit = item.notification, _is_edit(item)
     tier = notification.user_tier if item.tier is None else item.tier
     copy = look.copy(tier)
@@ -105,6 +106,8 @@ def _view(item: Item, look: Look) -> View:
         may_repeat=item.may_repeat and not is_edit,  # an edit that is repeated shows nothing twice
         replaces_deleted=item.replaces is Loss.DELETED,
         replaces_lost=item.replaces not in {None, Loss.DELETED},
+        chart=item.chart,
+        keeps_chart=item.card.has_chart if is_edit and item.card is not None else False,
         context=notification.context,
     )
 

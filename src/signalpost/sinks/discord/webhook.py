@@ -1,6 +1,7 @@
 """A Discord webhook as a sink."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -9,6 +10,7 @@ from signalpost.errors import InvalidValue
 from signalpost.sinks.discord.address import API_HOST, WebhookAddress
 from signalpost.sinks.discord.cards.body import digest_of
 from signalpost.sinks.discord.cards.look import Look
+from signalpost.sinks.discord.cards.view import CHART_FILE
 from signalpost.sinks.discord.message import edited, message
 from signalpost.sinks.discord.outcome import (
     EDIT,
@@ -24,11 +26,20 @@ from signalpost.sinks.discord.outcome import (
 from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Unavailable, Unchanged, Unwanted
 from signalpost.sinks.http_answer import HttpAnswer
 from signalpost.sinks.port import Answer, Item, Shown
-from signalpost.sinks.wire import Connections, exchange
+from signalpost.sinks.wire import Connections, File, exchange
 
 USUAL_LOOK = Look()
 
 _encoder = msgspec.json.Encoder()
+
+
+class _Rendered(NamedTuple):
+    """A message that is ready to be sent."""
+
+    body: bytes
+    digest: str
+    has_chart: bool
+    file: File | None
 
 
 class DiscordWebhook:
@@ -60,11 +71,12 @@ class DiscordWebhook:
         rendered = self._rendered(items, before)
         if isinstance(rendered, Rejected):
             raise rendered  # raise here, so that the original fault, which may quote a secret, is not its context
-        body, digest = rendered
-        if digest == before:
+        if rendered.digest == before:
             raise Unchanged("its card shows this state")
-        receipt = await (self._post(body) if card is None else self._edit(card, body))
-        return receipt._replace(guild=self._guild, webhook=self.address.identity, digest=digest)
+        receipt = await (self._post(rendered) if card is None else self._edit(card, rendered))
+        return receipt._replace(
+            guild=self._guild, webhook=self.address.identity, digest=rendered.digest, has_chart=rendered.has_chart
+        )
 
     async def probe(self) -> Answer:
         """Request the webhook's own data, which shows nothing. The timeout is that of a message.
@@ -96,18 +108,20 @@ class DiscordWebhook:
         if self._is_closed:
             raise Unavailable("not sent: the webhook is closed")
 
-    async def _post(self, body: bytes) -> Receipt:
-        answer = await exchange(self._connections, "POST", self.address.post_url, data=body)
+    async def _post(self, rendered: _Rendered) -> Receipt:
+        url = self.address.post_url
+        answer = await exchange(self._connections, "POST", url, data=rendered.body, file=rendered.file)
         receipt = receipt_of(answer, self.address.identity)
         if self._is_reopened is False:
             self._is_reopened = True
         return receipt
 
-    async def _edit(self, card: Shown, body: bytes) -> Receipt:
+    async def _edit(self, card: Shown, rendered: _Rendered) -> Receipt:
         identity = self.address.identity
         if card.webhook not in {None, identity}:
             raise CardLost("another webhook posted the message, and only that one can edit it", how=Loss.MOVED)
-        answer = await exchange(self._connections, "PATCH", self.address.message_url(card.message_id), data=body)
+        url = self.address.message_url(card.message_id)
+        answer = await exchange(self._connections, "PATCH", url, data=rendered.body, file=rendered.file)
         if (how := await self._loss(card, answer)) is not None:
             code = answer.whole_number("code")
             raise CardLost(f"cannot edit the message: {how}", how=how, status=answer.status, code=code)
@@ -134,11 +148,14 @@ class DiscordWebhook:
         place = self.address.thread or found.channel
         return Loss.MOVED if card.channel and place and card.channel != place else how
 
-    def _rendered(self, items: Sequence[Item], before: str | None) -> tuple[bytes, str] | Rejected:
-        """The message's body and digest, or a Rejected if it cannot be built, for any reason, or is not to be sent."""
+    def _rendered(self, items: Sequence[Item], before: str | None) -> _Rendered | Rejected:
+        """The message, or a Rejected if it cannot be built, for any reason, or is not to be sent."""
         try:
             body = message(items, self._look, clock.now(), self._guild)
-            return _encoder.encode(body), digest_of(body, before)
+            chart = next((item.chart for item in items if item.chart and body.get("attachments")), None)
+            file = None if chart is None else File(CHART_FILE, "image/png", chart.png)
+            has_chart = any("image" in embed for embed in body.get("embeds", ()))
+            return _Rendered(_encoder.encode(body), digest_of(body, before), has_chart, file)
         except Unwanted as unwanted:
             return unwanted
         except InvalidValue as fault:

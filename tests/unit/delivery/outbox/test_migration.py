@@ -122,7 +122,7 @@ def _make_incomplete(path: Path) -> None:
         for name in ("trade", "card"):
             db.execute(f"DROP TABLE {name}")
         db.execute("ALTER TABLE delivery DROP COLUMN is_edit")
-        for name in ("channel", "guild", "webhook", "digest"):
+        for name in ("channel", "guild", "webhook", "digest", "has_chart"):
             db.execute(f"ALTER TABLE message DROP COLUMN {name}")
         db.execute("PRAGMA user_version = 2")
         db.execute("CREATE INDEX lane ON delivery (state, destination, rank) WHERE state IN ('pending', 'leased')")
@@ -134,25 +134,29 @@ def _make_incomplete(path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_a_store_of_this_version_gets_a_column_that_an_earlier_commit_lacked(
+def test_a_store_of_this_version_gets_the_columns_that_an_earlier_commit_lacked(
     path: Path, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
 ) -> None:
     SqliteCore(path).close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute("ALTER TABLE message DROP COLUMN digest")
+        for column in schema.ADDED_LATER:
+            db.execute(f"ALTER TABLE message DROP COLUMN {column}")
         db.commit()
     begin = migration._begin
 
     def another_process_is_first(db: sqlite3.Connection) -> None:
         with closing(sqlite3.connect(path)) as other:
-            other.execute(schema.ADD_DIGEST)
+            for column, add in schema.ADDED_LATER.items():
+                if other.execute(schema.HAS_COLUMN, (column,)).fetchone() is None:
+                    other.execute(add)
             other.commit()
         begin(db)
 
     if not is_first:
         monkeypatch.setattr(migration, "_begin", another_process_is_first)
     SqliteCore(path).close()
-    assert _rows(path, schema.HAS_DIGEST) == [(1,)]
+    columns = [name for (name,) in _rows(path, "SELECT name FROM pragma_table_info('message')")]
+    assert set(schema.ADDED_LATER) <= set(columns)
 
 
 def test_two_processes_may_complete_a_store_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from signalpost.delivery import outbox
 from signalpost.delivery.outbox import book, commands
-from signalpost.delivery.outbox.book import EndTrades
+from signalpost.delivery.outbox.book import AddChart, EndTrades
 from signalpost.delivery.outbox.book_migration import open_book
 from signalpost.delivery.outbox.commands import CardResult
 from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
@@ -90,6 +90,9 @@ async def _recorded(folder: Path) -> tuple[set[str], set[type]]:
 async def _live(driver: Driver) -> None:
     """Lead signals through their lives."""
     await driver.shown()
+    until = driver.now + timedelta(minutes=1)
+    await driver.outbox.do(AddChart("s1", LANE, "chart", driver.now, until))
+    await driver.settle(await driver.leased(), DeliveryState.PENDING)
     await driver.open(signal(), B, tier=UserTier.PREMIUM)
     await driver.settle(await driver.leased(B), DeliveryState.PENDING, may_repeat=True)
     await driver.change(Update(stop_loss="1.0960"))

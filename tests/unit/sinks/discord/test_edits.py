@@ -16,7 +16,7 @@ from signalpost.sandbox.server import Sandbox, present_moment
 from signalpost.sinks.discord.cards.look import Event, Look, Sending
 from signalpost.sinks.discord.webhook import DiscordWebhook
 from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Throttled, Unavailable, Unchanged, Unwanted
-from signalpost.sinks.port import Item, Shown
+from signalpost.sinks.port import Chart, Item, Shown
 from signalpost.sinks.wire import Connections
 from tests.unit.sinks.discord.sinks import JSON, SAVED, always, before, outcome, webhook
 from tests.unit.sinks.notifications import AT, item, notification, signal
@@ -218,3 +218,27 @@ async def test_an_edit_is_sent_unless_it_is_certain_that_the_message_shows_this(
     assert type(await edit(sink, changed)) is Unchanged
     assert shown(await edit(sink, changed._replace(digest=None))) == changed
     assert methods(sandbox) == ["POST", "PATCH", "PATCH"]
+
+
+async def test_a_chart_is_uploaded_kept_and_removed(sandbox: Sandbox, sink: DiscordWebhook) -> None:
+    card = await posted(sink)
+    chart = Chart(b"\x89PNG picture", "what it shows")
+    opening = Item(notification(signal(), event="v1 chart", trade=BEFORE), card=card, chart=chart)
+    added = await outcome(sink, opening)
+    assert isinstance(added, Receipt)
+    assert added.has_chart
+    (message,) = sandbox.discord.guild.messages(HOOK)
+    (attachment,) = message["attachments"]
+    assert (attachment["filename"], attachment["description"]) == ("chart.png", "what it shows")
+    assert (message["content"] != "", sandbox.discord.guild.file(attachment["id"])) == (True, chart.png)
+    again = await outcome(sink, opening._replace(card=shown(added)._replace(has_chart=None, digest=None)))
+    assert isinstance(again, Receipt)
+    assert len(sandbox.discord.guild.messages(HOOK)[0]["attachments"]) == 1, "an upload can be repeated"
+    kept = await edit(sink, shown(again)._replace(has_chart=True))
+    assert isinstance(kept, Receipt)
+    (message,) = sandbox.discord.guild.messages(HOOK)
+    assert (kept.has_chart, len(message["attachments"]), "image" in message["embeds"][0]) == (True, 1, True)
+    doubtful = await edit(sink, shown(kept)._replace(has_chart=None))
+    assert isinstance(doubtful, Receipt)
+    (message,) = sandbox.discord.guild.messages(HOOK)
+    assert (doubtful.has_chart, message["attachments"], "image" in message["embeds"][0]) == (False, [], False)

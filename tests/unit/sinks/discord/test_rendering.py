@@ -35,7 +35,7 @@ def _fails(*_: object) -> object:
 async def test_a_message_that_cannot_be_made_is_rejected_and_nothing_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(message, "_view", _fails)
+    monkeypatch.setattr(message, "view_of", _fails)
     async with before(always(SAVED)) as (sink, server):
         (found,) = await asyncio.gather(sink.send([item(signal())]), return_exceptions=True)
     assert isinstance(found, Rejected)
@@ -47,7 +47,7 @@ async def test_a_message_that_cannot_be_made_is_rejected_and_nothing_is_sent(
 def test_a_message_that_cannot_be_made_is_a_dead_letter_and_logged_with_its_frames(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(message, "_view", _fails)
+    monkeypatch.setattr(message, "view_of", _fails)
 
     async def run() -> Delivery:
         connections = Connections("tests", connect_timeout=1, total_timeout=2)

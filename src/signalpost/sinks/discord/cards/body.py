@@ -27,7 +27,7 @@ def post(
     embeds: Sequence[dict[str, Any]] = (),
     *,
     role: str | None = None,
-    attachments: Sequence[dict[str, Any]] = (),
+    attachments: Sequence[dict[str, Any]] | None = None,
     is_silent: bool = False,
 ) -> dict[str, Any]:
     """The body of a new message, which may ping only `role`. The ping itself is the caller's to place."""
@@ -42,9 +42,9 @@ def post(
 
 
 def edit(
-    content: str | None, embeds: Sequence[dict[str, Any]], attachments: Sequence[dict[str, Any]] = ()
+    content: str | None, embeds: Sequence[dict[str, Any]], attachments: Sequence[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
-    """The body of an edit, which pings nobody; `content` None leaves the content as it is."""
+    """The body of an edit, which pings nobody; None leaves the content, or the files, as they are."""
     return _body(content, embeds, None, attachments)
 
 
@@ -54,7 +54,7 @@ def digest_of(body: dict[str, Any], before: str | None = None) -> str:
     An edit that omits the content leaves it. It begins with + if there may be a content, which edits can only remove.
     """
     has_content = body["content"] != "" if "content" in body else before is None or before.startswith("+")
-    shown = msgspec.json.encode([body.get("embeds"), body.get("attachments")])
+    shown = msgspec.json.encode([body.get("embeds"), None])  # files are as the embeds name them
     return f"{'+' if has_content else '-'}{hashlib.blake2b(shown, digest_size=12).hexdigest()}"
 
 
@@ -77,12 +77,15 @@ def footer(look: Look, name: str, identity: str = "", marks: Sequence[str] = ())
 
 
 def _body(
-    content: str | None, embeds: Sequence[dict[str, Any]], role: str | None, attachments: Sequence[dict[str, Any]]
+    content: str | None,
+    embeds: Sequence[dict[str, Any]],
+    role: str | None,
+    attachments: Sequence[dict[str, Any]] | None,
 ) -> dict[str, Any]:
     body: dict[str, Any] = {} if content is None else {"content": content}
     if embeds:
         body["embeds"] = list(embeds)
     body["allowed_mentions"] = {"parse": []} if role is None else {"parse": [], "roles": [role]}
-    if attachments:
+    if attachments is not None:
         body["attachments"] = list(attachments)
     return body

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 import msgspec
 
@@ -58,6 +59,15 @@ class TicketLayout(Word):
     """As many prices on a line as fit."""
     LINES = "lines"
     """Each price on its own line, for programs that read only the first price of a line."""
+
+
+class ChartTheme(Word):
+    """The colours of a chart."""
+
+    DARK = "dark"
+    LIGHT = "light"
+    OFF = "off"
+    """No charts."""
 
 
 class Colours(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +132,9 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """The tiers that get less than others, or later."""
     companions: Mapping[Event, Sending] = {}
     """How companions are sent, if not as usual."""
+    chart: ChartTheme = ChartTheme.DARK
+    chart_within: timedelta = timedelta(seconds=60)
+    """How long after a new signal its chart may still be added."""
 
     def __post_init__(self) -> None:
         _check_text("disclaimer", self.disclaimer, LONGEST_DISCLAIMER)

@@ -31,7 +31,7 @@ from signalpost.sinks.discord.cards.state import (
 )
 from signalpost.sinks.discord.cards.table import MOST_TARGETS, more_targets, table
 from signalpost.sinks.discord.cards.ticket import order_text, ticket
-from signalpost.sinks.discord.cards.view import Chart, View
+from signalpost.sinks.discord.cards.view import CHART_FILE, View
 from signalpost.sinks.discord.cards.wording import (
     DATA_LINE,
     DOT,
@@ -86,7 +86,7 @@ def signal_card(trade: Trade, look: Look, view: View) -> dict[str, Any]:
     """
     role = _role(trade, look, view)
     embeds = [_card(trade, look, view)]
-    attachments = [_upload(trade, view.chart)] if view.chart and _shows_chart(trade, view) else []
+    attachments = _attachments(trade, view)
     if view.is_edit:
         return edit(None if is_new(trade) and _is_as_opened(trade) else "", embeds, attachments)
     return post(look, [*_content(trade, look, view), mention(role)], embeds, role=role, attachments=attachments)
@@ -164,8 +164,8 @@ def _embed(trade: Trade, look: Look, view: View, left_out: _Cut) -> dict[str, An
         footer(look, number_text(trade, view), identity if trade.number else "", view.marks),
         title,
     )
-    if view.chart is not None and _shows_chart(trade, view):
-        made["image"] = {"url": f"attachment://{view.chart.filename}"}
+    if _shows_chart(trade, view):
+        made["image"] = {"url": f"attachment://{CHART_FILE}"}
     return made
 
 
@@ -282,21 +282,15 @@ def _own_lines(trade: Trade, look: Look, view: View, left_out: _Cut) -> list[str
 
 
 def _shows_chart(trade: Trade, view: View) -> bool:
-    """True unless it is hidden, or shows a level that is."""
-    return not (view.hides(Hidden.CHART, trade) or view.hides_levels(trade))
+    """True for a chart, new or kept, that is neither hidden nor has wrong levels. Discord finds a kept one by name."""
+    has_chart = view.chart is not None or view.keeps_chart is True
+    return has_chart and not view.hides(Hidden.CHART, trade) and Flag.CORRECTED not in trade.flags
 
 
-def _upload(trade: Trade, chart: Chart) -> dict[str, Any]:
-    """The chart's file, with a text for people who cannot see it."""
-    signal = trade.signal
-    levels = [f"entry {price_text(trade, trade.entry)}"]
-    if trade.stop is not None:
-        levels.append(f"stop {price_text(trade, trade.stop)}")
-    if trade.targets:
-        prices = ", ".join(price_text(trade, target.price) for target in trade.targets)
-        levels.append(f"target{'s' if len(trade.targets) > 1 else ''} {prices}")
-    *others, last = levels
-    listed = f"{', '.join(others)} and {last}" if others else last
-    timeframe = "" if signal.timeframe is None else f" {signal.timeframe}"
-    text = f"{name_of(signal.pair)}{timeframe}, {chart.candles} candles, with {listed}"
-    return {"id": 0, "filename": chart.filename, "description": text}
+def _attachments(trade: Trade, view: View) -> list[dict[str, Any]] | None:
+    """The files of the message from now on; None if they stay as they are."""
+    if not _shows_chart(trade, view):
+        return None if view.keeps_chart is False else []
+    if view.chart is None:
+        return None
+    return [{"id": 0, "filename": CHART_FILE, "description": view.chart.text}]

@@ -7,6 +7,7 @@ import msgspec
 from signalpost.domain.context import NO_CONTEXT, Context
 from signalpost.domain.tier import AT_ONCE, Hidden, UserTier
 from signalpost.domain.trade import Trade
+from signalpost.sinks.port import Chart
 
 _LEVELS = frozenset({Hidden.STOP, Hidden.TARGETS})
 
@@ -31,11 +32,7 @@ class CardLink(msgspec.Struct, frozen=True):
     message: MessageLink | None = None
 
 
-class Chart(msgspec.Struct, frozen=True):
-    """A chart that is uploaded with the message."""
-
-    candles: int
-    filename: str = "chart.png"
+CHART_FILE = "chart.png"
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +59,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     closed_by: CardLink | None = None
     """The trade whose signal closed this one."""
     chart: Chart | None = None
+    """To be added."""
+    keeps_chart: bool | None = False
+    """Whether the message that is edited shows a chart already; None if nobody knows: then that is removed."""
     context: Context = NO_CONTEXT
     """Facts that the caller of the notification added."""
 

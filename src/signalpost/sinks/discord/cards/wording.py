@@ -103,13 +103,13 @@ def since_text(start: datetime) -> str:
 
 def ticket_symbol(pair: Instrument) -> str:
     """The symbol as trading programs spell it: `EURUSD`, `BTC/USDT`, others as quoted."""
-    name = _plain_name(pair)
+    name = plain_name(pair)
     return escaped(name.replace("/", "") if pair.is_currency_pair else name, 2 * _LONGEST_SYMBOL)
 
 
 def name_of(pair: Instrument) -> str:
     """The name as people read it: `EUR/USD`, `BTC/USDT`, others as quoted."""
-    return escaped(_plain_name(pair), 2 * _LONGEST_SYMBOL)
+    return escaped(plain_name(pair), 2 * _LONGEST_SYMBOL)
 
 
 def is_perpetual(pair: Instrument) -> bool:
@@ -118,7 +118,8 @@ def is_perpetual(pair: Instrument) -> bool:
     return pair.asset_class is AssetClass.CRYPTO and (is_settled or _PERPETUAL.search(pair.symbol) is not None)
 
 
-def _plain_name(pair: Instrument) -> str:
+def plain_name(pair: Instrument) -> str:
+    """The name as people read it, as it is and not for Markdown."""
     if pair.is_currency_pair:
         return pair.replace("_", "/")
     if pair.asset_class is not AssetClass.CRYPTO:

@@ -15,9 +15,11 @@ from signalpost.sinks.discord.cards.alert import alert_card, resolved_companion
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
 from signalpost.sinks.discord.cards.signal import signal_card
-from signalpost.sinks.discord.cards.view import Chart, MessageLink, View
+from signalpost.sinks.discord.cards.view import MessageLink, View
+from signalpost.sinks.discord.chart import plan_of
 from signalpost.sinks.discord.message import message
-from signalpost.sinks.port import Item, Shown
+from signalpost.sinks.port import Chart, Item, Shown
+from tests.candles_before import candles_until
 from tests.unit.sinks.discord.cards.lives import (
     ALERT_LOOK,
     COIN,
@@ -75,6 +77,7 @@ PAST = {
 }
 FIVE = ["1.08782", "1.09112", "1.09442", "1.09772", "1.10432"]
 
+CHART_TEXT = plan_of(trade(1042, FX), PREMIUM, candles_until(trade(1042, FX).signal)).text
 SIGNALS: dict[str, Callable[[], Any]] = {
     "new-market-fx": lambda: signal_card(trade(1042, FX), LOOK, PREMIUM),
     "new-limit-fx": lambda: signal_card(trade(1043, YEN), LOOK, PREMIUM),
@@ -83,7 +86,7 @@ SIGNALS: dict[str, Callable[[], Any]] = {
     "new-stop-entry-stock": lambda: signal_card(trade(1047, SHARE), LOOK, PREMIUM),
     "new-crypto-perp": lambda: signal_card(trade(1044, COIN), LOOK, PREMIUM),
     "new-confidence-chart": lambda: signal_card(
-        trade(1042, FX, confidence_score="0.82"), LOOK, View(tier=UserTier.PREMIUM, chart=Chart(80))
+        trade(1042, FX, confidence_score="0.82"), LOOK, View(tier=UserTier.PREMIUM, chart=Chart(b"", CHART_TEXT))
     ),
     "new-five-targets": lambda: signal_card(trade(1042, FX, targets=FIVE), LOOK, PREMIUM),
     "new-no-stop": lambda: signal_card(trade(1042, FX, **NO_STOP), LOOK, PREMIUM),

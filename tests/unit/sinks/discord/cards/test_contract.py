@@ -31,8 +31,9 @@ from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look, Roles
 from signalpost.sinks.discord.cards.signal import signal_card
-from signalpost.sinks.discord.cards.view import CardLink, Chart, View
+from signalpost.sinks.discord.cards.view import CardLink, View
 from signalpost.sinks.discord.cards.wording import distance_text, price_text, r_text, risk_text, share_text
+from signalpost.sinks.port import Chart
 from tests.contracts.discord_limits import refusals
 from tests.contracts.json_schema import SCHEMAS, faults
 from tests.size import size
@@ -133,7 +134,7 @@ def views(*, fewest_hidden: int = 0) -> st.SearchStrategy[View]:
         "replaces_lost": st.booleans(),
         "closes": st.sampled_from((None, card(1045), CardLink(1045))),
         "closed_by": st.sampled_from((None, card(1051))),
-        "chart": st.sampled_from((None, Chart(80))),
+        "chart": st.sampled_from((None, Chart(b"png", "a chart"))),
     }
     return st.fixed_dictionaries(fields).map(lambda given: View(**given))
 

@@ -24,7 +24,7 @@ def test_an_edit_that_leaves_all_as_it_is_keeps_the_digest() -> None:
         {"content": "", "embeds": [EMBED]},
         {"embeds": [EMBED | {"title": "two"}]},
         {"embeds": [EMBED | {"color": 2}]},
-        {"embeds": [EMBED], "attachments": [{"id": 0}]},
+        {"embeds": [EMBED | {"image": {"url": "attachment://chart.png"}}], "attachments": [{"id": 0}]},
     ],
 )
 def test_an_edit_that_readers_see_changes_the_digest(change: dict[str, Any]) -> None:

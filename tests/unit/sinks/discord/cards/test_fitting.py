@@ -1,6 +1,7 @@
 """How cards and tickets fit, and the words of the operator on them."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -8,13 +9,15 @@ from signalpost import Context, UserTier
 from signalpost.domain.change import (
     Close,
     CloseReason,
+    Correct,
     Fill,
     Update,
 )
 from signalpost.domain.tier import Hidden
 from signalpost.sinks.discord.cards.look import Look, Roles, TicketLayout
 from signalpost.sinks.discord.cards.signal import signal_card
-from signalpost.sinks.discord.cards.view import Chart, View
+from signalpost.sinks.discord.cards.view import View
+from signalpost.sinks.port import Chart
 from tests.unit.sinks.discord.cards.lives import (
     COIN,
     EDIT,
@@ -162,17 +165,27 @@ def test_a_role_is_pinged_only_by_a_live_signal_of_its_tier() -> None:
     assert ROLE not in str(signal_card(trade(1, FX), none, PREMIUM))
 
 
-def test_a_chart_is_described_and_hidden_with_the_levels() -> None:
-    chart = View(tier=UserTier.PREMIUM, chart=Chart(80))
-    one = signal_card(trade(1, FX, targets=["1.09112"], stop_loss=None, timeframe=None), LOOK, chart)
-    assert one["attachments"][0]["description"] == "EUR/USD, 80 candles, with entry 1.08452 and target 1.09112"
-    bare = signal_card(trade(1, FX, targets=[], stop_loss=None), LOOK, chart)
-    assert bare["attachments"][0]["description"] == "EUR/USD H4, 80 candles, with entry 1.08452"
-    for hidden in (NO_STOP, NO_TARGETS, frozenset({Hidden.CHART})):
-        body = signal_card(trade(1, FX), LOOK, View(hidden=hidden, chart=Chart(80)))
-        assert "attachments" not in body
-        assert "image" not in body["embeds"][0]
-    assert "content" not in signal_card(trade(1, FX), LOOK, View(is_edit=True, chart=Chart(80)))
+def test_an_edit_adds_keeps_or_removes_a_chart() -> None:
+    chart = Chart(b"png", "what it shows")
+    added = signal_card(trade(1, FX), LOOK, View(is_edit=True, chart=chart))
+    assert added["embeds"][0]["image"] == {"url": "attachment://chart.png"}
+    assert added["attachments"] == [{"id": 0, "filename": "chart.png", "description": "what it shows"}]
+    assert "content" not in added, "the ticket stays"
+    kept = signal_card(trade(1, FX), LOOK, View(is_edit=True, keeps_chart=True))
+    assert ("attachments" in kept, kept["embeds"]) == (False, added["embeds"])
+    without = signal_card(trade(1, FX), LOOK, View(is_edit=True))
+    assert ("attachments" in without, "image" in without["embeds"][0]) == (False, False)
+
+
+def test_a_chart_goes_if_it_is_hidden_wrong_or_doubtful() -> None:
+    typo = Correct(stop_loss=Decimal("1.07700"))
+    for changes, view in (
+        ((), View(is_edit=True, keeps_chart=True, hidden=frozenset({Hidden.CHART}))),
+        ((typo,), View(is_edit=True, keeps_chart=True)),
+        ((), View(is_edit=True, keeps_chart=None)),
+    ):
+        body = signal_card(trade(1, FX, *changes), LOOK, view)
+        assert (body["attachments"], "image" in body["embeds"][0]) == ([], False)
 
 
 def test_gold_has_two_decimals_or_those_of_its_prices() -> None:

@@ -46,7 +46,7 @@ one another on a connection are fewer."""
 _TIMEOUT = ClientTimeout(total=20.0, connect=5.0)
 _LONGEST_TEXT = 200
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_TOKEN = re.compile(r"[!-~]+")
+_PLAIN = re.compile(r"[!-~]+")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MID, _QUOTE = "M", "BA"
 
@@ -179,7 +179,7 @@ class OandaFeed:
             rows = msgspec.json.decode(body, type=_Answer).candles
             return [_bar(row, stream) for row in rows]
         except InvalidValue as fault:
-            problem, field, value = str(fault), fault.field, fault.errors[0].value
+            problem, field, value = redacted(str(fault)), fault.field, redacted(fault.errors[0].value or "")
         except _UNREADABLE as fault:
             problem, field, value = redacted(str(fault))[:_LONGEST_TEXT], None, None
         raise FeedFailed(f"OANDA's answer is not valid: {problem}", code="bad-answer", field=field, value=value)
@@ -213,7 +213,7 @@ class OandaFeed:
             advice = "check that the token is valid and belongs to this host: practice and live have different ones"
             raise FeedFailed(f"{answered}: {advice}", code="unauthorized", field=setting)
         if status == HTTPStatus.NOT_FOUND or (status == HTTPStatus.BAD_REQUEST and "instrument" in message.lower()):
-            advice = "use one of your account's instruments, such as EUR_USD"
+            advice = "use one of your account's instruments, such as EUR_USD, and check url"
             raise FeedFailed(
                 f"{answered} to {pair}: {advice}", code="unknown-instrument", field="pair", value=pair.symbol
             )
@@ -230,13 +230,15 @@ def _checked(url: str, token: Secret, name: str) -> str:
     try:
         parts = urlsplit(url)
         is_usable = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        is_usable = is_usable and bool(parts.hostname) and "@" not in parts.netloc and not parts.query
+        is_usable = (
+            is_usable and bool(_PLAIN.fullmatch(url) and URL(url).host) and "@" not in parts.netloc and not parts.query
+        )
     except ValueError:
         is_usable = False
     if not is_usable:
         text = f"this is not an https URL without a user and a query: use {PRACTICE} or {LIVE}"
         raise InvalidConfiguration(text, code="invalid-url", field=f"feeds.{name}.url", limit=f"{PRACTICE}, {LIVE}")
-    if not _TOKEN.fullmatch(token.reveal()):
+    if not _PLAIN.fullmatch(token.reveal()):
         text = "the token is empty or has invalid characters: copy it again from OANDA's site"
         raise InvalidConfiguration(text, code="invalid-token", field=f"feeds.{name}.token_file")
     return url.rstrip("/")

@@ -1,10 +1,11 @@
 """Kills `signalpost serve` again and again while it runs strategies on candles of 5 seconds, and compares what it made.
 
-    python -m tests.faults.strategy_rounds --rounds 200 [--seed S] [--valkey]
+    python -m tests.faults.strategy_rounds --rounds 200 [--seed S] [--valkey] [--oanda]
 
 A round starts `serve`, waits for the next close of a candle, and kills the process within 3 seconds after it, or while
-it starts. A thread writes the candles into the folder that the feed watches, some of them late. At the end, the signals
-of the book are those of a batch computation that shares no code with signalpost, and the channel shows each once.
+it starts. A thread writes the candles into the folder that the feed watches, some of them late; or a server that speaks
+as OANDA does has them, each incomplete until 2 seconds after its close. At the end, the signals of the book are those
+of a batch computation that shares no code with signalpost, and the channel shows each once.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from tests.acceptance.serving import READY
 from tests.channel import is_marked
 from tests.contracts.exact_batch import crosses
 from tests.faults.valkey_server import PrivateValkey
+from tests.oanda_server import TOKEN, OandaServer
 
 SLOT = timedelta(seconds=5)
 HISTORY = 40
@@ -46,11 +48,15 @@ CONFIGS = (
 _PATIENCE = 60.0
 
 
+Made = tuple[str, str, datetime, Decimal, Decimal]
+"""Pair, side and candle of a signal, with its stop and its target."""
+
+
 class Found(NamedTuple):
     """What a run left."""
 
-    expected: set[tuple[str, str, datetime, Decimal, Decimal]]
-    in_book: list[tuple[str, str, datetime, Decimal, Decimal]]
+    expected: set[Made]
+    in_book: list[Made]
     shown: Counter[int]
     """Cards of each number in the channel, without those that say that they may be repeats."""
     marked: set[int]
@@ -60,6 +66,32 @@ class Found(NamedTuple):
     states_from: Counter[str]
     """Where the state of each stream came from at the starts that were seen."""
     kills: int
+
+
+def candle_at(opened: datetime, pair: str, price: int) -> Candle:
+    """A candle that closes at a price in ticks."""
+    places = 3 if pair.endswith("JPY") else 5
+    close, tick = Decimal(price).scaleb(-places), Decimal(3).scaleb(-places)
+    return Candle(time=opened, open=close, high=close + tick, low=close - tick, close=close)
+
+
+class Broker:
+    """A server that speaks as OANDA does, with candles for the next minutes."""
+
+    def __init__(self, random: Random, slots: int) -> None:
+        first = slot_of(datetime.now(UTC)) - HISTORY * SLOT
+        self.candles: dict[str, list[Candle]] = {}
+        for config in CONFIGS:
+            price = 10_000
+            series = self.candles[config.pair] = []
+            for place in range(HISTORY + slots):
+                price = max(9_000, price + random.choice([-9, -5, 0, 4, 8]))
+                series.append(candle_at(first + place * SLOT, config.pair, price))
+        self.server = OandaServer({(pair, "S5"): series for pair, series in self.candles.items()})
+        self.server.__enter__()
+
+    def stop(self) -> None:
+        """It goes on, so that the last start gets its candles."""
 
 
 class Writer:
@@ -94,16 +126,15 @@ class Writer:
     def _append(self, opened: datetime) -> None:
         for pair, candles in self.candles.items():
             self._price[pair] = max(9_000, self._price[pair] + self._random.choice([-9, -5, 0, 4, 8]))
-            places = 3 if pair.endswith("JPY") else 5
-            close = Decimal(self._price[pair]).scaleb(-places)
-            tick = Decimal(3).scaleb(-places)
-            candles.append(Candle(time=opened, open=close, high=close + tick, low=close - tick, close=close))
+            made = candle_at(opened, pair, self._price[pair])
+            candles.append(made)
             path = self._folder / f"{pair}_S5.csv"
             is_new = not path.exists()
             with path.open("a", encoding="utf-8") as file:
                 if is_new:
                     file.write("time,open,high,low,close\n")
-                file.write(f"{opened:%Y-%m-%dT%H:%M:%SZ},{close},{close + tick},{close - tick},{close}\n")
+                prices = f"{made.open},{made.high},{made.low},{made.close}"
+                file.write(f"{opened:%Y-%m-%dT%H:%M:%SZ},{prices}\n")
 
 
 def slot_of(at: datetime) -> datetime:
@@ -111,14 +142,15 @@ def slot_of(at: datetime) -> datetime:
     return at - timedelta(microseconds=at.microsecond, seconds=at.second % 5)
 
 
-def settings() -> str:
-    """The settings file."""
+def settings(url: str = "") -> str:
+    """The settings file; with the address of a broker, if any."""
     tables = [
         f'[[strategy]]\npair = "{each.pair}"\ntimeframe = "S5"\nfast = {each.fast}\nslow = {each.slow}\n'
         f'atr_period = {each.atr_period}\nfeed = "files"\nfollow = false\n'
         for each in CONFIGS
     ]
-    return "\n".join(['[feeds.files]\nkind = "folder"\npath = "candles"\ncalendar = "always"\n', *tables])
+    kind = f'kind = "oanda"\nurl = "{url}"' if url else 'kind = "folder"\npath = "candles"'
+    return "\n".join([f'[feeds.files]\n{kind}\ncalendar = "always"\n', *tables])
 
 
 class Serve:
@@ -156,19 +188,23 @@ class Serve:
 class Rounds:
     """A run in a folder."""
 
-    def __init__(self, folder: Path, sandbox: Sandbox, seed: str, redis: PrivateValkey | None) -> None:
+    def __init__(self, folder: Path, sandbox: Sandbox, seed: str, redis: PrivateValkey | None, slots: int) -> None:
+        """With `slots`, so many candles come from a server; else they come from a folder."""
         self._random = Random(seed)
         self._home = folder / "home"
         self._sandbox = sandbox
         (folder / "candles").mkdir()
-        (folder / "signalpost.toml").write_text(settings(), encoding="utf-8")
+        broker = Broker(self._random, slots) if slots else None
+        url = "" if broker is None else broker.server.url
+        (folder / "signalpost.toml").write_text(settings(url), encoding="utf-8")
         self._environment = environment_of(sandbox.url, self._home) | {
             "SIGNALPOST_CONFIG": str(folder / "signalpost.toml"),
             "SIGNALPOST_LIMITS": "off",
+            "OANDA_TOKEN": TOKEN,
         }
         if redis is not None:
             self._environment["REDIS_URL"] = redis.url.reveal()
-        self._writer = Writer(folder / "candles", self._random)
+        self._writer = broker or Writer(folder / "candles", self._random)
         self._states_from: Counter[str] = Counter()
         self._kills = 0
 
@@ -182,11 +218,12 @@ class Rounds:
             self._writer.stop()
         serve = Serve(self._environment)
         serve.wait_until_ready()
-        last = {pair: candles[-1].time for pair, candles in self._writer.candles.items()}
-        _until(lambda: self._watermarks() == last)
+        newest = slot_of(datetime.now(UTC)) - SLOT
+        last = {pair: min(newest, candles[-1].time) for pair, candles in self._writer.candles.items()}
+        _until(lambda: all(self._watermarks()[pair] >= at for pair, at in last.items()))
         time.sleep(1.0)
         serve.end(kill=False)
-        return self._found(first)
+        return self._found(first, self._watermarks())
 
     def _first_start(self) -> dict[str, datetime]:
         """The first candles that it takes are history. Returns the last of each stream."""
@@ -221,7 +258,7 @@ class Rounds:
             states = reader.apply([LoadState(config.stream) for config in CONFIGS])
         return {config.pair: each.watermark for config, each in zip(CONFIGS, states, strict=True) if each is not None}
 
-    def _found(self, first: dict[str, datetime]) -> Found:
+    def _found(self, first: dict[str, datetime], last: dict[str, datetime]) -> Found:
         with contextlib.closing(SqliteReader(self._home / "outbox.db")) as reader:
             (entries,) = reader.apply([FindTrades(limit=1_000_000)])
         book: Sequence[BookEntry] = entries
@@ -238,7 +275,7 @@ class Rounds:
         ]
         shown = list(self._shown())
         return Found(
-            set(self._expected(first)),
+            set(self._expected(first, last)),
             made,
             Counter(number for number, is_repeat in shown if not is_repeat),
             {number for number, is_repeat in shown if is_repeat},
@@ -247,12 +284,12 @@ class Rounds:
             self._kills,
         )
 
-    def _expected(self, first: dict[str, datetime]) -> Iterator[tuple[str, str, datetime, Decimal, Decimal]]:
+    def _expected(self, first: dict[str, datetime], last: dict[str, datetime]) -> Iterator[Made]:
         for config in CONFIGS:
             candles = self._writer.candles[config.pair]
             for cross in crosses(candles, config):
                 at = candles[cross.index].time
-                if at > first[config.pair] and not cross.filters:
+                if first[config.pair] < at <= last[config.pair] and not cross.filters:
                     prices = {name: _decimal(price) for name, price in cross.prices.items()}
                     yield str(config.pair), cross.side, at, prices["stop_loss"], prices["take_profit"]
 
@@ -273,7 +310,7 @@ def _until(is_done: Any) -> None:
         time.sleep(0.1)
 
 
-def play(rounds: int, seed: str, *, with_valkey: bool = False) -> Found:
+def play(rounds: int, seed: str, *, with_valkey: bool = False, with_oanda: bool = False) -> Found:
     """Play so many rounds in a folder of their own."""
     with TemporaryDirectory() as folder, running_sandbox() as sandbox, contextlib.ExitStack() as rest:
         redis = None
@@ -281,7 +318,7 @@ def play(rounds: int, seed: str, *, with_valkey: bool = False) -> Found:
             redis = PrivateValkey(Path(folder))
             redis.start()
             rest.callback(redis.kill)
-        return Rounds(Path(folder), sandbox, seed, redis).run(rounds)
+        return Rounds(Path(folder), sandbox, seed, redis, (rounds + 10) * 6 if with_oanda else 0).run(rounds)
 
 
 def problems(found: Found) -> list[str]:
@@ -300,9 +337,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", default=os.environ.get("FAULTS_SEED") or str(SystemRandom().randrange(10**6)))
     parser.add_argument("--valkey", action="store_true", help="cache the states in a private Valkey")
+    parser.add_argument(
+        "--oanda", action="store_true", help="fetch the candles from a server that speaks as OANDA does"
+    )
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)  # noqa: T201
-    found = play(options.rounds, options.seed, with_valkey=options.valkey)
+    found = play(options.rounds, options.seed, with_valkey=options.valkey, with_oanda=options.oanda)
     wrong = problems(found)
     print(f"{found.kills} kills, {len(found.expected)} signals, states from {dict(found.states_from)}")  # noqa: T201
     print("\n".join(wrong) or "all signals are those of the batch computation, each shown once")  # noqa: T201

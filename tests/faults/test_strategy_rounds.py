@@ -23,6 +23,11 @@ def test_strategies_that_are_killed_make_the_signals_of_a_batch_computation() ->
     assert found.expected
 
 
+def test_they_do_so_too_on_candles_that_are_incomplete_for_a_while() -> None:
+    found = play(size(1, 30), SEED, with_oanda=True)
+    assert problems(found) == []
+
+
 def test_health_says_that_the_cache_is_away_and_that_it_is_back(tmp_path: Path) -> None:
     (tmp_path / "candles").mkdir()
     (tmp_path / "signalpost.toml").write_text(settings(), encoding="utf-8")

@@ -71,8 +71,13 @@ def _found(config: Config, store: Store) -> Iterator[_Status]:
         stream = each.make().config.stream
         watermark = store.watermark(stream)
         lag = _lag(watermark, each, calendars[each.feed], store.now)
-        last = next((signal for signal in signals if f":{stream}:" in signal.signal_id), None)
+        last = next((signal for signal in signals if _stream_of(signal).endswith(f":{stream}")), None)
         yield _Status(each, watermark, lag, reports.get(each.key), last)
+
+
+def _stream_of(signal: Signal) -> str:
+    """The strategy and the stream of a signal's id, which ends with its side and time."""
+    return signal.signal_id.rsplit(":", 2)[0]
 
 
 def _lag(watermark: datetime | None, strategy: StrategyConfig, calendar: Calendar, now: datetime) -> float:

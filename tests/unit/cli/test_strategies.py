@@ -67,7 +67,9 @@ def lines(home: Path) -> list[dict[str, Any]]:
 async def fill(core: SqliteCore) -> None:
     harness = IntakeHarness(core=core)
     made = signal(signal_id="ma-unified:EUR_USD:H4:BUY:20260303T040000Z", timestamp=NOW - timedelta(hours=6))
-    await harness.intake.commit(StreamState("EUR_USD:H4", "f", datetime(2026, 3, 3, 4, tzinfo=UTC), b""), [made])
+    other = made.but(signal_id="ma-unified:EUR_USD:H4:mine:BUY:20260303T060000Z", timestamp=NOW - timedelta(hours=5))
+    state = StreamState("EUR_USD:H4", "f", datetime(2026, 3, 3, 4, tzinfo=UTC), b"")
+    await harness.intake.commit(state, [made, other])
     await harness.intake.commit(StreamState("GBP_USD:M1", "f", datetime(2026, 3, 3, 9, 58, tzinfo=UTC), b""), [])
 
 

@@ -114,9 +114,7 @@ class Intake:
         If the store is unavailable, the notification is held in memory, or refused without `hold`; the ticket says so.
         Raises InvalidValue for invalid arguments, and StoreClosed after the outbox is closed.
         """
-        new = self._new(payload, event, priority, user_tier, context, about)._replace(tiers=tiers)
-        if closes is not None:
-            new = new._replace(notification=new.notification.but(closes=closes))
+        new = self._new(payload, event, priority, user_tier, context, about, closes=closes)._replace(tiers=tiers)
         if self._held and is_routed(new):
             return self._hold(new, _RECOVERING, hold=hold)
         try:
@@ -178,17 +176,22 @@ class Intake:
         priority: NotificationPriority | int | str | None = None,
         context: Mapping[str, object] | None = None,
         unpublished: Sequence[Unpublished] = (),
+        closes: Mapping[str, int] = {},
     ) -> list[Ticket]:
         """Save a stream's state together with the signals of its last candle, all or nothing.
 
         Each signal is for each of the tiers, or for FREE, and has a ticket. Unpublished ones are recorded, not posted;
-        their tickets come last. Raises StoreFailed if the store is unavailable, or if held notifications must be saved
-        first. Raises CommandFailed if these cannot be saved. In both cases, do not feed the strategy another candle
-        until `commit` has succeeded.
+        their tickets come last. `closes` has the number of the trade that a signal reverses, by the signal's id. Raises
+        StoreFailed if the store is unavailable, or if held notifications must be saved first. Raises CommandFailed if
+        these cannot be saved. In both cases, do not feed the strategy another candle until `commit` has succeeded.
         """
         items = [*((signal, None) for signal in signals), *unpublished]
         each_tier = tuple(tiers) or (UserTier.FREE,)
-        news = [self._new(item, event, priority, tier, context, None, why) for item, why in items for tier in each_tier]
+        news = [
+            self._new(item, event, priority, tier, context, None, why, closes.get(item.signal_id))
+            for item, why in items
+            for tier in each_tier
+        ]
         if self._held:
             text = f"{len(self._held)} notifications are not saved yet ({self._failure}): try again"
             raise StoreFailed(text, code="not-saved-yet", value=str(len(self._held)))
@@ -357,6 +360,7 @@ class Intake:
         context: Mapping[str, object] | None,
         about: str | None,
         unpublished: UnpublishedRule | None = None,
+        closes: int | None = None,
     ) -> NewNotification:
         if event == "new" and isinstance(payload, Signal):
             _check_that_it_is_live(payload)
@@ -373,6 +377,7 @@ class Intake:
             run=self._run,
             about=about,
         )
+        notification = notification if closes is None else notification.but(closes=closes)
         former = tuple(map(notification.key_of, former_ids(payload)))
         deliveries = deliveries_of(notification, self.routing, unpublished)
         return NewNotification(

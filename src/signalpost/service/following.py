@@ -4,7 +4,7 @@ See docs/why/0036-live-signals-are-followed.md.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,8 +17,11 @@ from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.events import Event, Listener, Taken
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.ledger import StreamState, Unpublished
 from signalpost.domain.notification import NEW
 from signalpost.domain.signal import Signal
+from signalpost.domain.ticket import Ticket
+from signalpost.domain.tier import UserTier
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.trade import FollowState, Trade
 from signalpost.errors import CommandFailed, FeedFailed, StoreFailed
@@ -27,7 +30,7 @@ from signalpost.telemetry.log_queue import logger
 from signalpost.trading.feeds.port import Feed
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.lives import Life, advance
-from signalpost.trading.outcomes import QuoteCandle, begin
+from signalpost.trading.outcomes import QuoteCandle, begin, reverses
 from signalpost.trading.schedule import Slot, next_look, retry_of_feed
 
 _LOOK_EVERY = 10.0
@@ -79,6 +82,37 @@ class FollowPlan:
         key = StreamKey(signal.strategy_name, signal.pair, signal.timeframe)
         candles = self._strategies.get(key, self._others)
         return None if candles is None else Source(candles.feed, signal.pair, candles.timeframe)
+
+
+class FollowedLedger:
+    """A ledger whose new signals name the older trade that their fill will end, because it is followed."""
+
+    def __init__(self, intake: Intake, plan: FollowPlan) -> None:
+        self._intake = intake
+        self._plan = plan
+        self.load_state = intake.load_state
+        self.revise = intake.revise
+
+    async def commit(
+        self,
+        state: StreamState,
+        signals: Sequence[Signal],
+        *,
+        tiers: Sequence[UserTier | str] = (),
+        unpublished: Sequence[Unpublished] = (),
+    ) -> list[Ticket]:
+        """As the intake does. Raises StoreFailed."""
+        readers = frozenset(map(UserTier, tiers)) or {UserTier.FREE}
+        closes = {each.signal_id: number for each in signals if (number := await self._reversed(each, readers))}
+        return await self._intake.commit(state, signals, tiers, unpublished=unpublished, closes=closes)
+
+    async def _reversed(self, signal: Signal, readers: Collection[UserTier]) -> int | None:
+        """The number of the newest trade that a signal will end; None if its readers do not know that trade."""
+        if self._plan.source_of(signal) is None:
+            return None
+        live = await self._intake.find(FindTrades(only_live=True, pair=signal.pair, limit=_MOST))
+        found = next((each.trade for each in live if reverses(signal, each.trade)), None)
+        return found.number if found is not None and {*readers} <= {*found.tiers} else None
 
 
 class _Place(NamedTuple):

@@ -19,7 +19,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.service.away import Away
 from signalpost.service.charts import CandleHistory, CandleSource
-from signalpost.service.following import Follower, FollowPlan, StreamKey
+from signalpost.service.following import FollowedLedger, Follower, FollowPlan, StreamKey
 from signalpost.service.health_report import StreamReport, report_of, written_at
 from signalpost.sinks.discord.chart import CANDLES
 from signalpost.telemetry.bus import Bus
@@ -51,17 +51,18 @@ class Market:
         strategies = [(each, each.make()) for each in config.strategies]
         self._cache = _cache_of(config, [strategy.config.stream for _, strategy in strategies])
         at_work = nullcontext if self._cache is None else self._cache.at_work
+        self._plan = _plan_of(config, [strategy for _, strategy in strategies])
+        ledger = FollowedLedger(intake, self._plan)
         self.streams: dict[str, StreamRunner] = {}
         for each, strategy in strategies:
             feed = self.feeds[each.feed]
-            processor = IncrementalSignalProcessor(strategy, feed, intake, self._cache, tiers=each.tiers)
+            processor = IncrementalSignalProcessor(strategy, feed, ledger, self._cache, tiers=each.tiers)
             missed = partial(self._missed, each.tiers)
             self.streams[each.key] = StreamRunner(
                 each.key, processor, self.incidents, bus.emit, on_missed=missed, at_work=at_work
             )
         self._bus = bus
         self._others = None if config.follow is None else config.follow.feed
-        self._plan = _plan_of(config, [strategy for _, strategy in strategies])
         self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit)
         bus.subscribe(self._follower.listen)
         work = {f"strategy {key}": each.run for key, each in self.streams.items()}

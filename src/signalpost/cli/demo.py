@@ -65,7 +65,11 @@ async def _demo(*, ends: bool, speed: float, port: int | None, to_discord: bool,
     stopwatch = Stopwatch()
     async with StopSignal() as stopped, demo_config(port, to_discord=to_discord) as config:
         with installed(ReplayClock(market.first_close)) as clock:
-            service = AsyncNotificationService(config, listeners=[stopwatch])
+            service = AsyncNotificationService(
+                config,
+                listeners=[stopwatch],
+                candles=lambda signal: market.history(signal, is_wanted=not replay.is_late),
+            )
             async with service:
                 replay = LiveReplay(service, clock, market.streams, stopwatch)
                 ended = await _play(replay, service, market, speed, stopped)

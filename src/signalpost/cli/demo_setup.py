@@ -1,6 +1,7 @@
 """Sets up the demo: the bundled strategies and candles, a fresh data folder, and a local Discord or yours."""
 
 import secrets
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, datetime
@@ -14,11 +15,14 @@ from signalpost.cli.output import say
 from signalpost.config import SET_A_WEBHOOK, Config, DestinationConfig
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
 from signalpost.sandbox.rules.limits import RAISED, Rate
 from signalpost.sandbox.server import DEFAULT_PORT, Sandbox
 from signalpost.secret import Secret
+from signalpost.service.charts import CandleHistory
+from signalpost.sinks.discord.chart import CANDLES
 from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles, bundled_days, bundled_pairs
 from signalpost.trading.replay import Replay, replay
 from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
@@ -63,6 +67,20 @@ class BundledMarket:
     def candles(self) -> int:
         """The total number of candles."""
         return sum(len(stream.candles) for stream in self.streams.values())
+
+    async def history(self, signal: Signal, *, is_wanted: bool) -> CandleHistory | None:
+        """The candles that lead to a strategy's signal, for its chart, if one is wanted."""
+        for stream in self.streams.values() if is_wanted else ():
+            config = stream.strategy.config
+            if (config.pair, config.timeframe, config.strategy_name) == (
+                signal.pair,
+                signal.timeframe,
+                signal.strategy_name,
+            ):
+                end = bisect_right(stream.candles, signal.timestamp, key=lambda candle: candle.time)
+                start = max(0, end - CANDLES - config.slow)
+                return CandleHistory(stream.candles[start:end], (config.fast, config.slow))
+        return None
 
     def replayed(self) -> dict[str, Replay]:
         """Replay each strategy at once, without delivery."""

@@ -135,6 +135,10 @@ _GOOD_ENDS = frozenset({DeliveryState.DELIVERED, DeliveryState.SUPERSEDED, Deliv
 """Good ends of an edit or a companion: it was sent, it showed nothing new, or it is turned off."""
 
 
+_LATE = 0.5
+"""Seconds."""
+
+
 class LiveReplay:
     """Feeds the signals of past candles, and what becomes of them, through a service.
 
@@ -154,6 +158,8 @@ class LiveReplay:
         self._stopwatch = stopwatch
         self._lives = {key: Lives(stream.timeframe) for key, stream in streams.items()}
         self._sequences: dict[str, list[str]] = {key: [] for key in streams}
+        self.is_late = False
+        """Whether it is behind the speed that was asked for. Then new cards get no charts, which it would wait for."""
         self.candles = 0
         self.signals = 0
         self.refused: list[str] = []
@@ -166,6 +172,7 @@ class LiveReplay:
         for at, closed in closes(candles):
             first = first or at
             ahead = (at - first).total_seconds() / speed - (perf_counter() - began)
+            self.is_late = ahead < -_LATE
             if ahead > 0:
                 await asyncio.sleep(ahead)
             self._clock.leap_to(at)
@@ -235,6 +242,9 @@ class LiveReplay:
             for lane in self._runtime.started.engine.lanes.values():
                 lane.look_again()
         await self._runtime.drain(None)
+        if (charts := self._runtime.started.charts) is not None:
+            await charts.all_ended()
+            await self._runtime.drain(None)
 
     def _sequence(self, signal: Signal) -> str:
         return f"{self._runtime.config.run}/{signal.signal_id}"

@@ -8,6 +8,7 @@ from signalpost.cli.demo_setup import BundledMarket, demo_config
 from signalpost.cli.tables import signals_of
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.sandbox.server import Sandbox
+from signalpost.sinks.discord.chart import CANDLES
 
 
 def test_the_market_is_every_bundled_strategy_that_has_candles() -> None:
@@ -85,3 +86,16 @@ async def test_a_given_port_is_not_replaced_by_another() -> None:
         with pytest.raises(InvalidConfiguration):
             async with demo_config(port, to_discord=False):
                 pass
+
+
+async def test_the_demo_has_the_candles_of_its_own_signals() -> None:
+    market = BundledMarket()
+    key, stream = next(iter(market.streams.items()))
+    signal = market.replayed()[key].signals[-1]
+    made = await market.history(signal, is_wanted=True)
+    assert made is not None
+    config = stream.strategy.config
+    assert (made.candles[-1].time, made.periods) == (signal.timestamp, (config.fast, config.slow))
+    assert len(made.candles) == CANDLES + config.slow
+    assert await market.history(signal, is_wanted=False) is None
+    assert await market.history(signal.but(strategy_name="Another"), is_wanted=True) is None

@@ -10,7 +10,7 @@ from signalpost.delivery.routing import NO_WEBHOOK, Route, Routing
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.instant import iso
 from signalpost.domain.ledger import UnpublishedRule
-from signalpost.domain.notification import Notification
+from signalpost.domain.notification import NEW, Notification
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import IfEnded, TierCopy
 
@@ -22,6 +22,11 @@ _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
 """A new signal's idempotency key detects repeats until this long after the signal's expiry."""
 _KEY_LASTS_FOR = timedelta(days=7)
 """Any other key detects repeats until this long after acceptance."""
+
+
+def too_old(signal: Signal, event: str, now: datetime) -> UnpublishedRule | None:
+    """The rule for a strategy's new signal that has expired."""
+    return UnpublishedRule.TOO_OLD if event == NEW and signal.valid_until <= now else None
 
 
 def deliveries_of(

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from signalpost import clock
 from signalpost.delivery.amendments import Amendments
 from signalpost.delivery.facts import TRIED
-from signalpost.delivery.fan_out import deliveries_of, is_routed, key_until, only
+from signalpost.delivery.fan_out import deliveries_of, is_routed, key_until, only, too_old
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import (
@@ -180,12 +180,12 @@ class Intake:
     ) -> list[Ticket]:
         """Save a stream's state together with the signals of its last candle, all or nothing.
 
-        Each signal is for each of the tiers, or for FREE, and has a ticket. Unpublished ones are recorded, not posted;
-        their tickets come last. `closes` has the number of the trade that a signal reverses, by the signal's id. Raises
-        StoreFailed if the store is unavailable, or if held notifications must be saved first. Raises CommandFailed if
-        these cannot be saved. In both cases, do not feed the strategy another candle until `commit` has succeeded.
+        Each signal is for each of the tiers, or for FREE, and has a ticket. Unpublished ones, and new ones that have
+        expired, are recorded but not posted. `closes` has the numbers of the trades that signals reverse, by id. Raises
+        StoreFailed if the store is unavailable or held notifications come first, and CommandFailed if these cannot be
+        saved. Then feed the strategy nothing until `commit` has succeeded.
         """
-        items = [*((signal, None) for signal in signals), *unpublished]
+        items = [*((each, too_old(each, event, clock.now())) for each in signals), *unpublished]
         each_tier = tuple(tiers) or (UserTier.FREE,)
         news = [
             self._new(item, event, priority, tier, context, None, why, closes.get(item.signal_id))

@@ -267,10 +267,14 @@ class IncrementalSignalProcessor:
         ]
         tickets = await self._ledger.commit(state, signals, tiers=self._tiers, unpublished=unpublished)
         self._committed, self._is_warm, tally.has_committed = state, True, True
-        tally.signals += signals
         tally.missed += missed
+        for signal, ticket in zip(signals, tickets, strict=False):
+            if (ticket.reason or "").startswith(UnpublishedRule.TOO_OLD):  # it expired while it was saved
+                tally.missed.append(signal)
+            else:
+                tally.signals.append(signal)
+                tally.tickets.append(ticket)
         tally.appeared += correction.appeared
-        tally.tickets += tickets[: len(signals)]
         revised = zip(correction.gone, revisions, strict=True)
         tally.revised += [name for name, ticket in revised if ticket.outcome is Outcome.ACCEPTED]
         if correction.gone or correction.appeared:

@@ -131,7 +131,7 @@ def test_a_stream_does_not_overtake_held_notifications() -> None:
         assert "the disk is full" in str(failed.value), "the cause, as the store reported it"
         await asyncio.sleep(2)
         await harness.intake.commit(
-            STATE, [signal(pair="GBPUSD")], "premium", event="closed", priority="HIGH", context={"a": 1}
+            STATE, [signal(pair="GBPUSD")], ["premium"], event="closed", priority="HIGH", context={"a": 1}
         )
         *_, last = await harness.rows()
         notification = last.notification

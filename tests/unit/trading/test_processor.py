@@ -9,7 +9,8 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from signalpost.domain.ledger import StreamState
+from signalpost.domain.ledger import StreamState, Unpublished, UnpublishedRule
+from signalpost.domain.ticket import Outcome
 from signalpost.errors import FeedFailed, StoreFailed
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.trading.cache import MemoryCache
@@ -270,3 +271,26 @@ async def test_after_a_cut_off_commit_the_store_decides(clock: ManualClock) -> N
         await harness.processor.cycle(START + 5 * HOUR)
     cycle = await harness.processor.cycle(START + 5 * HOUR)
     assert (cycle.state_from, cycle.candles_taken, len(await harness.rows())) == (StateFrom.STORE, 0, 2)
+
+
+async def test_a_signal_that_expires_while_it_is_saved_is_missed_too(clock: ManualClock) -> None:
+    harness = StreamHarness(candles(*DOWN_UP[:3]))
+    await harness.processor.cycle(START + 3 * HOUR)
+    harness.feed.candles.append(candle(START + 3 * HOUR, "1.4"))
+    clock.advance(2 * HOUR)
+    cycle = await harness.processor.cycle(START + 4 * HOUR)
+    assert (cycle.signals, cycle.tickets, len(cycle.missed)) == ((), (), 1)
+    assert [row.delivery.rule for row in await harness.rows()] == ["too-old"]
+    assert [each.trade.flags for each in await harness.trades()] == [("unpublished",)]
+
+
+async def test_a_posted_signal_is_not_recorded_again_as_unpublished(clock: ManualClock) -> None:
+    harness = await crossed(clock)
+    saved = await harness.ledger.load_state(CONFIG.stream)
+    (entry,) = await harness.trades()
+    assert saved is not None
+    again = Unpublished(entry.trade.signal, UnpublishedRule.LATE_CORRECTION)
+    (ticket,) = await harness.ledger.commit(saved, (), tiers=("free", "premium"), unpublished=[again])
+    assert ticket.outcome is Outcome.DUPLICATE
+    assert await harness.trades() == [entry]
+    assert len(await harness.rows()) == 1

@@ -68,7 +68,9 @@ class _Intake:
         if not is_same_content(known.content_hash, notification.content_hash):
             return PutResult(Outcome.REFUSED, known.notification_id)
         missing = self._missing(item, name, known)
-        if not missing or (not item.is_unpublished and all(each.state is not _PENDING for each in missing)):
+        # An unpublished signal gets further tiers only together with its first, never after it was recorded or posted.
+        adds = sequence in self._opened if item.is_unpublished else any(each.state is _PENDING for each in missing)
+        if not missing or not adds:
             return PutResult(Outcome.DUPLICATE, known.notification_id)
         names = {_added_key(name, each.destination): notification.content_hash for each in missing}
         accepted = self._accept(item._replace(deliveries=missing, supersedes=False), sequence, names)

@@ -35,6 +35,7 @@ class _Cards:
         self._trades = {number: trade for trade, number in recorder.numbers.items()}
         orders = {action.submission.ref: action.submission.entry for action in evidence.plan.actions
                   if action.submission is not None}  # fmt: skip
+        self._delayed = {each.ref for each in recorder.opened if evidence.is_delayed(each)}
         self._versions = {trade: [opened(orders[trade])] for trade in recorder.numbers}
         self._problems = list(self._replayed())
         self._requests: dict[tuple[str, str, bool], list[Request]] = defaultdict(list)
@@ -69,6 +70,7 @@ class _Cards:
             ))  # fmt: skip
         yield from self._of_waiting()
         yield from self._of_companions()
+        yield from self._of_delays()
         yield from self._of_numbers()
 
     def _replayed(self) -> Iterator[str]:
@@ -173,7 +175,7 @@ class _Cards:
         spans: dict[tuple[str, str], list[tuple[float, float, Track]]] = defaultdict(list)
         for track in self._tracks:
             for one, other in pairwise(track.commits):
-                if one.state == "pending" and not track.is_companion:
+                if one.state == "pending" and not track.is_companion and track.trade not in self._delayed:
                     spans[track.place, track.trade].append((one.at, other.at, track))
         for found in spans.values():
             for (_, until, one), (since, _, other) in pairwise(sorted(found, key=lambda span: span[:2])):
@@ -230,7 +232,8 @@ class _Cards:
             may_repeat_first = card.may_repeat and (place, trade) in self._origins
             if card.replaces and not may_repeat_first and not self._was_lost(message, before):
                 yield f"P4: {message.id} replaces a card that nobody deleted"
-            if card.is_ended and not before and not in_doubt and not self._shown_before(place, trade, message):
+            is_first = not before and not in_doubt and not self._shown_before(place, trade, message)
+            if card.is_ended and is_first and trade not in self._delayed:
                 yield f"P5: {message.id} is the first card of a trade that has ended: {card.state}"
 
     def _shown_before(self, place: str, trade: str, message: Message) -> bool:
@@ -305,6 +308,8 @@ class _Cards:
             for request in requests if is_companion else ():
                 if request.message_id is None:
                     continue
+                if trade in self._delayed:
+                    yield f"P10: {place}: a companion of {trade} came, whose tier gets its signals later"
                 places = {place, *self._origins.get((place, trade), ())}
                 cards = [
                     each for here in places for each in self._requests.get((here, trade, False), ())
@@ -317,6 +322,16 @@ class _Cards:
             for request in shown[1:]:
                 if not all(isinstance(said, Companion) and said.may_repeat for said in request.trades):
                     yield f"P4: {track} was sent twice without the mark, at {request.began:.1f}"
+
+    def _of_delays(self) -> Iterator[str]:
+        """A tier that gets its signals later sees nothing of them before. Not checked if the clock was set."""
+        if any(trouble.kind in {"step", "suspend"} for trouble in self._recorder.troubles):
+            return
+        opened_at = {submitted.ref: submitted.at for submitted in reversed(self._recorder.opened)}
+        for (place, trade, _), requests in self._requests.items():
+            for request in requests if trade in self._delayed else ():
+                if early := max(0.0, opened_at[trade] + self._evidence.plan.delay - request.began):
+                    yield f"P10: {place}: {trade} was sent {early:.1f} s before its release"
 
     def _of_numbers(self) -> Iterator[str]:
         """Each trade has a number of its own, and its messages have it."""

@@ -125,7 +125,9 @@ def _of_dead(evidence: Evidence, owed: Owed) -> Iterator[str]:
         yield f"it is dead ({owed.last.reason}) because of an outage in which no other message got through"
 
 
-def _of_expired(_: Evidence, owed: Owed) -> Iterator[str]:
+def _of_expired(evidence: Evidence, owed: Owed) -> Iterator[str]:
+    if evidence.is_delayed(owed.submitted):  # nobody but the store knows when it was accepted
+        return
     wait = max((request.wait for request in owed.requests), default=0.0)
     early = (owed.valid_until - owed.last.utc).total_seconds()
     if early > max(wait, _LONGEST_BACKOFF if owed.requests else 0.0):

@@ -54,6 +54,8 @@ class Judge:
         for owed in self._evidence.owed:
             if owed.commits[0].state != "pending" or owed.turn > 1 or owed.last.passed_on_to is not None:
                 continue
+            if self._evidence.is_delayed(owed.submitted):
+                continue
             began = owed.requests[0].began if owed.requests else _given_up(owed)
             if began is not None:
                 yield from self._of_idling(owed, began)

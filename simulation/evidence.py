@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from simulation.faults import Proof
 from simulation.network import part_of
-from simulation.plan import FALLBACKS
+from simulation.plan import DELAYED, FALLBACKS
 from simulation.recorder import Commit, Request, Submitted
 from simulation.run import Run
 
@@ -84,6 +84,11 @@ class Evidence:
         self.copies = list(self._copies())
         self.end = recorder.clocks.seconds()
 
+    def is_delayed(self, submitted: Submitted) -> bool:
+        """True for a new signal of the tier that gets its signals later."""
+        is_signal = submitted.kind in {"signal", "trade"} and submitted.event == "new"
+        return is_signal and submitted.tier == DELAYED and self.plan.delay > 0
+
     def restart_between(self, one: Request, other: Request) -> bool:
         """True if different processes sent the two requests."""
         return one.life != other.life
@@ -101,6 +106,8 @@ class Evidence:
             began, ended = story[0].at, self._next_turn_at(commits, id, turn, place)
             requests = tuple(r for r in self.by_ref[place, ref] if began <= r.began < ended)
             until = self.submitted[ref].valid_until
+            if self.is_delayed(self.submitted[ref]) and turn == 1:  # its validity begins with its release
+                until += story[0].utc - self.submitted[ref].utc + timedelta(seconds=self.plan.delay)
             lanes = {place} if story[0].passed_on_from is None else {place, *FALLBACKS}
             if turn > 1 or len(lanes) > 1:
                 wishes = (each for lane in lanes for each in recorder.revived.get((ref, lane), ()))

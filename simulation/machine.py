@@ -18,17 +18,18 @@ from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import BreakerMoved, Event
 from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
-from signalpost.domain.tier import UserTier
+from signalpost.domain.tier import TierCopy, UserTier
 from signalpost.errors import StoreFailed
 from signalpost.service.health import HealthState
 from signalpost.sinks.discord.address import WebhookAddress
+from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.webhook import DiscordWebhook
 from signalpost.telemetry.bus import Bus
 from simulation.connections import SimulatedConnections
 from simulation.disk import Disk, Mood, MortalOutbox
 from simulation.life import Life, never
 from simulation.network import Network
-from simulation.plan import FALLBACKS, PLACES, Plan
+from simulation.plan import DELAYED, FALLBACKS, PLACES, Plan
 from simulation.recorder import Asked, Breaker, Recorder, Submitted
 from simulation.trades import Change
 from simulation.workload import Submission, change_of, payload_of
@@ -199,9 +200,11 @@ class Process:
         self._recorder = recorder
         self._random = random
         connections = SimulatedConnections(network, life)
-        routing = Routing(PLACES, tiers=_TIERS, fallbacks=FALLBACKS if plan.falls_back_after else None)
+        copies = {UserTier(DELAYED): TierCopy(delay=timedelta(seconds=plan.delay))} if plan.delay else {}
+        fallbacks = FALLBACKS if plan.falls_back_after else None
+        routing = Routing(PLACES, tiers=_TIERS, fallbacks=fallbacks, copies=copies)
         self._lanes = {
-            name: _lane(name, WebhookAddress.parse(place.url), connections, plan)._replace(
+            name: _lane(name, WebhookAddress.parse(place.url), connections, plan, Look(copies=copies))._replace(
                 fallbacks=routing.fallbacks(name), fall_back_after=plan.falls_back_after or inf
             )
             for name, place in PLACES.items()
@@ -302,9 +305,11 @@ class _Superseding:
         return await self._outbox.do(command)
 
 
-def _lane(name: str, address: WebhookAddress, connections: SimulatedConnections, plan: Plan) -> LaneSettings:
+def _lane(
+    name: str, address: WebhookAddress, connections: SimulatedConnections, plan: Plan, look: Look
+) -> LaneSettings:
     return LaneSettings(
-        DiscordWebhook(address, connections, name=name),
+        DiscordWebhook(address, connections, name=name, look=look),
         limits=Limits(PLACES[name].messages_a_minute, reserve=plan.has_reserve),
         host=address.host,
         webhook=address.identity,

@@ -40,6 +40,8 @@ MOVED = ("signals-free", "signals-vip")
 """Destinations whose webhook may be moved to another channel, and back."""
 FALLBACKS = {"signals-free": ("signals-desk", "signals-vip"), "signals-premium": ("signals-vip",)}
 """Destinations that stand in for another one, in runs that have fallbacks."""
+DELAYED = "free"
+"""The tier that gets its signals later, in runs with a delay."""
 SUBMISSIONS_A_DAY = 200
 """A minimum; even the shortest run has a few."""
 TRADES_A_DAY = 60
@@ -72,6 +74,8 @@ class Plan(NamedTuple):
     """Periods of true time in which the store fails."""
     is_calm: bool = False
     """True if there are no faults, so that the machine must be healthy all the time."""
+    delay: float = 0.0
+    """Seconds by which the tier DELAYED gets its signals later."""
     falls_back_after: float | None = None
     """Seconds after which a destination that is down is replaced by its FALLBACKS; None for none."""
 
@@ -81,10 +85,12 @@ def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = T
     drawn_plan = _without_trades(seed, hours, is_calm=is_calm)
     if not has_trades:
         return drawn_plan
+    if not is_calm:
+        drawn_plan = _with_fallbacks(drawn_plan, Random(f"fallbacks {seed}"))
+        drawn_plan = _with_delay(drawn_plan, Random(f"delay {seed}"))
     made = [*drawn_plan.actions, *_trades(Random(f"trades {seed}"), hours * 3600, drawn_plan.store_down)]
     if not is_calm:
         made += _moderation(Random(f"moderator {seed}"), hours * 3600)
-        drawn_plan = _with_fallbacks(drawn_plan, Random(f"fallbacks {seed}"))
     return drawn_plan._replace(actions=tuple(sorted(made, key=lambda action: action.at)))
 
 
@@ -100,6 +106,18 @@ def _with_fallbacks(plan: Plan, random: Random) -> Plan:
         place = random.choice((*FALLBACKS, *FALLBACKS, "signals-vip"))
         outages.append(Outage(began, began + lasts, place, random.choice(tuple(OUTAGES)), random.random() < 0.2))
     return plan._replace(falls_back_after=after, outages=(*plan.outages, *outages))
+
+
+def _with_delay(plan: Plan, random: Random) -> Plan:
+    """About half of the runs have a tier that gets its signals later. Updates without a trade show it no content."""
+    if not (delay := random.choice((0.0, 0.0, 20.0, 300.0))):
+        return plan
+    kept = [each for each in plan.actions if each.submission is None or not _is_update(each.submission)]
+    return plan._replace(delay=delay, actions=tuple(kept))
+
+
+def _is_update(submission: Submission) -> bool:
+    return submission.kind == "signal" and submission.tier == DELAYED and submission.event != "new"
 
 
 def _trades(random: Random, seconds: float, store_down: tuple[tuple[float, float], ...]) -> list[Action]:

@@ -27,7 +27,7 @@ _MUST = {
     "answer to a change": _CHANGES,
     "change": KINDS,
     "edit": ("carried out", "unanswered", "carried out, unanswered", "refused, old edits", "refused, message is gone"),
-    "trade": ("card", "companion", "companions together", "replacement", "passed on"),
+    "trade": ("card", "companion", "companions together", "replacement", "passed on", "delayed"),
     "seen": ("repeat, marked", "revived", "processed after it was given up", "lapsed"),
 }
 """Faults and events that must occur at least once, by kind."""
@@ -116,6 +116,8 @@ def _of_trades(run: Run) -> Iterator[tuple[str, str]]:
             yield "edit", "refused, message is gone"
         if isinstance(request.trade, Card) and request.trade.replaces and request.method == "POST":
             yield "trade", "replacement"
+    opened = {each.ref: each for each in recorder.opened if Evidence(run).is_delayed(each)}
+    yield from (("trade", "delayed") for trade in recorder.numbers if trade in opened)
     yield from (("trade", "passed on") for commit in recorder.commits if commit.passed_on_to is not None)
     yield from (("trouble", "card deleted") for _ in recorder.deleted)
     yield from (("edit", "carried out too late") for _ in range(late_edits(Evidence(run))))

@@ -46,13 +46,13 @@ class _Cards:
                     self._requests[request.place, trade, isinstance(said, Companion)].append(request)
         self._tracks = self._all_tracks()
         self._messages = self._all_messages()
-        self._left: set[tuple[str, str]] = set()
-        """Destinations and trades that a fallback shows instead."""
+        self._left: dict[tuple[str, str], float] = {}
+        """Destinations and trades that a fallback shows instead, and since when."""
         self._origins: dict[tuple[str, str], set[str]] = {}
         """The destinations for which a fallback shows a trade."""
         for track in self._tracks:
             if (to := track.last.passed_on_to) is not None:  # a companion takes its card along
-                self._left.add((track.place, track.trade))
+                self._left.setdefault((track.place, track.trade), track.last.at)
                 before = self._origins.get((track.place, track.trade), set())
                 self._origins[to, track.trade] = {*self._origins.get((to, track.trade), ()), track.place, *before}
 
@@ -70,6 +70,7 @@ class _Cards:
             ))  # fmt: skip
         yield from self._of_waiting()
         yield from self._of_companions()
+        yield from self._of_moves()
         yield from self._of_delays()
         yield from self._of_numbers()
 
@@ -322,6 +323,14 @@ class _Cards:
             for request in shown[1:]:
                 if not all(isinstance(said, Companion) and said.may_repeat for said in request.trades):
                     yield f"P4: {track} was sent twice without the mark, at {request.began:.1f}"
+
+    def _of_moves(self) -> Iterator[str]:
+        """A trade that a fallback shows is not shown any more where it was."""
+        for (place, trade, _), requests in self._requests.items():
+            left = self._left.get((place, trade), float("inf"))
+            for request in requests:
+                if request.began > left:
+                    yield f"P4: {place}: {trade} was sent at {request.began:.1f}, after it was passed on at {left:.1f}"
 
     def _of_delays(self) -> Iterator[str]:
         """A tier that gets its signals later sees nothing of them before. Not checked if the clock was set."""

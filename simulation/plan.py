@@ -38,7 +38,11 @@ PLACES = {
 
 MOVED = ("signals-free", "signals-vip")
 """Destinations whose webhook may be moved to another channel, and back."""
-FALLBACKS = {"signals-free": ("signals-desk", "signals-vip"), "signals-premium": ("signals-vip",)}
+FALLBACKS = {
+    "signals-free": ("signals-desk", "signals-vip"),
+    "signals-premium": ("signals-vip",),
+    "community": ("market-analysis",),
+}
 """Destinations that stand in for another one, in runs that have fallbacks."""
 DELAYED = "free"
 """The tier that gets its signals later, in runs with a delay."""

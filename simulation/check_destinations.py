@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from simulation.evidence import Evidence
+from simulation.evidence import UNSURE, Evidence
 from simulation.faults import FAULTS, OWN_LIMIT, Proof
 from simulation.plan import PLACES
 from simulation.recorder import Request
@@ -75,6 +75,8 @@ class _Breaker:
         """End times of the requests since then, and whether each failed."""
         self._with_probes_in_a_row = 0
         self._on_trial: Request | None = None
+        self._in_doubt: set[tuple[int, type]] = set()
+        """Trades whose card, or companion, may have been shown by an earlier request."""
 
     def begins(self, request: Request) -> Iterator[str]:
         """Record the start of a request."""
@@ -100,7 +102,9 @@ class _Breaker:
             return
         failed, answered = _verdict(request)
         if request.proof is Proof.UNKNOWN:  # the cause may be the message itself, if it was unconfirmed before
-            failed = not any(part.is_marked for part in request.parts)
+            failed = not any(part.is_marked for part in request.parts) and not self._was_in_doubt(request)
+        if request.proof in UNSURE:
+            self._in_doubt.update((said.number, type(said)) for said in request.trades)
         self._in_a_row = self._in_a_row + 1 if failed else 0 if answered else self._in_a_row
         if failed and (self._state == "half-open" or self._in_a_row >= _IN_A_ROW):
             self._move("open", at)
@@ -108,6 +112,9 @@ class _Breaker:
             self._move("closed", at)
         elif self._state == "closed" and (failed or answered):
             self._take_in(at, failed=failed)
+
+    def _was_in_doubt(self, request: Request) -> bool:
+        return any((said.number, type(said)) in self._in_doubt for said in request.trades)
 
     def _take_in(self, at: float, *, failed: bool) -> None:
         recent = self._recent = [each for each in self._recent if each[0] > at - _MINUTE] + [(at, failed)]

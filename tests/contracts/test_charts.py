@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from signalpost.delivery.dispatch.decide import decide
+from signalpost.delivery.dispatch.decide import LeaseEnd, decide
 from signalpost.delivery.outbox.book import AddChart
 from signalpost.delivery.outbox.cards import cards_gone, with_card
 from signalpost.delivery.outbox.commands import Message, OutboxEntry, PassOn, Settle
@@ -161,3 +161,19 @@ async def test_no_card_moves_to_a_fallback_for_it(book: Driver) -> None:
     await book.change(Update(note="n"))
     moved = await book.outbox.do(PassOn(A, book.now, "unreachable", {UserTier.FREE: B}, {}))
     assert [each.id.destination for each in moved.added] == [B]
+
+
+async def test_a_process_that_died_during_the_upload_loses_at_most_the_picture(book: Driver) -> None:
+    await book.shown()
+    await add(book)
+    chart = await book.leased()
+    lapsed = decide(chart.delivery, LeaseEnd.LAPSED, book.now, 0.0)
+    await book.outbox.do(Settle((lapsed._replace(attempt=Attempt(book.now, book.now, "lapsed")),)))
+    book.now += timedelta(seconds=5)
+    again = await book.leased()
+    assert again.card is not None
+    assert (again.card.has_chart, again.card.digest) == (None, None), "nobody knows what the message shows"
+    assert await end(book, again, Unwanted("its chart is not wanted any more")) is _S.SUPPRESSED
+    await book.change(Update(note="n"))
+    edit = await book.leased()
+    assert (edit.notification.event, edit.is_edit, edit.delivery.may_repeat) == ("v2", True, False)

@@ -8,6 +8,7 @@ from signalpost.system_clock import SystemClock as _SystemClock
 
 if TYPE_CHECKING:
     from signalpost.config.config import Config
+    from signalpost.delivery.deduplication import SignalDeduplicationService
     from signalpost.delivery.pacing.breaker import CircuitBreaker
     from signalpost.domain.candle import Candle
     from signalpost.domain.context import Context
@@ -109,6 +110,7 @@ __all__ = [
     "Rejected",
     "Role",
     "Signal",
+    "SignalDeduplicationService",
     "SignalNotificationService",
     "SignalStatus",
     "SignalType",
@@ -149,6 +151,7 @@ __all__ = [
 
 _NAMES_BY_MODULE = {
     "config.config": ("Config",),
+    "delivery.deduplication": ("SignalDeduplicationService",),
     "delivery.pacing.breaker": ("CircuitBreaker",),
     "domain.candle": ("Candle",),
     "domain.context": ("Context",),

@@ -74,3 +74,26 @@ def test_a_second_tier_is_added_to_the_same_signal(sandbox: str, environment: En
     assert (found["id"], set(found["tiers"])) == ("life", {"premium", "free"})
     assert [each["destination"] for each in found["cards"]] == ["signals-free", "signals-premium"]
     assert [entry["channel"] for entry in log(sandbox)] == ["signals-premium", "signals-free"]
+
+
+def test_a_signal_that_a_filter_stops_is_explained_and_its_history_outlives_the_process(
+    sandbox: str, environment: Environment
+) -> None:
+    limited = {**environment, "DISCORD_PAIR_COOLDOWN_MINUTES": "60", "DISCORD_ENABLED_PAIRS": "EUR/USD"}
+    answer(limited, *OPENING)
+    stopped = answer(limited, *OPENING[:-1], "second")
+    assert (stopped["outcome"], stopped["code"], stopped["signal_id"]) == ("suppressed", "pair-cooldown", "second")
+    why = answer(limited, "deliveries", "why", stopped["id"])
+    assert (why["state"], why["rule"]) == ("suppressed", "pair-cooldown")
+    shown = answer(limited, "signals", "show", "second")
+    assert (shown["state"], shown["flags"], shown["closed"]["reason"]) == (
+        "expired",
+        ["unpublished"],
+        stopped["reason"],
+    )
+    assert "pair-cooldown: " in in_process(limited, "signals", "show", "second").stdout
+    assert answer(limited, "signals", "close", "life", "--price", "1.1")["outcome"] == "accepted"
+    other = answer(limited, "publish", "signal", "--pair", "GBPUSD", "--side", "buy", "--entry", "1.3")
+    assert (other["outcome"], other["code"]) == ("suppressed", "pair-not-enabled")
+    posts = [entry["body"]["content"].split(" ")[0] for entry in log(sandbox) if entry["method"] == "POST"]
+    assert posts == ["BUY", "CLOSED"]

@@ -34,14 +34,16 @@ def test_the_documented_variables_are_those_that_are_read() -> None:
     """Each webhook's variable also exists with the suffix _FILE, which the page documents once."""
     twins = {name for name in known_variables() if name.endswith(FILE_SUFFIX)}
     assert {name.removesuffix(FILE_SUFFIX) for name in twins} == {
-        name for name in READ if name.startswith(("DISCORD", "OANDA"))
+        name for name in READ if name.startswith(("DISCORD_WEBHOOK", "OANDA"))
     } - twins
     assert READ - twins == {*known_variables(), OTHERS} - twins
     assert READ & twins
 
 
 def test_the_page_has_the_description_and_the_default_of_each_setting() -> None:
-    rows = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `SIGNALPOST_")}
+    rows = {
+        line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith(("| `SIGNALPOST_", "| `DISCORD_"))
+    }
     for setting in (each for each in ALL_SETTINGS if each.variable):
         default = setting.parser.show(setting.default)
         shown = {True: "on", False: "off"}[default] if isinstance(default, bool) else default

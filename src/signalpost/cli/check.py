@@ -29,6 +29,7 @@ from signalpost.config.settings import (
     DELAY,
     FALL_BACK_AFTER,
     FEEDS,
+    FILTER_SETTINGS,
     FOLLOW_SETTINGS,
     ROLES,
     SETTINGS,
@@ -82,9 +83,8 @@ def check(flags: Flags, *, as_json: bool, example: bool) -> None:
 def _show(plain: dict[str, Any]) -> None:
     screen = console()
     screen.print(_settings_table("Settings", plain["settings"]))
-    changed = {name: each for name, each in plain["cards"].items() if each["from"] != "default"}
-    if changed:
-        screen.print(_settings_table("Messages (only changed settings)", changed))
+    for made in _changed_tables(plain):
+        screen.print(made)
     if plain["destinations"]:
         screen.print(_destinations_table(plain["destinations"]))
     if plain["feeds"]:
@@ -109,6 +109,13 @@ def _show(plain: dict[str, Any]) -> None:
     say(f"data folder: {plain['settings']['home']['value']}: {plain['data_folder']['state']}")
     for warning in plain["warnings"]:
         screen.print(Text.assemble(("warning:", "yellow"), " ", clean(warning)), soft_wrap=True)
+
+
+def _changed_tables(plain: dict[str, Any]) -> Iterator[Table]:
+    for title, key in (("Filters of new signals", "filters"), ("Messages", "cards")):
+        changed = {name: each for name, each in plain[key].items() if each["from"] != "default"}
+        if changed:
+            yield _settings_table(f"{title} (only changed settings)", changed)
 
 
 def _destinations_table(destinations: list[dict[str, Any]]) -> Table:
@@ -185,6 +192,7 @@ class CheckResult(NamedTuple):
         return {
             "file": None if reading.file is None else redacted(str(reading.file)),
             "settings": dict(_settings(reading, (*SETTINGS, *SIGNAL_SETTINGS, *follow))),
+            "filters": dict(_settings(reading, FILTER_SETTINGS)),
             "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
             "destinations": [_destination(each, reading, config) for each in config.destinations],
             "feeds": [_feed(each, reading) for each in config.feeds],

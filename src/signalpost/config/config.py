@@ -15,9 +15,10 @@ from signalpost.config.fallbacks import fallback_faults
 from signalpost.config.feeds import Candles, FeedConfig, find_feeds, find_follow
 from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
 from signalpost.config.settings import (
+    ALL_SETTINGS,
     AT_MOST_ONCE,
-    CARD_SETTINGS,
     DRY_RUN,
+    FILTER_SETTINGS,
     FOLLOW_SETTINGS,
     HOME,
     HTTP,
@@ -28,7 +29,6 @@ from signalpost.config.settings import (
     REDIS_URL,
     RESERVE,
     RETENTION,
-    SETTINGS,
     SIGNAL_SETTINGS,
     VALID_FOR,
     WORKERS,
@@ -38,6 +38,7 @@ from signalpost.config.settings import (
 )
 from signalpost.config.sources import DEFAULT, NO_FILE, Sources
 from signalpost.config.strategies import StrategyConfig, find_strategies
+from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.outbox.heartbeat import USUAL, Heartbeat
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Routing, Tier, ranks_of
@@ -64,7 +65,7 @@ class Reading(NamedTuple):
 
     fields: Mapping[str, Any]
     """Those of a `Config`."""
-    shown: Mapping[str, bool | int | str]
+    shown: Mapping[str, bool | int | float | str]
     """The value of each setting by its name, as a settings file has it."""
     origin_by_key: Mapping[str, str]
     """The source of each setting, destination and tier: flag, environment, .env, file or default."""
@@ -86,6 +87,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How long a signal stays live without a change."""
     valid_for: timedelta = VALID_FOR.default
     """How long a signal without a timeframe is valid."""
+    filters: Filters = NO_FILTERS
+    """Which new signals are posted."""
     copies: Mapping[UserTier, TierCopy] = {}
     """The tiers that get their signals later, or less of them."""
     """Tiers other than FREE, PREMIUM and ADMIN, and the destinations of their signals."""
@@ -236,7 +239,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         for fault in fallback_faults(destinations.configs, routing):
             place = sources.file.place(*(fault.field or "").split("."))
             sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
-    values |= {each.name: sources.value(each) for each in (*SIGNAL_SETTINGS, *FOLLOW_SETTINGS)}
+    values |= {each.name: sources.value(each) for each in (*SIGNAL_SETTINGS, *FILTER_SETTINGS, *FOLLOW_SETTINGS)}
     copies = find_copies(sources)
     feeds = find_feeds(sources)
     look, cards = find_look(sources, [*ranks_of(tiers)], copies)
@@ -258,15 +261,13 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             "redis_url": _redis_url(sources),
             "follow": find_follow(sources),
             **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
+            "filters": Filters(**{each.key: values[each.name] for each in FILTER_SETTINGS}),
             "look": look,
             "host_rate": HOST_RATE if values[LIMITS.key] else None,
             "notes": (*sources.findings.notes, *notes),
             "ignored": destinations.ignored,
         },
-        {
-            each.name: each.parser.show({**values, **cards}[each.name])
-            for each in (*SETTINGS, *SIGNAL_SETTINGS, *FOLLOW_SETTINGS, *CARD_SETTINGS)
-        },
+        {each.name: each.parser.show({**values, **cards}[each.name]) for each in ALL_SETTINGS},
         sources.origin_by_key,
         None if sources.file is NO_FILE else sources.file.path,
         tuple(dict.fromkeys(sources.findings.faults)),

@@ -11,6 +11,7 @@ from signalpost.config.settings import (
     FALL_BACK_AFTER,
     FALLBACKS,
     FILE_SUFFIX,
+    FILTER_SETTINGS,
     FOLLOW,
     FOLLOW_FEED,
     FOLLOW_TIMEFRAME,
@@ -46,7 +47,8 @@ def example() -> str:
         for start, settings in ((_COLOURS, COLOUR_SETTINGS), (_COMPANIONS, COMPANION_SETTINGS))
     )
     signals = "\n\n".join((f"[{SIGNALS}]\n{_example_of(OPEN_FOR)}", _example_of(VALID_FOR)))
-    blocks = [_START, *map(_example_of, SETTINGS), signals, *messages, colours, companions, _ROLES]
+    filters = [_FILTERS + _example_of(FILTER_SETTINGS[0]), *map(_example_of, FILTER_SETTINGS[1:])]
+    blocks = [_START, *map(_example_of, SETTINGS), signals, *filters, *messages, colours, companions, _ROLES]
     return "\n\n".join((*blocks, _DESTINATIONS + tables[0], *tables[1:], _END, _FEEDS))
 
 
@@ -91,6 +93,11 @@ _TEXTS = {
     "producer": "Ann Miller, who may trade these pairs",
     "footer": "ann.example",
 }
+_FILTERS = """\
+# Which new signals are posted; by default, all. The others are recorded, and `signalpost signals show` and
+# `signalpost deliveries why` say by which rule they were not posted.
+[filters]
+"""
 _CARDS = """\
 # How messages look. `signalpost preview` shows them.
 [cards]

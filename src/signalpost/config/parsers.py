@@ -6,6 +6,7 @@ Each raises InvalidConfiguration for an invalid value. No error shows a text tha
 import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,9 +20,11 @@ from signalpost.sinks.discord.cards.look import Look, Roles
 
 Value = TypeVar("Value")
 Choice = TypeVar("Choice", bound=Word)
+Text = TypeVar("Text", bound=str)
 
 WORDS_FOR_ON = ("on", "1", "true", "yes")
 """Spellings of a switch that is on, in lower case."""
+_ALL = "all"
 _WORDS_FOR_OFF = ("off", "0", "false", "no")
 
 _LONGEST_SHOWN = 24
@@ -61,7 +64,7 @@ class Parser(NamedTuple, Generic[Value]):
 
     parse: Callable[[str], Value]
     """Raises InvalidConfiguration."""
-    show: Callable[[Value], bool | int | str]
+    show: Callable[[Value], bool | int | float | str]
     """The value as a TOML file and JSON have it."""
     wanted: str
     """The valid values, for an error."""
@@ -109,6 +112,36 @@ def whole_number(least: int, most: int, note: str = "") -> Parser[int]:
         raise _invalid(text, wanted, "out-of-range", f"{least} to {most}")
 
     return Parser(parse, int, wanted)
+
+
+def decimal(read: Callable[[str, str], Decimal], wanted: str, limit: str) -> Parser[Decimal]:
+    """A parser of decimal numbers by `read`, which gets the text and a name, and raises InvalidValue."""
+
+    def parse(text: str) -> Decimal:
+        return _by(lambda text: read(text, "number"), text, wanted, limit)
+
+    return Parser(parse, float, wanted)
+
+
+def some_or_all(read: Callable[[str], Text], example: str) -> Parser[frozenset[Text]]:
+    """A parser of values separated by commas, or `all`, which is an empty set; `read` raises InvalidValue."""
+    wanted = f"some separated by commas, such as {example}, or all"
+
+    def parse(text: str) -> frozenset[Text]:
+        if text.lower() == _ALL:
+            return frozenset()
+        return frozenset(_by(read, each.strip(), wanted, None) for each in text.split(","))
+
+    return Parser(parse, lambda values: ", ".join(sorted(values)) or _ALL, wanted)
+
+
+def _by(read: Callable[[str], Value], text: str, wanted: str, limit: str | None) -> Value:
+    """`text` as `read` reads it. Raises InvalidConfiguration if that raises InvalidValue."""
+    try:
+        return read(text)
+    except InvalidValue as error:
+        fault = error.errors[0]
+    raise _invalid(text, wanted, fault.code, limit or fault.limit)
 
 
 def _switch(text: str) -> bool:

@@ -10,7 +10,10 @@ from typing import Any, Generic, NamedTuple
 
 from signalpost.config import parsers
 from signalpost.config.parsers import HttpAddress, Parser, Value
+from signalpost.delivery.deduplication import MOST_DIGITS, NO_FILTERS
+from signalpost.domain import exact
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.tier import AT_ONCE, IfEnded
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.validity import OPEN_FOR as OPEN_FOR_USUALLY
@@ -48,7 +51,7 @@ class Setting(NamedTuple, Generic[Value]):
 
     @property
     def kind(self) -> type:
-        """Its type in a settings file: bool, int or str."""
+        """Its type in a settings file: bool, int, float or str."""
         return type(self.parser.show(self.default))
 
     @property
@@ -56,7 +59,7 @@ class Setting(NamedTuple, Generic[Value]):
         """The valid values in a settings file, for an error."""
         shown = self.parser.show(self.default)
         in_quotes = f'text in quotes, such as "{shown}"' if shown else f"text in quotes: {self.parser.wanted}"
-        return {bool: "true or false", int: self.parser.wanted}.get(self.kind, in_quotes)
+        return {bool: "true or false", int: self.parser.wanted, float: self.parser.wanted}.get(self.kind, in_quotes)
 
 
 HOME = Setting(
@@ -155,6 +158,72 @@ FOLLOW_FEED: Setting[str | None] = Setting("feed", "", None, parsers.NAME_OF_FEE
 FOLLOW_TIMEFRAME = Setting("timeframe", "", Timeframe("M1"), parsers.TIMEFRAME, table=FOLLOW)
 FOLLOW_SETTINGS: tuple[Setting[Any], ...] = (FOLLOW_FEED, FOLLOW_TIMEFRAME)
 
+FILTERS = "filters"
+_NO_LIMIT = "0 is no limit."
+
+
+def _filter(key: str, variable: str, parser: Parser[Any], description: str) -> Setting[Any]:
+    return Setting(key, variable, getattr(NO_FILTERS, key), parser, description, FILTERS)
+
+
+_COUNT = parsers.whole_number(0, 10**MOST_DIGITS - 1, "; 0 is no limit")
+FILTER_SETTINGS: tuple[Setting[Any], ...] = (
+    _filter(
+        "notifications_enabled",
+        "DISCORD_NOTIFICATIONS_ENABLED",
+        parsers.SWITCH,
+        "Whether new signals are posted. Changes of signals that were posted, alerts and all others are posted anyway.",
+    ),
+    _filter(
+        "pairs",
+        "DISCORD_ENABLED_PAIRS",
+        parsers.some_or_all(Instrument, "EUR/USD, XAU/USD"),
+        "The pairs whose signals are posted, separated by commas, such as `EUR/USD, XAU/USD`, or `all`.",
+    ),
+    _filter(
+        "timeframes",
+        "DISCORD_ENABLED_TIMEFRAMES",
+        parsers.some_or_all(Timeframe, "H1, H4, D"),
+        "The timeframes whose signals are posted, separated by commas, such as `H1, H4, D`, or `all`. A signal without "
+        "a timeframe is posted only if this is `all`.",
+    ),
+    _filter(
+        "min_confidence",
+        "DISCORD_MIN_CONFIDENCE",
+        parsers.decimal(exact.share, "a number from 0 to 1, such as 0.7; 0 is no limit", "0 to 1"),
+        f"The least confidence of a signal, from 0 to 1. A signal without one does not pass a limit. {_NO_LIMIT}",
+    ),
+    _filter(
+        "min_rr",
+        "DISCORD_MIN_RR_RATIO",
+        parsers.decimal(exact.non_negative, "a number such as 1.5; 0 is no limit", "0 or more"),
+        "The least ratio of a signal's reward to its risk. A signal without a stop or target does not pass a limit. "
+        f"{_NO_LIMIT}",
+    ),
+    _filter(
+        "one_per_candle",
+        "",
+        parsers.SWITCH,
+        "Whether only the first signal of a strategy, pair, timeframe, side and candle is posted, also if others have "
+        "an id of their own.",
+    ),
+    _filter(
+        "pair_cooldown_minutes",
+        "DISCORD_PAIR_COOLDOWN_MINUTES",
+        _COUNT,
+        "Minutes after a pair's last posted signal in which another one of the same side is not posted. The other side "
+        f"is always posted. {_NO_LIMIT}",
+    ),
+    _filter(
+        "max_per_minute",
+        "DISCORD_MAX_SIGNALS_PER_MINUTE",
+        _COUNT,
+        f"How many new signals are posted within a minute. Others are recorded, and are not posted later. {_NO_LIMIT}",
+    ),
+    _filter("max_per_hour", "DISCORD_MAX_SIGNALS_PER_HOUR", _COUNT, f"The same within an hour. {_NO_LIMIT}"),
+    _filter("max_per_day", "DISCORD_MAX_SIGNALS_PER_DAY", _COUNT, f"The same within 24 hours. {_NO_LIMIT}"),
+)
+
 CARDS = "cards"
 COLOURS, COMPANIONS, ROLES = f"{CARDS}.colours", f"{CARDS}.companions", f"{CARDS}.roles"
 _LOOK = Look()
@@ -231,10 +300,11 @@ COMPANION_SETTINGS = tuple(
 )
 CARD_SETTINGS: tuple[Setting[Any], ...] = (*MESSAGE_SETTINGS, *COLOUR_SETTINGS, *COMPANION_SETTINGS)
 """The settings of messages: the fields of `Look`, except roles, which belong to tiers."""
-ALL_SETTINGS = (*SETTINGS, *SIGNAL_SETTINGS, *FOLLOW_SETTINGS, *CARD_SETTINGS)
+ALL_SETTINGS = (*SETTINGS, *SIGNAL_SETTINGS, *FILTER_SETTINGS, *FOLLOW_SETTINGS, *CARD_SETTINGS)
 TABLE_KEYS = {
     SIGNALS: tuple(setting.key for setting in SIGNAL_SETTINGS),
     FOLLOW: tuple(setting.key for setting in FOLLOW_SETTINGS),
+    FILTERS: tuple(setting.key for setting in FILTER_SETTINGS),
     CARDS: (*(setting.key for setting in MESSAGE_SETTINGS), "colours", "companions", "roles"),
     COLOURS: tuple(setting.key for setting in COLOUR_SETTINGS),
     COMPANIONS: tuple(setting.key for setting in COMPANION_SETTINGS),
@@ -271,7 +341,10 @@ FILE_SUFFIX = "_FILE"
 OANDA_VARIABLE = "OANDA_TOKEN"
 REDIS_URL = "REDIS_URL"
 """The variable with the URL of the server that caches the states of strategies; other programs use it, too."""
-PREFIXES = ("SIGNALPOST_", "DISCORD_WEBHOOK_", "OANDA_TOKEN_")
+PREFIXES = (
+    *("SIGNALPOST_", "OANDA_TOKEN_", "DISCORD_WEBHOOK_", "DISCORD_NOTIFICATIONS_", "DISCORD_ENABLED_", "DISCORD_MIN_"),
+    *("DISCORD_MAX_SIGNALS_", "DISCORD_PAIR_COOLDOWN_"),
+)
 
 _VARIABLE_BY_NAME = {usual.name: usual.variable for usual in USUAL_DESTINATIONS} | {ONLY_DESTINATION: ONLY_WEBHOOK}
 

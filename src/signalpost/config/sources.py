@@ -20,6 +20,7 @@ from signalpost.config.settings import (
     DESTINATION_KEYS,
     DESTINATIONS,
     FEEDS,
+    FILTERS,
     FOLLOW,
     ROLE_KEYS,
     ROLES,
@@ -41,7 +42,10 @@ FLAG, ENVIRONMENT, DOT_ENV, FILE, DEFAULT = "flag", "environment", ".env", "file
 
 _PROXIES = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 _NEWLINE = re.compile(r"\r\n|\n|\r")
-_TOP_KEYS = (*(setting.key for setting in SETTINGS), SIGNALS, CARDS, DESTINATIONS, TIERS, FEEDS, FOLLOW, STRATEGY)
+_TOP_KEYS = (
+    *(setting.key for setting in SETTINGS),
+    *(SIGNALS, FILTERS, CARDS, DESTINATIONS, TIERS, FEEDS, FOLLOW, STRATEGY),
+)
 _WORDS_BY_KIND = {bool: "true or false", int: "a number", float: "a decimal number", str: "text", list: "a list"}
 _LARGEST = 10**9
 _LONGEST_FILE = 1 << 20
@@ -182,7 +186,7 @@ def parsed(setting: Setting[Value], value: object) -> Value:
 
 def text_of(value: object, kind: type, wanted: str) -> str:
     """The text of a value in a file, as a variable would have it. Raises InvalidConfiguration if it is not a `kind`."""
-    if type(value) is not kind:
+    if type(value) is not kind and not (kind is float and type(value) is int):
         named = _WORDS_BY_KIND.get(type(value), "of another type")
         raise InvalidConfiguration(f"the value is {named}: use {wanted}", code="wrong-kind", limit=wanted)
     if isinstance(value, bool):

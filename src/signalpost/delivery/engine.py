@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from signalpost import clock
+from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
 from signalpost.delivery.dispatch.gate import Gate
 from signalpost.delivery.dispatch.lane import Lane
@@ -25,8 +26,8 @@ from signalpost.telemetry.bus import Bus
 class Engine:
     """Always has an intake. Has a dispatcher only while this process owns the store: from `deliver` to `release`.
 
-    `on_put` is called after each put. `random_bits` draws the random part of ticket ids. `open_for` and
-    `valid_for` are as in Intake.
+    `on_put` is called after each put. `random_bits` draws the random part of ticket ids. `open_for`,
+    `valid_for` and `filters` are as in Intake.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Engine:
         run: str | None = None,
         open_for: timedelta = OPEN_FOR,
         valid_for: timedelta = SIGNAL_WITHOUT_TIMEFRAME,
+        filters: Filters = NO_FILTERS,
     ) -> None:
         self._outbox = outbox
         self._bus = bus
@@ -58,6 +60,7 @@ class Engine:
             health=self.store_health,
             open_for=open_for,
             valid_for=valid_for,
+            filters=filters,
         )
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from signalpost.delivery.outbox.cards import is_opening
-from signalpost.delivery.outbox.commands import NewDelivery, NewNotification
+from signalpost.delivery.outbox.commands import NewDelivery, NewNotification, PutResult
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.routing import NO_WEBHOOK, Route, Routing
 from signalpost.domain.delivery import DeliveryState
@@ -29,14 +29,17 @@ def too_old(signal: Signal, event: str, now: datetime) -> UnpublishedRule | None
     return UnpublishedRule.TOO_OLD if event == NEW and signal.valid_until <= now else None
 
 
+def why_unpublished(rule: UnpublishedRule) -> str:
+    """The rule by which a signal is recorded but not posted, and why."""
+    return f"{rule}: {_WHY_UNPUBLISHED[rule]}"
+
+
 def deliveries_of(
-    notification: Notification, routing: Routing, unpublished: UnpublishedRule | None = None
+    notification: Notification, routing: Routing, unpublished: str | None = None
 ) -> tuple[NewDelivery, ...]:
     """A delivery for each route: pending, or suppressed with the reason. Unpublished ones are all suppressed."""
-    stale = None
-    if unpublished is not None:
-        stale = f"{unpublished}: {_WHY_UNPUBLISHED[unpublished]}"
-    elif notification.valid_until <= notification.accepted_at:
+    stale = unpublished
+    if stale is None and notification.valid_until <= notification.accepted_at:
         stale = f"stale: it expired at {iso(notification.valid_until)}"
     copy = routing.copy(notification.user_tier)
     stale = stale or _too_unsure(notification, copy)
@@ -73,6 +76,14 @@ def _too_unsure(notification: Notification, copy: TierCopy) -> str | None:
 def only(new: NewNotification, destinations: Collection[str]) -> NewNotification:
     """The notification, for these destinations only: the others have it already."""
     return new._replace(deliveries=tuple(each for each in new.deliveries if each.destination in destinations))
+
+
+def as_put(new: NewNotification, result: PutResult) -> NewNotification:
+    """The notification as it was saved: for some destinations only, or only recorded, with the number of its trade."""
+    saved = new if result.added is None else only(new, result.added)
+    if result.unpublished is not None:
+        saved = saved.not_posted(result.unpublished)
+    return saved if result.number is None else saved._replace(notification=saved.notification.but(number=result.number))
 
 
 def is_routed(new: NewNotification) -> bool:

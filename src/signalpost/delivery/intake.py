@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from signalpost import clock
 from signalpost.delivery.amendments import Amendments
+from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.facts import TRIED
-from signalpost.delivery.fan_out import deliveries_of, is_routed, key_until, only, too_old
+from signalpost.delivery.fan_out import as_put, deliveries_of, is_routed, key_until, only, too_old, why_unpublished
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import (
@@ -34,7 +35,7 @@ from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Listener, Taken
 from signalpost.domain.former import former_ids
 from signalpost.domain.ledger import StreamState, Unpublished, UnpublishedRule
-from signalpost.domain.notification import Notification, Payload, notification_of
+from signalpost.domain.notification import NEW, Notification, Payload, notification_of
 from signalpost.domain.order import OrderKind
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.side import SignalStatus
@@ -54,7 +55,8 @@ class Intake:
     """Accepts notifications.
 
     `on_put` is called after each is saved, with its waiting destinations, its priority and its expiry. `open_for` is
-    how long a trade may be live without a change, and `valid_for` how long a signal without a timeframe is valid.
+    how long a trade may be live without a change, and `valid_for` how long a signal without a timeframe is valid. The
+    `filters` apply to new signals outside replays.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Intake:
         health: StoreHealth | None = None,
         open_for: timedelta = OPEN_FOR,
         valid_for: timedelta = SIGNAL_WITHOUT_TIMEFRAME,
+        filters: Filters = NO_FILTERS,
     ) -> None:
         self.routing = routing
         """The current routes. They are replaced when the process that delivers changes."""
@@ -77,6 +80,7 @@ class Intake:
         self._emit = emit
         self._on_put = on_put
         self._run, self._valid_for = run, valid_for
+        self._filters = None if run is not None or filters == NO_FILTERS else filters
         self.amendments = Amendments(outbox, ids, emit=emit, on_put=on_put, run=run, open_for=open_for)
         """Saves changes, also those that the service itself makes."""
         self._health = health or StoreHealth(emit)
@@ -252,9 +256,7 @@ class Intake:
         tickets = []
         for new in news:
             result = next(results) if is_routed(new) else None
-            accepted = new if result is None or result.added is None else only(new, result.added)
-            if result is not None and result.number is not None:
-                accepted = accepted._replace(notification=accepted.notification.but(number=result.number))
+            accepted = new if result is None else as_put(new, result)
             ticket = self._refused(new) if result is None else ticket_of(accepted, result)
             tickets.append(warned(new.notification, ticket))
             self._report(accepted, tickets[-1])
@@ -271,7 +273,10 @@ class Intake:
             for new in routed:
                 found = await self._outbox.do(Find(notification_id=new.notification.id))
                 if found:
-                    accepted = only(new, [entry.delivery.id.destination for entry in found])
+                    deliveries = [entry.delivery for entry in found]
+                    accepted = only(new, [each.id.destination for each in deliveries])
+                    if all(each.state is DeliveryState.SUPPRESSED for each in deliveries):
+                        accepted = accepted.not_posted(deliveries[0].reason or "")
                     self._report(accepted, ticket_of(accepted, PutResult(Outcome.ACCEPTED, new.notification.id)))
 
     def _report(self, new: NewNotification, ticket: Ticket) -> None:
@@ -362,7 +367,7 @@ class Intake:
         unpublished: UnpublishedRule | None = None,
         closes: int | None = None,
     ) -> NewNotification:
-        if event == "new" and isinstance(payload, Signal):
+        if event == NEW and isinstance(payload, Signal):
             _check_that_it_is_live(payload)
             payload = payload.valid_for(self._valid_for)
         now = clock.now()
@@ -379,14 +384,9 @@ class Intake:
         )
         notification = notification if closes is None else notification.but(closes=closes)
         former = tuple(map(notification.key_of, former_ids(payload)))
-        deliveries = deliveries_of(notification, self.routing, unpublished)
-        return NewNotification(
-            notification,
-            deliveries,
-            key_until(notification),
-            former_keys=former,
-            is_unpublished=unpublished is not None,
-        )
+        why = None if unpublished is None else why_unpublished(unpublished)
+        owed, until = deliveries_of(notification, self.routing, why), key_until(notification)
+        return NewNotification(notification, owed, until, former_keys=former, unpublished=why, filters=self._filters)
 
     def _refused(self, new: NewNotification) -> Ticket:
         reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)

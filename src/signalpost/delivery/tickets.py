@@ -20,12 +20,14 @@ def ticket_of(new: NewNotification, result: PutResult) -> Ticket:
     """The ticket of a notification that was put."""
     if result.outcome is Outcome.REFUSED:
         return conflict(new.notification)
+    opened = None if result.number is None else payload_id(new.notification.payload)
+    if result.unpublished is not None:
+        return Ticket(Outcome.SUPPRESSED, result.notification_id, result.unpublished, signal_id=opened)
     reasons = [each.reason for each in new.deliveries if each.state is DeliveryState.SUPPRESSED]
     if result.outcome is Outcome.ACCEPTED and len(reasons) == len(new.deliveries):
         return Ticket(Outcome.SUPPRESSED, result.notification_id, reasons[0])
     if result.number is None:
         return Ticket(result.outcome, result.notification_id)
-    opened = payload_id(new.notification.payload)
     return Ticket(result.outcome, result.notification_id, signal_id=opened, version=result.version)
 
 

@@ -63,7 +63,9 @@ class Ticket(NamedTuple):
 
     @property
     def code(self) -> str | None:
-        """Why it was refused, for programs: the value of `cause`. None for every other outcome."""
+        """Why it was refused (the value of `cause`), or the rule that suppressed it. None for every other outcome."""
+        if self.outcome is Outcome.SUPPRESSED:
+            return (self.reason or "").partition(":")[0]
         return None if self.cause is None else self.cause.value
 
     def __bool__(self) -> bool:

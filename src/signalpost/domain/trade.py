@@ -80,7 +80,7 @@ class End(msgspec.Struct, frozen=True):
     price: Decimal | None = None
     """At which the rest was closed; None if nobody knows, or if it never was filled."""
     text: str | None = None
-    """Why it was cancelled, in a person's words."""
+    """Why it was cancelled, in a person's words; or the rule by which it was not posted, and why."""
     before: "Before | None" = None
     """What `Reopen` brings back."""
 
@@ -211,12 +211,12 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
         return reason is not CloseReason.TARGET or gain >= 0
 
 
-def unpublished(trade: Trade) -> Trade:
-    """The trade of a new signal that is recorded, but never posted: it has expired."""
+def unpublished(trade: Trade, reason: str) -> Trade:
+    """The trade of a new signal that is recorded for a reason, but never posted: it has expired."""
     return trade.but(
         state=TradeState.EXPIRED,
         version=trade.version + 1,
-        end=End(trade.opened_at),
+        end=End(trade.opened_at, text=reason),
         news=News.ENDED,
         flags=(*trade.flags, Flag.UNPUBLISHED),
     )

@@ -16,6 +16,7 @@ import msgspec
 
 from signalpost import clock
 from signalpost.config import STORE_FILE, Config
+from signalpost.delivery.deduplication import SignalHistory, decide
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
 from signalpost.delivery.dispatch.gate import Gate
@@ -27,7 +28,8 @@ from signalpost.delivery.pacing.pacer import Slot
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
-from signalpost.domain.notification import Notification
+from signalpost.domain.notification import NEW, Notification
+from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.errors import StoreClosed, StoreFailed, StoreUnusable
 from signalpost.integration.futures import AwaitableFuture, Deadline
@@ -61,7 +63,7 @@ class DirectSender:
     ) -> None:
         self._thread = thread
         self._lane_of = lane_of
-        self._routing = config.routing()
+        self._routing, self._filters = config.routing(), config.filters
         webhooks = {each.name: each.webhook for each in config.destinations}
         self._discord = DiscordService(webhooks, look=config.look, looks=config.looks)
         random = Random()  # noqa: S311  # neither ids nor delays are secrets
@@ -122,6 +124,11 @@ class DirectSender:
         notification = msgspec.structs.replace(submitted, id=self._ids.next(now), accepted_at=now)
         if notification.valid_until <= now:
             return Ticket(Outcome.SUPPRESSED, "", "stale: it has expired")
+        if isinstance(notification.payload, Signal) and notification.event == NEW:
+            # Without the store, nobody knows what was posted before.
+            decision = decide(notification.payload, now, self._filters, SignalHistory())
+            if not decision:
+                return Ticket(Outcome.SUPPRESSED, "", f"{decision.rule}: {decision.reason}")
         routes = self._routing.route(notification.payload, notification.user_tier)
         names = [route.destination for route in routes if route.suppressed_for is None]
         if not names:

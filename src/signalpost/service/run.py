@@ -80,6 +80,7 @@ class Run:
             run=config.run,
             open_for=config.open_for,
             valid_for=config.valid_for,
+            filters=config.filters,
         )
         self._pending = PendingTickets(self.outbox)
         self._alerts = OperatorAlerts(self.engine.intake.accept, variable_of, self.outbox.do)

@@ -5,7 +5,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from signalpost.delivery.outbox.book import FindTrades
-from signalpost.domain.change import Change, Close, CloseReason, Fill, Reopen, Update
+from signalpost.domain.change import Change, Close, CloseReason, Fill, Flag, Reopen, Update
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
@@ -60,6 +60,10 @@ class HookSignals:
             return ticket
         live = await self._live(signal.pair, is_own, tiers)
         new = next((trade for trade in live if trade.signal.signal_id == signal.signal_id), None)
+        if new is None:
+            found = await self._service.trades(FindTrades(name=signal.signal_id, exact=True, tiers=tiers))
+            # One that a filter stopped was never live, and the trade that it ends is over all the same.
+            new = next((each.trade for each in found if Flag.UNPUBLISHED in each.trade.flags), None)
         if new is None:  # a repeat of one that has ended since
             return ticket
         reversal = Close(price=signal.entry_price, reason=CloseReason.REVERSED)

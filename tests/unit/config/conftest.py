@@ -6,6 +6,11 @@ PREFIXES = (
     "SIGNALPOST_",
     "DISCORD_WEBHOOK_",
     "OANDA_TOKEN",
+    "DISCORD_NOTIFICATIONS_",
+    "DISCORD_ENABLED_",
+    "DISCORD_MIN_",
+    "DISCORD_MAX_SIGNALS_",
+    "DISCORD_PAIR_COOLDOWN_",
 )  # not imported: marked tests also run against older sources
 
 

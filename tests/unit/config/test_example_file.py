@@ -14,6 +14,8 @@ from signalpost.config.settings import (
     CARDS,
     DESTINATION_KEYS,
     DESTINATIONS,
+    FILTER_SETTINGS,
+    FILTERS,
     FOLLOW,
     SETTINGS,
     SIGNALS,
@@ -42,7 +44,7 @@ def test_the_example_changes_nothing(environment: dict[str, str]) -> None:
 
 def test_it_has_each_setting_and_no_other() -> None:
     said = tomllib.loads(TEXT)
-    assert said.keys() - {SIGNALS, CARDS, DESTINATIONS, TIERS} == {setting.key for setting in SETTINGS}
+    assert said.keys() - {SIGNALS, FILTERS, CARDS, DESTINATIONS, TIERS} == {setting.key for setting in SETTINGS}
     origins = read_sources({"SIGNALPOST_CONFIG": str(EXAMPLE)}).origin_by_key
     assert {origins[setting.key] for setting in SETTINGS} == {"file"}
     assert list(said[DESTINATIONS]) == [*(usual.name for usual in USUAL_DESTINATIONS), "default"]
@@ -70,6 +72,9 @@ def test_each_setting_has_its_variable_and_a_description() -> None:
         (comment,) = re.findall(rf"((?:^# .*\n)+){setting.key} = ", TEXT, re.MULTILINE)
         assert f"({setting.variable})" in comment
         assert len(comment.split()) > 20, setting.key
+    for setting in FILTER_SETTINGS:
+        assert re.search(rf"^{setting.key} = ", TEXT, re.MULTILINE), setting.name
+        assert f"({setting.variable})" in TEXT or not setting.variable
     for setting in CARD_SETTINGS:
         assert re.search(rf"^#?{setting.key} = ", TEXT, re.MULTILINE), setting.name
         assert f"({setting.variable})" in TEXT or not setting.variable

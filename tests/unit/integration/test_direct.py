@@ -5,10 +5,12 @@ from concurrent.futures import wait
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from signalpost import AsyncNotificationService, Config, NotificationIntegration, Outcome, Refusal, clock
 from signalpost.config import DestinationConfig
+from signalpost.delivery.deduplication import Filters
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.pacing.limits import Limits
 from signalpost.domain.notification import notification_of
@@ -158,6 +160,15 @@ def test_a_signal_without_a_destination_and_a_stale_one_are_not_sent(sandbox: Sa
     assert ticket.reason
     integration.stop()
     assert shown(sandbox, "signals-free") == []
+
+
+def test_a_signal_that_a_filter_stops_is_not_sent(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    config = msgspec.structs.replace(config_for("signals-free"), filters=Filters(pairs=frozenset({"GBP/USD"})))
+    integration = NotificationIntegration(config)
+    tickets = [integration.send_signal_to_discord(signal(pair=pair)).result(10) for pair in ("EURUSD", "GBPUSD")]
+    assert [(each.outcome, each.code) for each in tickets] == [("suppressed", "pair-not-enabled"), ("direct", None)]
+    integration.stop()
+    assert shown(sandbox, "signals-free") == ["BUY GBPUSD"]
 
 
 def test_an_invalid_configuration_is_reported_by_the_ticket(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from signalpost import AsyncNotificationService, Config
 from signalpost.cli.serve import service_api_of
+from signalpost.delivery.deduplication import Filters
 from signalpost.delivery.outbox.book import FindTrades
-from signalpost.domain.change import Close, CloseReason
+from signalpost.domain.change import Close, CloseReason, Flag
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
@@ -122,3 +124,18 @@ async def test_an_order_that_waits_hides_no_position_from_a_reversal(
     assert [each.state.value for each in await trades(service_api)] == ["closed", "pending", "open"]
     await opened(service_api, action=last, time=at.replace(hour=12).isoformat())
     assert [each.state.value for each in await trades(service_api)] == ["closed", "pending", "closed", "open"]
+
+
+async def test_a_reversal_that_a_filter_stops_ends_the_old_signal_all_the_same(config: Config) -> None:
+    limited = msgspec.structs.replace(config, filters=Filters(max_per_hour=1))
+    async with AsyncNotificationService(limited) as service:
+        api = service_api_of(service)
+        await opened(api)
+        reversal = {"action": "sell", "time": "2099-01-01T04:00:00Z", "price": "1.17"}
+        assert (await opened(api, **reversal)).code == "max-per-hour"
+        assert [(each.state, each.flags) for each in await trades(api)] == [
+            ("closed", (Flag.REPORTED,)),
+            ("expired", (Flag.UNPUBLISHED,)),
+        ]
+        assert (await opened(api, **reversal)).outcome is Outcome.DUPLICATE
+        assert [each.end_reason for each in await trades(api)] == [CloseReason.REVERSED, None]

@@ -11,6 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from signalpost.delivery.deduplication import Filters
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Notification
@@ -53,8 +54,16 @@ class NewNotification(NamedTuple):
     """Keys under which an earlier version may have accepted the same notification. They are looked up too."""
     tiers: frozenset[UserTier] | None = None
     """Refuse the repeat of a signal that was sent to a tier that is not one of these; None: of none."""
-    is_unpublished: bool = False
-    """Whether a new signal is only recorded: its trade has expired, and all its deliveries are suppressed."""
+    unpublished: str | None = None
+    """Why a new signal is only recorded: its trade has expired, and all its deliveries are suppressed."""
+    filters: Filters | None = None
+    """The filters that decide when it is put whether a new signal is posted; None for none."""
+
+    def not_posted(self, reason: str) -> "NewNotification":
+        """The same, only recorded. Deliveries that were suppressed for another reason keep it."""
+        stopped = DeliveryState.SUPPRESSED
+        each_of = (NewDelivery(each.destination, each.rank, stopped, each.reason or reason) for each in self.deliveries)
+        return self._replace(deliveries=tuple(each_of), unpublished=reason)
 
 
 class PutResult(NamedTuple):
@@ -68,6 +77,8 @@ class PutResult(NamedTuple):
     """Of the trade that a new signal opened."""
     version: int = 1
     """Of that trade."""
+    unpublished: str | None = None
+    """Why a filter stopped it, also an earlier one of the same signal."""
 
 
 class OutboxEntry(NamedTuple):

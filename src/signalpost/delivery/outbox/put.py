@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from signalpost.delivery.deduplication import decide
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.cards import cards_of, is_opening
 from signalpost.delivery.outbox.commands import NewDelivery, NewNotification, Put, PutResult
+from signalpost.delivery.outbox.history import BookHistory
 from signalpost.delivery.outbox.order import Row, Waiting, new_row
 from signalpost.delivery.outbox.rows import Key, key_in_force, micros
 from signalpost.delivery.outbox.trades import Book, TradeRow
@@ -58,6 +60,8 @@ class _Intake:
         name, sequence = next(self._names)
         known = next((self._known[each] for each in (name, *item.former_keys) if each in self._known), None)
         trade = self._trades.get(sequence) if is_opening(notification) else None
+        if trade is not None and (stopped_for := self._book.why_unpublished(trade)) is not None:
+            item = item.not_posted(stopped_for)
         if known is None and trade is not None:  # it outlives its key
             known = trade.key
         if known is None:
@@ -69,7 +73,8 @@ class _Intake:
             return PutResult(Outcome.REFUSED, known.notification_id)
         missing = self._missing(item, name, known)
         # An unpublished signal gets further tiers only together with its first, never after it was recorded or posted.
-        adds = sequence in self._opened if item.is_unpublished else any(each.state is _PENDING for each in missing)
+        has_pending = any(each.state is _PENDING for each in missing)
+        adds = has_pending if item.unpublished is None else sequence in self._opened
         if not missing or not adds:
             return PutResult(Outcome.DUPLICATE, known.notification_id)
         names = {_added_key(name, each.destination): notification.content_hash for each in missing}
@@ -88,8 +93,9 @@ class _Intake:
         for name, content_hash in hash_by_key.items():
             self._known[name] = self._keys[name] = Key(content_hash, notification.id, item.key_until)
         number = self._tx.next_number()
+        item = self._filtered(item, sequence)
         is_pending = any(each.state is _PENDING for each in item.deliveries)
-        if is_opening(notification) and (is_pending or item.is_unpublished):  # not a stale one
+        if is_opening(notification) and (is_pending or item.unpublished is not None):  # not a stale one
             notification = self._open(item, sequence)
         elif not is_opening(notification) and (trade := self._trades.get(sequence)) is not None:
             notification = notification.but(number=trade.number)
@@ -102,7 +108,24 @@ class _Intake:
                     self._waiting.supersede(row)
                 self._waiting.enter(row)
         version = 1 if notification.trade is None else notification.trade.version
-        return PutResult(Outcome.ACCEPTED, notification.id, number=notification.number, version=version)
+        return PutResult(
+            Outcome.ACCEPTED,
+            notification.id,
+            number=notification.number,
+            version=version,
+            unpublished=item.unpublished,
+        )
+
+    def _filtered(self, item: NewNotification, sequence: str) -> NewNotification:
+        """The same; only recorded if it would open a trade that a filter stops."""
+        notification = item.notification
+        is_new = is_opening(notification) and sequence not in self._trades
+        would_open = is_new and any(each.state is _PENDING for each in item.deliveries)
+        if item.filters is None or not would_open or not isinstance(notification.payload, Signal):
+            return item
+        history = BookHistory(self._book, self._opened, self._notifications)
+        decision = decide(notification.payload, notification.accepted_at, item.filters, history)
+        return item if decision.allowed else item.not_posted(f"{decision.rule}: {decision.reason}")
 
     def _open(self, item: NewNotification, sequence: str) -> Notification:
         """Open the signal's trade, or add a tier to it. Returns the notification that shows it."""

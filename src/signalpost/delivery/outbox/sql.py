@@ -132,6 +132,12 @@ LIVE_TRADES_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND pair = ? O
 ALL_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL ORDER BY number DESC"
 UNHEARD_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND changed_at < ? ORDER BY number"
 LIVE_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} ORDER BY number DESC"
+_POSTED = (
+    "FROM trade INDEXED BY trade_opening WHERE run IS NULL AND opening >= ? AND opening < ?"
+    """ AND NOT (state = 'expired' AND coalesce(instr(body, '"unpublished"'), 0))"""
+)
+COUNT_POSTED = f"SELECT count(*) {_POSTED}"
+POSTED_OF = f"SELECT {TRADE_COLUMNS} {_POSTED} AND pair = ? ORDER BY opening"
 ADD_TRADE = f"INSERT INTO trade ({TRADE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 SAVE_TRADE = "UPDATE trade SET version = ?, state = ?, tiers = ?, changed_at = ?, body = ? WHERE sequence = ?"
 KEEP_TRADE = "UPDATE trade SET body = ? WHERE sequence = ? AND body IS NULL"

@@ -17,7 +17,8 @@ from signalpost.delivery.outbox.cards import cards_of
 from signalpost.delivery.outbox.commands import NewDelivery, NewNotification
 from signalpost.delivery.outbox.rows import Key, instant, is_text, is_time, micros, notification_in
 from signalpost.delivery.outbox.transaction import Transaction
-from signalpost.domain.change import Close
+from signalpost.delivery.ticket_ids import first_of
+from signalpost.domain.change import Close, Flag
 from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.life import after, opened
@@ -55,6 +56,11 @@ class TradeRow(NamedTuple):
     def key(self) -> Key:
         """The idempotency key of its opening, which holds as long as the trade exists."""
         return Key(self.hash, self.opening, instant(0))
+
+    @property
+    def is_unpublished(self) -> bool:
+        """Whether it was only recorded."""
+        return self.state == TradeState.EXPIRED and f'"{Flag.UNPUBLISHED.value}"' in (self.body or "")
 
 
 class Book:
@@ -110,6 +116,20 @@ class Book:
             return []
         return list(self._rows(self._tx.select(sql.LIVE_TRADES_OF, (pair,))))
 
+    def why_unpublished(self, row: TradeRow) -> str | None:
+        """Why a trade was only recorded; None if it was posted."""
+        if not row.is_unpublished or (trade := self.trade(row)) is None or trade.end is None:
+            return None
+        return trade.end.text or Flag.UNPUBLISHED.value  # an earlier version did not record why
+
+    def posted(self, after: datetime, before: datetime) -> int:
+        """How many trades were posted between two instants, which do not count."""
+        return int(self._tx.first(sql.COUNT_POSTED, _ids_between(after, before))[0])
+
+    def posted_of(self, pair: Instrument, after: datetime, before: datetime) -> Iterator[TradeRow]:
+        """The trades of a pair that were posted between two instants, which do not count."""
+        return self._rows(self._tx.select(sql.POSTED_OF, (*_ids_between(after, before), str(pair))))
+
     def unheard_of(self, before: datetime) -> Iterator[TradeRow]:
         """The live trades that changed, or were followed, last before a time."""
         return self._rows(self._tx.select(sql.UNHEARD_OF, (micros(before),)))
@@ -162,9 +182,10 @@ class Book:
             notification.accepted_at,
             None,
         )
-        if not new.is_unpublished:
+        if new.unpublished is None:
             return row
-        trade = unpublished(opened(signal, row.number, row.tiers, notification.accepted_at, notification.context))
+        trade = opened(signal, row.number, row.tiers, notification.accepted_at, notification.context)
+        trade = unpublished(trade, new.unpublished)
         return row._replace(version=trade.version, state=trade.state.value, body=trade.to_json().decode())
 
     def write(self, trades: Iterable[TradeRow], cards: Iterable[tuple[str, NewDelivery, UserTier, datetime]]) -> None:
@@ -209,6 +230,11 @@ def _is_wanted(row: TradeRow, wanted: FindTrades) -> bool:
         and (wanted.pair is None or row.pair == str(wanted.pair))
         and (wanted.tiers is None or wanted.tiers.issuperset(row.tiers))
     )
+
+
+def _ids_between(after: datetime, before: datetime) -> tuple[str, str]:
+    """The ids of notifications that were accepted then, to the millisecond."""
+    return first_of(after + timedelta(milliseconds=1)), first_of(before)
 
 
 def _encoded(tiers: Sequence[UserTier]) -> str:

@@ -1,0 +1,230 @@
+"""Decides whether a new signal is posted, by the user's filters and by what was posted before. Pure.
+
+The rules apply to new signals only: changes of a trade always reach those who saw it.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import chain
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from signalpost.domain import exact
+from signalpost.domain.instant import iso
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.signal import Signal
+from signalpost.domain.timeframe import Timeframe
+from signalpost.domain.words import Word
+
+_TOLERANCE = Decimal("1e-9")
+"""A ratio of reward to risk is a quotient, so it may be rounded."""
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_MOST_REMEMBERED = 10_000
+MOST_DIGITS = 6
+"""Of a limit that is a count or minutes."""
+
+
+class FilterRule(Word):
+    """Why a new signal is not posted."""
+
+    NOTIFICATIONS_DISABLED = "notifications-disabled"
+    PAIR_NOT_ENABLED = "pair-not-enabled"
+    TIMEFRAME_NOT_ENABLED = "timeframe-not-enabled"
+    MIN_CONFIDENCE = "min-confidence"
+    MIN_RR = "min-rr"
+    DUPLICATE = "duplicate"
+    """One of the same strategy, pair, timeframe, side and candle was posted."""
+    PAIR_COOLDOWN = "pair-cooldown"
+    """The pair's last signal has the same side and was posted a short time ago."""
+    MAX_PER_MINUTE = "max-per-minute"
+    MAX_PER_HOUR = "max-per-hour"
+    MAX_PER_DAY = "max-per-day"
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of new signals; by default, there are none.
+
+    A signal without the value that a limit needs does not pass it. Pairs and timeframes can have any spelling. Raises
+    InvalidValue.
+    """
+
+    notifications_enabled: bool = True
+    pairs: frozenset[Instrument] = frozenset()
+    """Only these; empty for all."""
+    timeframes: frozenset[Timeframe] = frozenset()
+    """Only these; empty for all."""
+    min_confidence: Decimal = Decimal(0)
+    """From 0 to 1; 0 for no limit."""
+    min_rr: Decimal = Decimal(0)
+    """The least ratio of reward to risk; 0 for no limit."""
+    one_per_candle: bool = False
+    """Whether signals with different ids can be duplicates of each other."""
+    pair_cooldown_minutes: int = 0
+    """Minutes after a pair's last signal in which another one of its side is not posted; 0 for no limit."""
+    max_per_minute: int = 0
+    """0 for no limit."""
+    max_per_hour: int = 0
+    """0 for no limit."""
+    max_per_day: int = 0
+    """Within 24 hours; 0 for no limit."""
+
+    def __post_init__(self) -> None:
+        converted = {
+            "pairs": frozenset(map(Instrument, self.pairs)),
+            "timeframes": frozenset(map(Timeframe, self.timeframes)),
+            "min_confidence": exact.share(self.min_confidence, "min_confidence"),
+            "min_rr": exact.non_negative(self.min_rr, "min_rr"),
+            **{name: exact.whole(getattr(self, name), name, most=10**MOST_DIGITS - 1) for name in _COUNTS},
+        }
+        for name, value in converted.items():
+            msgspec.structs.force_setattr(self, name, value)
+
+
+_COUNTS = ("pair_cooldown_minutes", "max_per_minute", "max_per_hour", "max_per_day")
+NO_FILTERS = Filters()
+ONE_PER_CANDLE = Filters(one_per_candle=True)
+
+
+class Decision(NamedTuple):
+    """Whether a signal is posted. True if it is."""
+
+    allowed: bool
+    rule: FilterRule | None = None
+    """Why it is not posted."""
+    reason: str | None = None
+    """The same in a sentence."""
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+class Posted(NamedTuple):
+    """A signal that was allowed."""
+
+    at: datetime
+    signal: Signal
+
+
+class History(Protocol):
+    """The signals that were posted, between two instants that do not belong to the period."""
+
+    def count(self, after: datetime, before: datetime) -> int:
+        """How many there are."""
+        ...
+
+    def of_pair(self, pair: Instrument, after: datetime, before: datetime) -> Iterable[Posted]:
+        """Those of a pair; of those at the same time, the last comes last."""
+        ...
+
+
+class SignalHistory:
+    """A history in memory: the last 10,000 signals."""
+
+    def __init__(self, posted: Iterable[Posted] = ()) -> None:
+        self._posted = deque(posted, _MOST_REMEMBERED)
+
+    def add(self, posted: Posted) -> None:
+        """Remember a signal."""
+        self._posted.append(posted)
+
+    def count(self, after: datetime, before: datetime) -> int:
+        """How many there are between two instants."""
+        return sum(after < each.at < before for each in self._posted)
+
+    def of_pair(self, pair: Instrument, after: datetime, before: datetime) -> list[Posted]:
+        """Those of a pair between two instants."""
+        return [each for each in self._posted if each.signal.pair == pair and after < each.at < before]
+
+
+class SignalDeduplicationService:
+    """Judges new signals by filters and by those that it allowed before; `history` has earlier ones.
+
+    Without filters, only repeats are stopped: those of the same strategy, pair, timeframe, side and candle.
+    """
+
+    def __init__(self, filters: Filters = ONE_PER_CANDLE, history: Iterable[Posted] = ()) -> None:
+        self._filters = filters
+        posted = list(history)
+        self._history = SignalHistory(posted)
+        self._ids = {each.signal.signal_id for each in posted}
+
+    def judge(self, signal: Signal, now: datetime) -> Decision:
+        """Decide whether a signal is posted `now`. If it is, it is remembered."""
+        decision = decide(signal, now, self._filters, self._history)
+        if decision.allowed and signal.signal_id in self._ids:
+            return Decision(False, FilterRule.DUPLICATE, f"a signal with the id {signal.signal_id} was posted")
+        if decision.allowed:
+            self._ids.add(signal.signal_id)
+            self._history.add(Posted(now, signal))
+        return decision
+
+
+def decide(signal: Signal, now: datetime, filters: Filters, history: History) -> Decision:
+    """Whether a new signal is posted `now`, or else the first rule that stops it."""
+    stops = chain(
+        _by_itself(signal, filters), _by_its_pair(signal, now, filters, history), _by_number(now, filters, history)
+    )
+    for rule, reason in stops:
+        return Decision(False, rule, reason)
+    return Decision(True)
+
+
+_Stops = Iterator[tuple[FilterRule, str]]
+
+
+def _by_itself(signal: Signal, filters: Filters) -> _Stops:
+    confidence, ratio = signal.confidence_score, signal.risk_reward_ratio
+    if not filters.notifications_enabled:
+        yield FilterRule.NOTIFICATIONS_DISABLED, "new signals are turned off"
+    if filters.pairs and signal.pair not in filters.pairs:
+        yield FilterRule.PAIR_NOT_ENABLED, f"its pair is {signal.pair}; enabled are {_listed(filters.pairs)}"
+    if filters.timeframes and signal.timeframe not in filters.timeframes:
+        its = "it has no timeframe" if signal.timeframe is None else f"its timeframe is {signal.timeframe}"
+        yield FilterRule.TIMEFRAME_NOT_ENABLED, f"{its}; enabled are {_listed(filters.timeframes)}"
+    if filters.min_confidence and (confidence is None or confidence < filters.min_confidence):
+        least = filters.min_confidence
+        yield FilterRule.MIN_CONFIDENCE, f"its confidence is {_number(confidence)}; the least is {least}"
+    if filters.min_rr and (ratio is None or exact.difference(filters.min_rr, ratio) > _TOLERANCE):
+        yield FilterRule.MIN_RR, f"its ratio of reward to risk is {_number(ratio)}; the least is {filters.min_rr}"
+
+
+def _by_its_pair(signal: Signal, now: datetime, filters: Filters, history: History) -> _Stops:
+    if filters.one_per_candle:
+        since = min(signal.timestamp, now) - _DAY  # a clock may have been wrong
+        for each in history.of_pair(signal.pair, since, now + _DAY):
+            if _candle(each.signal) == _candle(signal):
+                yield FilterRule.DUPLICATE, f"{each.signal.signal_id} is of the same candle, strategy and side"
+    cooldown = filters.pair_cooldown_minutes * _MINUTE
+    if cooldown:
+        posted = history.of_pair(signal.pair, now - cooldown, now + cooldown)
+        last = next(iter(sorted(posted, key=lambda each: each.at)[-1:]), None)  # of equal times, the last one
+        if last is not None and last.signal.signal_type is signal.signal_type:  # the other side is always news
+            wait = f"the next one may be posted {filters.pair_cooldown_minutes} minutes later"
+            yield FilterRule.PAIR_COOLDOWN, f"a {signal.signal_type} of {signal.pair} was posted {iso(last.at)}; {wait}"
+
+
+def _by_number(now: datetime, filters: Filters, history: History) -> _Stops:
+    limits = (
+        (FilterRule.MAX_PER_MINUTE, filters.max_per_minute, _MINUTE, "a minute"),
+        (FilterRule.MAX_PER_HOUR, filters.max_per_hour, _HOUR, "an hour"),
+        (FilterRule.MAX_PER_DAY, filters.max_per_day, _DAY, "24 hours"),
+    )
+    for rule, limit, period, word in limits:
+        # One that is far ahead was posted when the clock was wrong.
+        if limit and (count := history.count(now - period, now + period)) >= limit:
+            yield rule, f"signals posted within {word}: {count}; the most is {limit}"
+
+
+def _candle(signal: Signal) -> tuple[object, ...]:
+    return signal.strategy_name, signal.timeframe, signal.signal_type, signal.timestamp
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(map(str, names)))
+
+
+def _number(value: Decimal | None) -> str:
+    return "unknown" if value is None else format(exact.plain(value), "f")

@@ -193,7 +193,7 @@ def _by_itself(signal: Signal, filters: Filters) -> _Stops:
 
 def _by_its_pair(signal: Signal, now: datetime, filters: Filters, history: History) -> _Stops:
     if filters.one_per_candle:
-        since = min(signal.timestamp, now) - _DAY  # a clock may have been wrong
+        since = min(signal.timestamp, now) - _HOUR  # a clock may have been wrong
         for each in history.of_pair(signal.pair, since, now + _DAY):
             if _candle(each.signal) == _candle(signal):
                 yield FilterRule.DUPLICATE, f"{each.signal.signal_id} is of the same candle, strategy and side"

@@ -106,6 +106,13 @@ def test_a_cooldown_stops_the_side_of_the_pairs_last_signal_only() -> None:
         assert decision.rule == (None if allowed else FilterRule.PAIR_COOLDOWN), number
 
 
+def test_the_last_of_two_signals_at_the_same_time_decides_a_cooldown() -> None:
+    posted = [Posted(NOW, signal(signal_id=side, signal_type=side)) for side in ("SELL", "BUY")]
+    filters = Filters(pair_cooldown_minutes=15)
+    assert decide(signal(), NOW, filters, SignalHistory(posted)).rule is FilterRule.PAIR_COOLDOWN
+    assert decide(signal(), NOW, filters, SignalHistory(posted[::-1])).allowed
+
+
 def test_signals_that_were_posted_while_the_clock_was_far_ahead_do_not_count() -> None:
     later = Posted(NOW + 400 * CANDLE, signal(signal_id="later"))
     service = SignalDeduplicationService(Filters(pair_cooldown_minutes=15, max_per_day=1), [later])

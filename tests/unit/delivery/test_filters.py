@@ -124,6 +124,25 @@ async def test_one_that_had_expired_does_not_count(clock: ManualClock) -> None:
     assert (await harness.intake.accept(signal(signal_id="b"))).outcome is Outcome.ACCEPTED
 
 
+async def test_stopped_signals_do_not_count(clock: ManualClock) -> None:
+    harness = harness_of(max_per_day=2, pair_cooldown_minutes=9, one_per_candle=True, min_confidence="0.5")
+    unsure, sure = "0.4", "0.6"
+    codes = []
+    for number, confidence in enumerate((unsure, unsure, sure)):
+        clock.advance(MINUTE)
+        made = signal(signal_id=str(number), confidence_score=confidence)
+        codes.append((await harness.intake.accept(made)).code)
+    assert codes == ["min-confidence", "min-confidence", None]
+    tickets = await harness.intake.commit(
+        STATE,
+        [
+            signal(signal_id=pair, pair=pair, confidence_score=each)
+            for pair, each in (("GBPUSD", unsure), ("AUDUSD", sure))
+        ],
+    )
+    assert [each.code for each in tickets] == ["min-confidence", None]
+
+
 async def test_changes_are_never_stopped() -> None:
     harness = harness_of(max_per_day=1)
     await harness.intake.accept(signal())

@@ -81,7 +81,7 @@ def test_a_line_of_json_has_every_fact(folder: Folder) -> None:
     (line,) = lines(folder.run("deliveries", "list", "--json").stdout)
     assert list(line) == [
         *("ticket", "destination", "turn", "key", "state", "priority", "accepted_at", "valid_until", "not_before"),
-        *("attempts", "may_repeat", "reason", "message_id"),
+        *("attempts", "may_repeat", "reason", "rule", "message_id"),
     ]
     assert (line["ticket"], line["key"], line["not_before"]) == (ticket, "a1 new", None)
 

@@ -174,7 +174,7 @@ def notification_of(
     is FREE.
     """
     if not isinstance(payload, kind):
-        known = ", ".join(each.__name__ for each in get_args(kind) or (kind,))
+        known = ", ".join(each.__name__ for each in get_args(kind) or (kind,) if each is not Digest)
         given = type(payload).__name__
         text = f"a {given} cannot be sent this way: use one of {known}"
         raise InvalidValue(text, code="wrong-kind", field="payload", value=given, limit=known)

@@ -203,7 +203,7 @@ async def test_an_alert_about_its_only_destination_is_suppressed() -> None:
     [
         (
             {"payload": "BUY EURUSD"},
-            ("wrong-kind", "payload", "str", "Signal, Alert, MarketAnalysis, SystemStatus, Announcement, Digest"),
+            ("wrong-kind", "payload", "str", "Signal, Alert, MarketAnalysis, SystemStatus, Announcement"),
         ),
         ({"priority": "soon"}, ("unknown-word", "priority", "'soon'", "LOW, NORMAL, HIGH, URGENT")),
         ({"user_tier": "a b"}, ("unknown-word", "user_tier", "'a b'", None)),

@@ -12,7 +12,7 @@ from typing import Any
 
 from signalpost.delivery import outbox
 from signalpost.delivery.outbox import book, commands
-from signalpost.delivery.outbox.book import AddChart, EndTrades
+from signalpost.delivery.outbox.book import AddChart, EndTrades, Follow
 from signalpost.delivery.outbox.book_migration import open_book
 from signalpost.delivery.outbox.commands import CardResult
 from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
@@ -22,6 +22,7 @@ from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.notification import notification_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import FollowState
 from signalpost.sinks.evidence import Loss
 from signalpost.testing.outbox_contract import CHECKS
 from signalpost.testing.outbox_samples import LANE, START, new, notification
@@ -115,6 +116,8 @@ async def _live(driver: Driver) -> None:
     for name in ("s1", "#1", "nothing", "EUR_USD", None):
         await driver.find(name)
     await driver.find(only_live=True)
+    followed = FollowState(since=driver.now)
+    await driver.outbox.do(Follow((), {"s3": 1}, {"s3": followed}, driver.now))
     await driver.outbox.do(EndTrades(driver.now, driver.now, ("e1",)))
     await driver.outbox.do(commands.Expire(driver.now + timedelta(days=300)))
     await driver.outbox.do(commands.Prune(driver.now + timedelta(days=1)))

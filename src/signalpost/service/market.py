@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 
 from signalpost import clock
-from signalpost.config import STORE_FILE, Config
+from signalpost.config import Config
 from signalpost.config.feeds import Candles, make_feeds
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
@@ -20,7 +20,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.service.away import Away
 from signalpost.service.charts import CandleHistory, CandleSource
 from signalpost.service.following import FollowedLedger, Follower, FollowPlan, StreamKey
-from signalpost.service.health_report import StreamReport, report_of, written_at
+from signalpost.service.health_report import StreamReport
 from signalpost.sinks.discord.chart import CANDLES
 from signalpost.telemetry.bus import Bus
 from signalpost.trading.feeds.bounded import BoundedFeed
@@ -38,16 +38,17 @@ _MOST_CANDLES = 5_000
 class Market:
     """Runs all strategies of a configuration, and follows live signals, from the moment it is made until `end`.
 
-    Belongs to the running loop. Raises InvalidConfiguration if a feed or the cache cannot be made.
+    `was_alive_at` is when an owner last wrote its report: signals since then may have been missed. Belongs to the
+    running loop. Raises InvalidConfiguration if a feed or the cache cannot be made.
     """
 
-    def __init__(self, config: Config, intake: Intake, bus: Bus) -> None:
+    def __init__(self, config: Config, intake: Intake, bus: Bus, was_alive_at: datetime | None = None) -> None:
         used = {each.feed for each in (*config.strategies, config.follow) if each is not None}
         feeds = make_feeds(each for each in config.feeds if each.name in used)
         self.feeds = {name: BoundedFeed(feed) for name, feed in feeds.items()}
         self.incidents = Incidents()
         self._away = Away(intake.accept, intake.find, config.routing())
-        self._was_alive_at = written_at(report_of(config.home / STORE_FILE))
+        self._was_alive_at = was_alive_at
         strategies = [(each, each.make()) for each in config.strategies]
         self._cache = _cache_of(config, [strategy.config.stream for _, strategy in strategies])
         at_work = nullcontext if self._cache is None else self._cache.at_work

@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, closing, suppress
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
@@ -26,7 +27,7 @@ from signalpost.domain.events import Event, OwnershipLost, RowDamaged, TookOver
 from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.service.health import Role
-from signalpost.service.health_report import HealthReport, Reporter
+from signalpost.service.health_report import HealthReport, Reporter, written_at
 from signalpost.service.once import open_store
 from signalpost.service.operator_alerts import OperatorAlerts
 from signalpost.service.order_expiry import OrderExpiry
@@ -66,6 +67,7 @@ class Run:
         self.loop = asyncio.get_running_loop()
         self.outbox = ThreadedOutbox(core, bus.emit)
         self._config, self._core = config, core
+        self._report_path = core.beat_path.with_suffix(".health")
         self._bus, self._metrics, self._is_producer = bus, metrics, is_producer
         self._candles: CandleSource | None = None
         self.charts: Charts | None = None  # only an owner with candles has some
@@ -131,8 +133,7 @@ class Run:
 
     def report(self, make: Callable[[], HealthReport | None]) -> None:
         """Write the report that `make` returns next to the store, every 5 seconds until the end."""
-        path = self._core.beat_path.with_suffix(".health")
-        self._reporter = Reporter(self.outbox, path, make, self._bus.emit)
+        self._reporter = Reporter(self.outbox, self._report_path, make, self._bus.emit)
 
     @property
     def role(self) -> Role:
@@ -352,7 +353,8 @@ class Run:
             undo.push_async_callback(wake_socket.close)
             retention = Retention(self.outbox, config.retention, self.engine.intake.amendments.end_unheard_of)
             undo.push_async_callback(retention.end)
-            self.market = Market(config, self.engine.intake, self._bus)
+            was_alive_at = await self.outbox.call(partial(written_at, self._report_path))
+            self.market = Market(config, self.engine.intake, self._bus, was_alive_at)
             undo.push_async_callback(self.market.end)
             expiry = OrderExpiry(self.engine.intake, self.market.is_followed)
             for name, chore in {"pruning": retention.run, "order expiry": expiry.run}.items():

@@ -170,7 +170,7 @@ async def test_a_start_that_fails_at_its_last_step_leaves_nothing_open(
     def no_more_files(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr("signalpost.sinks.discord.service.DiscordService", Noted)
+    monkeypatch.setattr("signalpost.service.lanes.DiscordService", Noted)
     monkeypatch.setattr(run.WakeSocket, "open", no_more_files)
     service = AsyncNotificationService(config_for())
     with pytest.raises(OSError) as raised:  # noqa: PT011  # the same object

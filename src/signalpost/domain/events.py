@@ -214,10 +214,12 @@ class IncidentBegan(NamedTuple):
 
 
 class IncidentEnded(NamedTuple):
-    """A feed or a strategy works again."""
+    """A feed or a strategy works again, or nothing needs the candles that failed."""
 
     incident: IncidentBegan
     at: datetime
+    is_unused: bool = False
+    """True if the candles are not needed any more: the feed may still fail."""
 
 
 Event = (

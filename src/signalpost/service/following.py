@@ -181,6 +181,8 @@ class Follower:
                 lives = await self._lives(source)
                 if not lives:
                     del self._streams[source]
+                    for event in self._incidents.left(source.feed, source.stream, clock.now()):
+                        self._emit(event)
                     return
                 place, at = await self._look(source, place, lives)
             while (left := (at - clock.now()).total_seconds()) > 0 and not stream.has_news.is_set():

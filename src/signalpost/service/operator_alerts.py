@@ -123,9 +123,9 @@ class OperatorAlerts:
                 )
             case IncidentBegan() as incident:
                 self._queue(alert_of(incident))
-            case IncidentEnded(incident, at):
+            case IncidentEnded(incident, at, is_unused):
                 over = {"status": "resolved", "resolved_at": at, "valid_until": at + URGENT_ALERT}
-                self._queue(alert_of(incident).but(**over), event="resolved")
+                self._queue(alert_of(incident, is_unused=is_unused).but(**over), event="resolved")
             case _:
                 pass
 
@@ -148,10 +148,12 @@ class OperatorAlerts:
                 await self._save(card_gone_fact(gone, is_reported=True))
 
 
-def alert_of(incident: IncidentBegan) -> Alert:
-    """The alert of a feed or a strategy that fails."""
+def alert_of(incident: IncidentBegan, *, is_unused: bool = False) -> Alert:
+    """The alert of a feed or a strategy that fails, until it works again or nothing needs its candles any more."""
     name, is_strategy = incident.name, incident.kind == "strategy"
     title, over = f"No candles from {name}", f"{name} works again"
+    if is_unused:
+        over = f"Nothing waits for candles from {incident.feed} any more"
     what, do = "Its requests fail", f"Run signalpost feeds test {incident.feed}"
     if is_strategy:
         title, what, do = f"Strategy {name} fails", "It makes no signals", "Read the log, and correct the strategy"

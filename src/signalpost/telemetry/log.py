@@ -88,6 +88,8 @@ def _log_incident(event: events.IncidentBegan | events.IncidentEnded) -> None:
     match event:
         case events.IncidentBegan(kind, name, _, _, reason):
             logger.error("%s %s fails: %s", kind, name, reason)
+        case events.IncidentEnded(incident, is_unused=True):
+            logger.warning("%s %s failed, and nothing waits for its candles any more", incident.kind, incident.name)
         case events.IncidentEnded(incident):
             logger.warning("%s %s works again", incident.kind, incident.name)
 

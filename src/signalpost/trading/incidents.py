@@ -65,6 +65,14 @@ class Incidents:
             if (began := self._open.pop(key, None)) is not None:
                 yield IncidentEnded(began, now)
 
+    def left(self, feed: str, stream: str, now: datetime) -> Iterator[IncidentEnded]:
+        """A stream needs no more candles. The incident of its feed lasts as long as other streams fail."""
+        self._of_feeds.pop(stream, None)
+        is_last = all(failure.feed != feed for failure in self._of_feeds.values())
+        for key in ((STREAM, stream), *([(FEED, feed)] if is_last else [])):
+            if (began := self._open.pop(key, None)) is not None:
+                yield IncidentEnded(began, now, is_unused=True)
+
     def reasons(self, now: datetime) -> Iterator[Reason]:
         """What fails at `now`: one for each feed, and one for each strategy. Any thread may call it."""
         by_feed: dict[str, dict[str, _Failure]] = {}

@@ -179,18 +179,23 @@ class IncrementalSignalProcessor:
         tally.state_from = StateFrom.ORIGIN
         if saved is None:
             return
-        if saved.fingerprint != self.fingerprint:
-            tally.rebuilt = "other-fingerprint"
-            return
-        try:
-            self._memory.restore(saved.state, saved.watermark)
-        except InvalidSnapshot:
-            tally.rebuilt = "damaged"
+        if (why := self._why_unusable(saved)) is not None:
+            tally.rebuilt = why
             # Candles after the watermark are news: no state that was committed has seen them.
             self._history_until = self._closes_at(saved.watermark)
             return
         tally.state_from = StateFrom.CACHE if copy == saved else StateFrom.STORE
         self._committed, self._is_warm, self._history_until = saved, True, None
+
+    def _why_unusable(self, saved: StreamState) -> str | None:
+        """Why a saved state cannot be used; None if it was restored."""
+        if saved.fingerprint != self.fingerprint:
+            return "other-fingerprint"
+        try:
+            self._memory.restore(saved.state, saved.watermark)
+        except InvalidSnapshot:
+            return "damaged"
+        return None
 
     async def _read_copy(self) -> StreamState | None:
         return None if self._cache is None else (await self._cache.read((self.stream,))).get(self.stream)

@@ -12,6 +12,8 @@ _POLLS = tuple(timedelta(seconds=each) for each in (1, 2, 5, 10))
 """The waits after each fetch without the candle; the last one repeats."""
 _LONG_SILENT = timedelta(minutes=10)
 _POLL_OF_SILENT = timedelta(seconds=60)
+_POLL_OF_CLOSED = timedelta(hours=1)
+"""The wait while the market is closed. The last candle before may have had no trades, or is late."""
 _LONGEST_RETRY = timedelta(seconds=60)
 _LONGEST_WAIT = timedelta(hours=1)
 """The most that a feed can require."""
@@ -71,7 +73,10 @@ def next_look(
     if slot.due > now:
         return NextLook(slot.due, slot)
     wait = _POLLS[min(slot.polls, len(_POLLS) - 1)] if now - slot.due < _LONG_SILENT else _POLL_OF_SILENT
-    return NextLook(min(now + wait, slot.until), slot._replace(polls=slot.polls + 1))
+    at = min(now + wait, slot.until)
+    if wait == _POLL_OF_SILENT and calendar.hours is not None and not calendar.hours.is_open(now):
+        at = min(now + _POLL_OF_CLOSED, calendar.hours.opens_from(now) + grace)
+    return NextLook(at, slot._replace(polls=slot.polls + 1))
 
 
 def _newest_due(slot: Slot, now: datetime, calendar: Calendar, timeframe: Timeframe, grace: timedelta) -> datetime:

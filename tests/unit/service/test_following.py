@@ -8,7 +8,7 @@ import pytest
 
 from signalpost import clock
 from signalpost.config.feeds import Candles
-from signalpost.domain.change import CloseReason, Flag, Update
+from signalpost.domain.change import Close, CloseReason, Flag, Update
 from signalpost.domain.events import ChangeRefused, IncidentBegan, IncidentEnded, StoreMoved
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.ledger import StreamState
@@ -199,6 +199,28 @@ def test_a_feed_that_fails_is_tried_again_and_delays_no_other() -> None:
         assert not [*harness.incidents.reasons(clock.now())]
 
     following(test, failing, well, plan=plan, signals=[signal(), signal("of-strategy", strategy_name="cross")])
+
+
+def test_a_trade_that_is_closed_by_hand_while_its_candles_fail_ends_the_incident() -> None:
+    failing = CountedFeed(bars())
+
+    async def fail() -> None:
+        raise FeedFailed("the server answered 503")
+
+    failing.before = fail
+
+    async def test(harness: Following) -> None:
+        await harness.until(2)
+        assert [reason.code for reason in harness.incidents.reasons(clock.now())] == ["feed-failed"]
+        await harness.intake.amend("s1", Close(price=Decimal("1.1")))
+        await harness.until(4)
+        began, ended = harness.seen
+        assert isinstance(began, IncidentBegan)
+        assert isinstance(ended, IncidentEnded)
+        assert (ended.incident, ended.is_unused) == (began, True)
+        assert not [*harness.incidents.reasons(clock.now())]
+
+    following(test, failing, signals=[signal()])
 
 
 def test_a_candle_that_closes_later_by_our_clock_waits() -> None:

@@ -163,6 +163,18 @@ async def test_a_store_that_fails_after_the_alert_lets_the_next_start_report_it_
     assert (len(intake.accepted), intake.saved) == (1, [])
 
 
+async def test_the_notice_that_candles_are_not_needed_any_more_does_not_say_that_the_feed_works() -> None:
+    intake = FakeIntake()
+    listener = alerts(intake)
+    incident = IncidentBegan("feed", "NAME", AlertSeverity.HIGH, "oanda", "code 503", SINCE)
+    listener(IncidentEnded(incident, SINCE))
+    listener(IncidentEnded(incident, SINCE, is_unused=True))
+    await asyncio.gather(*listener._tasks)
+    (works, _), (unused, _) = intake.accepted
+    assert works.status is unused.status is AlertStatus.RESOLVED
+    assert works.context["resolved"] != unused.context["resolved"]
+
+
 @pytest.mark.parametrize("kind", ["feed", "stream", "strategy"])
 async def test_a_feed_or_strategy_that_fails_is_alerted_once_and_resolved(kind: str) -> None:
     intake = FakeIntake()

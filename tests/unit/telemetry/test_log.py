@@ -141,6 +141,7 @@ def test_the_channel_of_a_destination_is_logged_and_what_is_wrong_with_it(
         (OwnershipLost(77), "ERROR", "77"),
         (INCIDENT, "ERROR", "code 503"),
         (IncidentEnded(INCIDENT, AT), "WARNING", "oanda"),
+        (IncidentEnded(INCIDENT, AT, is_unused=True), "WARNING", "oanda"),
     ],
 )
 def test_failures_of_workers_and_of_ownership_are_logged(

@@ -55,6 +55,31 @@ def test_a_failure_that_ends_within_a_minute_is_no_incident() -> None:
     assert work(incidents, "a", 50) == fail(incidents, "a", 61) == []
 
 
+def leave(incidents: Incidents, stream: str, seconds: float) -> list[IncidentEnded]:
+    return list(incidents.left("oanda", stream, after(seconds)))
+
+
+def test_the_incident_of_a_feed_ends_with_the_last_stream_that_needs_it() -> None:
+    incidents = Incidents()
+    for seconds in (0, 60):
+        began = fail(incidents, "a", seconds)
+        fail(incidents, "b", seconds)
+    assert leave(incidents, "a", 70) == []
+    assert "b since" in next(iter(incidents.reasons(after(70))))
+    assert leave(incidents, "b", 80) == [IncidentEnded(began[0], after(80), is_unused=True)]
+    assert list(incidents.reasons(after(80))) == leave(incidents, "b", 90) == []
+
+
+def test_the_incident_of_a_stream_ends_when_it_leaves_a_feed_that_works_or_fails_for_others() -> None:
+    incidents = Incidents()
+    fail(incidents, "a", 0)
+    work(incidents, "b", 30)
+    (began,) = fail(incidents, "a", 61)
+    fail(incidents, "b", 62)
+    assert leave(incidents, "a", 63) == [IncidentEnded(began, after(63), is_unused=True)]
+    assert leave(incidents, "b", 64) == [], "it was not reported yet"
+
+
 def test_a_strategy_that_raises_is_an_incident_at_once_and_critical_from_the_fifth_error() -> None:
     incidents = Incidents()
     errors = [

@@ -129,8 +129,9 @@ async def test_a_state_of_another_configuration_is_not_used(clock: ManualClock) 
     harness.feed.candles += candles("1.3", "1.2", start=START + 4 * HOUR)
     harness.restart()
     cycle = await harness.processor.cycle(START + 6 * HOUR)
-    assert (cycle.state_from, cycle.rebuilt, cycle.signals) == (StateFrom.ORIGIN, "other-fingerprint", ())
-    assert len(await harness.rows()) == 1, "candles that closed before this start are history"
+    assert (cycle.state_from, cycle.rebuilt) == (StateFrom.ORIGIN, "other-fingerprint")
+    assert [each.timestamp for each in cycle.missed] == [START + 4 * HOUR], "candles after the watermark are news"
+    assert len(await harness.rows()) == 2, "earlier ones are history"
     assert (await harness.processor.cycle(START + 6 * HOUR)).state_from is StateFrom.MEMORY
 
 
@@ -141,8 +142,13 @@ async def test_the_feed_and_its_calendar_are_part_of_the_fingerprint(
     harness = await crossed(clock)
     for name, value in change.items():
         setattr(harness.feed, name, value)
+    harness.feed.candles.append(candle(START + 4 * HOUR, "1.2"))
+    clock.advance(HOUR)
     harness.restart()
-    assert (await harness.processor.cycle(START + 4 * HOUR)).rebuilt == "other-fingerprint"
+    cycle = await harness.processor.cycle(START + 5 * HOUR)
+    assert cycle.rebuilt == "other-fingerprint"
+    assert [each.timestamp for each in cycle.signals] == [START + 4 * HOUR]
+    assert len(await harness.rows()) == 2
 
 
 def _other_checkpoint(state: bytes) -> bytes:

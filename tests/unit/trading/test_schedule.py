@@ -61,6 +61,21 @@ def test_a_long_silence_is_polled_for_each_minute() -> None:
     assert next_look(slot, AT - H4.duration, None, now, ALWAYS, H4).at == now + MINUTE
 
 
+def test_a_closed_market_is_polled_each_hour_and_when_it_opens() -> None:
+    friday = datetime(2026, 3, 6, 18, 0, tzinfo=UTC)  # its candle is the week's last one, and missing
+    opens = datetime(2026, 3, 8, 21, 0, tzinfo=UTC)  # Sunday 17:00 in New York
+    slot, now, looks = Slot.of(friday, FX, H4), friday + H4.duration + GRACE, []
+    while now < opens + MINUTE:
+        look = next_look(slot, friday - H4.duration, None, now, FX, H4)
+        assert look.slot is not None
+        slot, now = look.slot, look.at
+        looks.append(now)
+    weekend = [at for at in looks if at >= friday + H4.duration + timedelta(minutes=11)]
+    assert len(weekend) == 48
+    assert weekend[-2:] == [opens + GRACE, opens + GRACE + MINUTE]
+    assert slot.opened == friday, "it is waited for until the next candle is due"
+
+
 @given(
     st.sampled_from(["S5", "M1", "H1", "H4", "D"]),
     st.timedeltas(timedelta(), timedelta(days=30)),

@@ -254,23 +254,6 @@ async def test_a_socket_is_named_by_its_path(tmp_path: Path) -> None:
     await cache.close()
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://:secret-password@127.0.0.1",
-        "redis://:secret-password@127.0.0.1:port",
-        "redis://:secret-password@127.0.0.1?unknown=1",
-        "127.0.0.1",
-    ],
-)
-def test_an_invalid_url_is_refused_and_never_shown(url: str) -> None:
-    with pytest.raises(InvalidConfiguration) as raised:
-        RedisCache(Secret(url), "folder")
-    assert (raised.value.code, raised.value.field) == ("invalid-url", "REDIS_URL")
-    assert "secret-password" not in str(raised.value)
-    assert raised.value.__cause__ is None
-
-
 def test_without_the_extra_the_error_says_so() -> None:
     missing: dict[str, Any] = {"redis.asyncio": None}
     with patch.dict(sys.modules, missing), pytest.raises(InvalidConfiguration) as raised:

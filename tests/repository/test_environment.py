@@ -6,7 +6,7 @@ import re
 from signalpost.config.settings import ALL_SETTINGS, FILE_SUFFIX, PREFIXES, known_variables
 from tests.repository.sources import PAGES, ROOT, SOURCE, SOURCES, shown, tree_of
 
-VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|OANDA|XDG)_[A-Z_]+")
+VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|OANDA|REDIS|XDG)_[A-Z_]+")
 ASKS = SOURCE / "config" / "config.py"
 OTHERS = "XDG_DATA_HOME"
 """What is read and is not ours."""
@@ -42,7 +42,9 @@ def test_the_documented_variables_are_those_that_are_read() -> None:
 
 def test_the_page_has_the_description_and_the_default_of_each_setting() -> None:
     rows = {
-        line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith(("| `SIGNALPOST_", "| `DISCORD_"))
+        line.split("`")[1]: line
+        for line in PAGE.splitlines()
+        if line.startswith(("| `SIGNALPOST_", "| `DISCORD_", "| `REDIS_"))
     }
     for setting in (each for each in ALL_SETTINGS if each.variable):
         default = setting.parser.show(setting.default)

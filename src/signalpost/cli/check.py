@@ -1,6 +1,7 @@
 """`signalpost check`: shows the configuration, the source of each setting, and what is wrong with it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -31,6 +32,7 @@ from signalpost.config.settings import (
     FEEDS,
     FILTER_SETTINGS,
     FOLLOW_SETTINGS,
+    REDIS_URL,
     ROLES,
     SETTINGS,
     SIGNAL_SETTINGS,
@@ -49,6 +51,7 @@ from signalpost.domain.tier import Hidden, TierCopy, UserTier
 from signalpost.errors import Fault, InvalidConfiguration, StoreFailed, StoreUnusable
 from signalpost.secret import redacted
 from signalpost.trading.feeds import FEEDS as KINDS
+from signalpost.trading.redis_url import client_of
 
 
 @examples(
@@ -176,10 +179,9 @@ class CheckResult(NamedTuple):
             store = version_of(home_folder / STORE_FILE) if folder.is_usable else None
         except (StoreUnusable, StoreFailed) as fault:
             faults += fault.errors
-        try:
-            make_feeds(config.feeds)
-        except InvalidConfiguration as fault:
-            faults += fault.errors
+        faults += _faults_of(partial(make_feeds, config.feeds))
+        if config.redis_url is not None and config.strategies:
+            faults += _faults_of(partial(client_of, config.redis_url))
         shown = tuple(each._replace(text=redacted(each.text)) for each in faults)
         return cls(Configuration(reading, config, folder), shown, store)
 
@@ -189,9 +191,10 @@ class CheckResult(NamedTuple):
             return self._plain_faults()
         reading, config, folder = self.configuration
         follow = () if config.follow is None else FOLLOW_SETTINGS
+        redis = () if config.redis_url is None else (REDIS_URL,)
         return {
             "file": None if reading.file is None else redacted(str(reading.file)),
-            "settings": dict(_settings(reading, (*SETTINGS, *SIGNAL_SETTINGS, *follow))),
+            "settings": dict(_settings(reading, (*SETTINGS, *redis, *SIGNAL_SETTINGS, *follow))),
             "filters": dict(_settings(reading, FILTER_SETTINGS)),
             "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
             "destinations": [_destination(each, reading, config) for each in config.destinations],
@@ -209,6 +212,14 @@ class CheckResult(NamedTuple):
             "faults": [each.text for each in self.faults],
             "errors": [plain_fault(each) for each in self.faults],
         }
+
+
+def _faults_of(make: Callable[[], object]) -> tuple[Fault, ...]:
+    try:
+        make()
+    except InvalidConfiguration as fault:
+        return fault.errors
+    return ()
 
 
 def _of_folder(home: Path, folder: DataFolder) -> Fault:

@@ -244,7 +244,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
     feeds = find_feeds(sources)
     look, cards = find_look(sources, [*ranks_of(tiers)], copies)
     notes = [*_unused(sources, tiers, fallbacks), *slower_tiers(copies, ranks_of(tiers)), *_unknown(sources)]
-    values |= _values(sources, WORKERS, AT_MOST_ONCE, RETENTION, HTTP)
+    values |= _values(sources, WORKERS, AT_MOST_ONCE, RETENTION, HTTP, REDIS_URL)
     if sources.origin_by_key[HOME.key] == DEFAULT:
         values[HOME.key] = _usual_home(environment)
     if values[DRY_RUN.key]:
@@ -258,7 +258,6 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             "copies": copies,
             "feeds": feeds,
             "strategies": find_strategies(sources, ranks_of(tiers), [*sources.file.feeds]),
-            "redis_url": _redis_url(sources),
             "follow": find_follow(sources),
             **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
             "filters": Filters(**{each.key: values[each.name] for each in FILTER_SETTINGS}),
@@ -272,12 +271,6 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         None if sources.file is NO_FILE else sources.file.path,
         tuple(dict.fromkeys(sources.findings.faults)),
     )
-
-
-def _redis_url(sources: Sources) -> Secret | None:
-    """The URL from the first source that has it. It may contain a password."""
-    urls = (source.text(REDIS_URL) for source in sources.variables)
-    return next((Secret(url) for url in urls if url), None)
 
 
 def _values(sources: Sources, *settings: Setting[Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from signalpost.domain.tier import AT_ONCE, IfEnded
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.validity import OPEN_FOR as OPEN_FOR_USUALLY
 from signalpost.domain.validity import SIGNAL_WITHOUT_TIMEFRAME
+from signalpost.secret import Secret
 from signalpost.sinks.discord.cards.look import (
     LONGEST_DISCLAIMER,
     LONGEST_USERNAME,
@@ -28,6 +29,7 @@ from signalpost.sinks.discord.cards.look import (
     Sending,
     TicketLayout,
 )
+from signalpost.trading.redis_url import WANTED, masked, redis_url
 
 
 class Setting(NamedTuple, Generic[Value]):
@@ -157,6 +159,15 @@ FOLLOW = "follow"
 FOLLOW_FEED: Setting[str | None] = Setting("feed", "", None, parsers.NAME_OF_FEED, table=FOLLOW)
 FOLLOW_TIMEFRAME = Setting("timeframe", "", Timeframe("M1"), parsers.TIMEFRAME, table=FOLLOW)
 FOLLOW_SETTINGS: tuple[Setting[Any], ...] = (FOLLOW_FEED, FOLLOW_TIMEFRAME)
+
+REDIS_URL: Setting[Secret | None] = Setting(
+    "redis_url",
+    "REDIS_URL",
+    None,
+    Parser(redis_url, masked, WANTED),
+    "The Redis or Valkey server that caches the states of strategies, such as `redis://:PASSWORD@127.0.0.1:6379/0`. "
+    "Needs the extra `redis`. Not set in a settings file, because it may contain a password.",
+)
 
 FILTERS = "filters"
 _NO_LIMIT = "0 is no limit."
@@ -300,7 +311,7 @@ COMPANION_SETTINGS = tuple(
 )
 CARD_SETTINGS: tuple[Setting[Any], ...] = (*MESSAGE_SETTINGS, *COLOUR_SETTINGS, *COMPANION_SETTINGS)
 """The settings of messages: the fields of `Look`, except roles, which belong to tiers."""
-ALL_SETTINGS = (*SETTINGS, *SIGNAL_SETTINGS, *FILTER_SETTINGS, *FOLLOW_SETTINGS, *CARD_SETTINGS)
+ALL_SETTINGS = (*SETTINGS, REDIS_URL, *SIGNAL_SETTINGS, *FILTER_SETTINGS, *FOLLOW_SETTINGS, *CARD_SETTINGS)
 TABLE_KEYS = {
     SIGNALS: tuple(setting.key for setting in SIGNAL_SETTINGS),
     FOLLOW: tuple(setting.key for setting in FOLLOW_SETTINGS),
@@ -339,8 +350,6 @@ ONLY_DESTINATION = "default"
 FILE_SUFFIX = "_FILE"
 """The end of the name of a variable with the path of a file that contains the secret."""
 OANDA_VARIABLE = "OANDA_TOKEN"
-REDIS_URL = "REDIS_URL"
-"""The variable with the URL of the server that caches the states of strategies; other programs use it, too."""
 PREFIXES = (
     *("SIGNALPOST_", "OANDA_TOKEN_", "DISCORD_WEBHOOK_", "DISCORD_NOTIFICATIONS_", "DISCORD_ENABLED_", "DISCORD_MIN_"),
     *("DISCORD_MAX_SIGNALS_", "DISCORD_PAIR_COOLDOWN_"),
@@ -357,7 +366,7 @@ def variable_of(destination: str) -> str:
 
 def has_our_prefix(variable: str) -> bool:
     """Whether a variable is probably intended for signalpost; upper and lower case do not matter."""
-    return f"{variable.upper()}_".startswith(PREFIXES)
+    return f"{variable.upper()}_".startswith(PREFIXES) or variable.upper() == REDIS_URL.variable
 
 
 def known_variables(destinations: tuple[str, ...] = ()) -> list[str]:

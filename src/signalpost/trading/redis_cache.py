@@ -8,25 +8,19 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeVar
 
 import msgspec
 
 from signalpost.domain.instant import utc
 from signalpost.domain.ledger import StreamState
-from signalpost.errors import InvalidConfiguration, InvalidValue
+from signalpost.errors import InvalidValue
 from signalpost.secret import Secret
+from signalpost.trading.redis_url import BUDGET, client_of, server_of
 
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
-BUDGET = 1.0
-"""Seconds that a strategy waits for the cache."""
 PROBE_EVERY = 5.0
 """Seconds between probes of a server that failed."""
 VERSION = 1
-_FIELD = "REDIS_URL"
 _LONGEST_WORD = 20
 
 Answer = TypeVar("Answer")
@@ -52,8 +46,8 @@ class RedisCache:
         self, url: Secret, namespace: str, *, budget: float = BUDGET, probe_every: float = PROBE_EVERY
     ) -> None:
         self.trouble: str | None = None
-        self._redis = _client(url, budget)
-        self._where = _where(url)
+        self._redis = client_of(url, budget)
+        self._where = f"Redis at {server_of(url)}"
         self._prefix = f"signalpost:{blake2b(namespace.encode(), digest_size=8).hexdigest()}:"
         self._budget = budget
         self._probe_every = probe_every
@@ -116,34 +110,6 @@ class RedisCache:
         with suppress(Exception):
             async with asyncio.timeout(self._budget):
                 await self._redis.connection_pool.disconnect()
-
-
-def _client(url: Secret, budget: float) -> "Redis":
-    try:
-        from redis.asyncio import Redis
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-    except ImportError:
-        text = f"{_FIELD} is set, but the redis client is not installed: pip install 'signalpost[redis]'"
-        raise InvalidConfiguration(text, code="not-installed", field=_FIELD) from None
-    retry = Retry(NoBackoff(), 0)
-    try:
-        # Protocol 2 is enough, and every server speaks it.
-        client = Redis.from_url(
-            url.reveal(), protocol=2, socket_timeout=budget, socket_connect_timeout=budget, retry=retry
-        )
-        pool: Any = client.connection_pool
-        pool.make_connection()  # which rejects unknown options
-    except (ValueError, TypeError):
-        text = f"{_FIELD} is not a valid address: use one such as redis://:PASSWORD@HOST:6379/0"
-        raise InvalidConfiguration(text, code="invalid-url", field=_FIELD) from None
-    return client
-
-
-def _where(url: Secret) -> str:
-    """The server, without user and password."""
-    parts = urlsplit(url.reveal())
-    return f"Redis at {parts.hostname}:{parts.port or 6379}" if parts.hostname else f"Redis at {parts.path}"
 
 
 def _cause(fault: Exception, budget: float) -> str:

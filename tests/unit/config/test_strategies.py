@@ -155,14 +155,6 @@ def test_no_fault_shows_a_webhook() -> None:
     assert "secret-token" not in str(faults(text))
 
 
-def test_the_cache_is_a_secret_of_the_environment() -> None:
-    config = Config.from_environment({"REDIS_URL": "redis://:password@127.0.0.1:6379/0"})
-    assert config.redis_url is not None
-    assert config.redis_url.reveal().endswith("6379/0")
-    assert "password" not in repr(config)
-    assert Config.from_environment({}).redis_url is None
-
-
 def test_a_strategy_can_be_made_by_a_program() -> None:
     strategy = StrategyConfig.of({"pair": "EUR_USD", "timeframe": "H1", "fast": 1, "slow": 2, "feed": "files"})
     assert strategy.make().config.stream == "EUR_USD:H1"

@@ -21,7 +21,7 @@ from signalpost.trading.feeds.bundled import bundled_candles
 from signalpost.trading.feeds.exchange import ExchangeFeed
 from signalpost.trading.feeds.folder import FolderFeed
 from signalpost.trading.feeds.oanda import OandaFeed
-from signalpost.trading.feeds.port import Feed
+from signalpost.trading.feeds.port import Feed, Fetched
 from signalpost.trading.feeds.replay import ReplayFeed
 from tests.exchange_server import ExchangeServer
 from tests.loopback_server import Fault
@@ -47,10 +47,27 @@ def write(path: Path, candles: Sequence[Candle]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines))
 
 
+class _WrittenFolder(FolderFeed):
+    """A folder to which another program writes each candle once it has opened."""
+
+    def __init__(self, path: Path, candles: Sequence[Candle]) -> None:
+        super().__init__(name="mine", calendar=FX, path=path)
+        self._file, self._all = path / f"{PAIR}_{H4}.csv", candles
+        self._written: list[Candle] | None = None
+
+    async def fetch(
+        self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
+    ) -> Fetched:
+        opened = [candle for candle in self._all if candle.time <= clock.now()]
+        if opened != self._written:
+            self._written = opened
+            write(self._file, opened)
+        return await super().fetch(pair, timeframe, since=since, limit=limit)
+
+
 @asynccontextmanager
 async def _folder(path: Path, candles: Sequence[Candle]) -> AsyncIterator[Feed]:
-    write(path / f"{PAIR}_{H4}.csv", candles)
-    yield FolderFeed(name="mine", calendar=FX, path=path)
+    yield _WrittenFolder(path, candles)
 
 
 @asynccontextmanager

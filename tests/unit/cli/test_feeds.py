@@ -114,6 +114,15 @@ def test_a_feed_that_fails_is_exit_code_1(feed: str, pair: str, timeframe: str, 
     assert found["error"]["detail"] in result.stdout
 
 
+def test_a_folder_in_another_time_zone_is_exit_code_1() -> None:
+    with ManualClock(CANDLES[-2].time + HOUR / 2), Path("EUR_USD_H1.csv").open() as file:
+        last_line = len(file.readlines())
+        code, found = plain("files", "--pair", "EUR_USD", "--timeframe", "H1")
+    assert (code, found["error"]["code"], found["error"]["field"]) == (1, "bad-answer", "time")
+    assert found["error"]["value"] == f"{CANDLES[-1].time:%Y-%m-%dT%H:%M:%SZ}"
+    assert f"EUR_USD_H1.csv, line {last_line}" in found["error"]["detail"]
+
+
 def test_a_feed_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_WITHIN", 0.01)
     code, found = plain("hanging", "--pair", "EUR_USD", "--timeframe", "H1")

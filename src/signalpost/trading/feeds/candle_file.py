@@ -71,14 +71,14 @@ def read_candle_file(
 
 def read_candle_text(
     text: str, *, name: str, pair: Instrument, after: Candle | None = None, earlier_lines: int = 0
-) -> CandleFile:
-    """Read and validate the candles of the text of a file called `name`, header included; there may be none.
+) -> tuple[CandleFile, list[int]]:
+    """Read and validate the text of a file called `name`, header included: its candles, if any, and the line of each.
 
     If the file had `earlier_lines` between the header and this text, `after` is their last candle. Raises
     InvalidCandleFile as `read_candle_file` does, except for the timeframe.
     """
     rows = list(_parsed(StringIO(text, newline=""), name, earlier_lines))
-    return _file_of(rows, name, pair, after=after)[0]
+    return _file_of(rows, name, pair, after=after)
 
 
 def _file_of(

@@ -15,11 +15,13 @@ from typing import NamedTuple
 
 from signalpost import clock
 from signalpost.domain.candle import Candle
+from signalpost.domain.instant import iso
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, InvalidCandleFile
 from signalpost.ingest.candle_columns import declared_separator
 from signalpost.trading.calendar import Calendar
+from signalpost.trading.candle_rules import MOST_AHEAD
 from signalpost.trading.feeds.candle_file import GZIP_MAGIC, check_step, not_utf8, read_candle_text
 from signalpost.trading.feeds.port import Fetched
 from signalpost.trading.feeds.visible import visible
@@ -48,13 +50,14 @@ class FolderFeed:
     ) -> Fetched:
         """The rows of the file that have closed: all but the last, and that one if its close has passed.
 
-        Rows of the future are left out. Raises FeedFailed, with file and line, for a missing or invalid file.
+        Raises FeedFailed, with file and line, for a missing or invalid file, or one whose last row opens in the future.
         """
         if self._is_closed:
             raise FeedFailed(f"the feed {self.name} was closed: make a new one", code="closed", field=self.name)
         file = self._files.setdefault((pair, timeframe), _WatchedFile(self._folder, pair, timeframe))
-        candles = await asyncio.to_thread(file.candles)
-        return visible(candles, self.calendar, timeframe, clock.now(), since=since, limit=limit)
+        content, now = await asyncio.to_thread(file.content), clock.now()
+        content.check_ahead(now)
+        return visible(content.candles, self.calendar, timeframe, now, since=since, limit=limit)
 
     async def quotes(
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime, limit: int = 500
@@ -70,6 +73,23 @@ class FolderFeed:
         self._is_closed = True
 
 
+class _Content(NamedTuple):
+    """The candles of a file."""
+
+    path: Path
+    candles: Sequence[Candle]
+    last_line: int
+    """Of the last candle."""
+
+    def check_ahead(self, now: datetime) -> None:
+        """Raise FeedFailed if the last candle opens in the future: then the file's times are of another time zone."""
+        last = self.candles[-1].time if self.candles else now
+        if last > now + MOST_AHEAD:
+            problem = f"the candle of {iso(last)} opens in the future (it is {iso(now)} now)"
+            text = f"{self.path}, line {self.last_line}: {problem}: check the time zone of the file, and the clock"
+            raise FeedFailed(text, code="bad-answer", field="time", value=iso(last), limit=iso(now))
+
+
 class _Lines(NamedTuple):
     """The complete lines of a file that were read, and their candles."""
 
@@ -80,6 +100,8 @@ class _Lines(NamedTuple):
     end: bytes
     """The last bytes, for comparison."""
     candles: list[Candle]
+    last_line: int = 0
+    """Of the last candle."""
     places: int = 0
 
     @classmethod
@@ -103,21 +125,21 @@ class _WatchedFile:
         """The file, its size and the time of its last change."""
         self._lines: _Lines | None = None
         """None if the file must be read from its start."""
-        self._candles: Sequence[Candle] = ()
+        self._content: _Content | None = None
 
-    def candles(self) -> Sequence[Candle]:
+    def content(self) -> _Content:
         """The candles of the file, which is read if it has changed. Raises FeedFailed."""
         with self._lock:
             path, stat = self._found()
             file = (path, stat.st_dev, stat.st_ino)
             seen = (*file, stat.st_size, stat.st_mtime_ns)
-            if seen != self._seen:
+            if self._content is None or seen != self._seen:
                 if self._seen is None or self._seen[: len(file)] != file:
                     self._lines = None
                 self._seen = None
-                self._candles = self._read(path)
+                self._content = self._read(path)
                 self._seen = seen
-            return self._candles
+            return self._content
 
     def _found(self) -> tuple[Path, os.stat_result]:
         for path in self._paths:
@@ -131,7 +153,7 @@ class _WatchedFile:
         text = f"there is no file {first} or {', '.join(each.name for each in others)}: write one of them"
         raise FeedFailed(text, code="not-found", field="path", value=str(first))
 
-    def _read(self, path: Path) -> Sequence[Candle]:
+    def _read(self, path: Path) -> _Content:
         try:
             lines = self._grown(path) or self._whole(path)
             if len(lines.candles) >= _ENOUGH:
@@ -142,7 +164,7 @@ class _WatchedFile:
             raise FeedFailed(str(fault), retry_after=None, code=first.code, **facts) from fault
         except (OSError, zlib.error) as fault:
             raise _not_readable(path, fault) from fault
-        return lines.candles
+        return _Content(path, lines.candles, lines.last_line)
 
     def _grown(self, path: Path) -> _Lines | None:
         """The lines with those appended since; None if the file was not just appended to."""
@@ -176,10 +198,15 @@ class _WatchedFile:
             raise not_utf8(str(path), line) from fault
         last = before.candles[-1] if before.candles else None
         earlier = before.lines - before.head.count(b"\n")
-        read = read_candle_text(text, name=str(path), pair=self._pair, after=last, earlier_lines=earlier)
-        candles = [*before.candles, *read.candles]
-        end, lines = (before.end + more)[-_COMPARED:], before.lines + more.count(b"\n")
-        return _Lines(before.head, before.size + len(more), lines, end, candles, max(before.places, read.places))
+        read, lines_of = read_candle_text(text, name=str(path), pair=self._pair, after=last, earlier_lines=earlier)
+        return before._replace(
+            size=before.size + len(more),
+            lines=before.lines + more.count(b"\n"),
+            end=(before.end + more)[-_COMPARED:],
+            candles=[*before.candles, *read.candles],
+            last_line=lines_of[-1] if lines_of else before.last_line,
+            places=max(before.places, read.places),
+        )
 
 
 def _after_line(data: bytes) -> tuple[bytes, bytes]:

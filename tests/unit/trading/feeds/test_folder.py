@@ -16,6 +16,7 @@ from signalpost.errors import FeedFailed
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.trading.calendar import ALWAYS
 from signalpost.trading.feeds.folder import FolderFeed
+from signalpost.trading.feeds.port import Fetched
 
 PAIR, H4 = Instrument("EUR_USD"), Timeframe("H4")
 START = datetime(2024, 11, 4, tzinfo=UTC)
@@ -277,6 +278,30 @@ async def test_a_row_of_the_future_is_not_taken_and_closes_nothing(
     clock.set(START + 2 * H4.duration - timedelta(seconds=1))
     fetched = await feed.fetch(PAIR, H4)
     assert (len(fetched.candles), fetched.forming) == (1, START + H4.duration)
+
+
+@pytest.mark.parametrize("ending", ["", "\n\n"])
+async def test_a_file_that_is_ahead_fails_and_its_last_row_is_named(
+    feed: FolderFeed, file: Path, clock: ManualClock, ending: str
+) -> None:
+    """A row may open up to two minutes ahead, because clocks differ. More is the wrong time zone."""
+    last = START + 2 * H4.duration
+    file.write_text(f"{HEADER}{rows(3)}{row(2)}{ending}")
+    clock.set(last - timedelta(minutes=2))
+    assert len(await candles(feed)) == 1
+    clock.set(last - timedelta(minutes=2, microseconds=1))
+    error = await failure(feed)
+    assert (error.code, error.field, error.errors[0].value) == ("bad-answer", "time", "2024-11-04T08:00:00Z")
+    assert error.errors[0].limit is not None
+    assert f"{file}, line 4" in str(error)
+    append(file, row(3))
+    assert f"{file}, line {6 + len(ending)}" in str(await failure(feed))
+    assert len((await at(feed, clock, last + H4.duration)).candles) == 3
+
+
+async def at(feed: FolderFeed, clock: ManualClock, now: datetime) -> Fetched:
+    clock.set(now)
+    return await feed.fetch(PAIR, H4)
 
 
 async def test_a_symbol_with_a_slash_stays_in_the_folder(feed: FolderFeed, tmp_path: Path) -> None:

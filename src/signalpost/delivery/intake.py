@@ -17,14 +17,7 @@ from signalpost.delivery.facts import TRIED
 from signalpost.delivery.fan_out import as_put, deliveries_of, is_routed, key_until, only, too_old, why_unpublished
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades
-from signalpost.delivery.outbox.commands import (
-    Find,
-    LoadState,
-    NewNotification,
-    Put,
-    PutResult,
-    SaveFacts,
-)
+from signalpost.delivery.outbox.commands import Find, LoadState, NewNotification, Put, PutResult, SaveFacts
 from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.routing import Routing
@@ -32,6 +25,7 @@ from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.delivery.tickets import conflict, of_several, ticket_of, warned
 from signalpost.domain.change import Change, Revise
 from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.digest import Digest
 from signalpost.domain.events import Listener, Taken
 from signalpost.domain.former import former_ids
 from signalpost.domain.ledger import StreamState, Unpublished, UnpublishedRule
@@ -181,13 +175,14 @@ class Intake:
         context: Mapping[str, object] | None = None,
         unpublished: Sequence[Unpublished] = (),
         closes: Mapping[str, int] = {},
+        digests: Sequence[tuple[Digest, UserTier]] = (),
     ) -> list[Ticket]:
         """Save a stream's state together with the signals of its last candle, all or nothing.
 
         Each signal is for each of the tiers, or for FREE, and has a ticket. Unpublished ones, and new ones that have
-        expired, are recorded but not posted. `closes` has the numbers of the trades that signals reverse, by id. Raises
-        StoreFailed if the store is unavailable or held notifications come first, and CommandFailed if these cannot be
-        saved. Then feed the strategy nothing until `commit` has succeeded.
+        expired, are recorded but not posted. `closes` has the numbers of the trades that signals reverse, by id. The
+        `digests` are saved too, without tickets. Raises StoreFailed if the store is unavailable or held notifications
+        come first, and CommandFailed if these cannot be saved. Then feed the strategy nothing until it has succeeded.
         """
         items = [*((each, too_old(each, event, clock.now())) for each in signals), *unpublished]
         each_tier = tuple(tiers) or (UserTier.FREE,)
@@ -196,6 +191,7 @@ class Intake:
             for item, why in items
             for tier in each_tier
         ]
+        news += [self._new(digest, NEW, None, tier, None, None) for digest, tier in digests]
         if self._held:
             text = f"{len(self._held)} notifications are not saved yet ({self._failure}): try again"
             raise StoreFailed(text, code="not-saved-yet", value=str(len(self._held)))
@@ -205,7 +201,7 @@ class Intake:
             self._store_failed(str(fault))
             raise
         number = len(each_tier)
-        return [of_several(tickets[at : at + number]) for at in range(0, len(tickets), number)]
+        return [of_several(tickets[at : at + number]) for at in range(0, len(items) * number, number)]
 
     async def revise(self, signal_id: str) -> Ticket:
         """Mark a signal whose candle was corrected so that its cross is gone. Raises StoreFailed."""

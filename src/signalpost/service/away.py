@@ -1,82 +1,113 @@
 """Says in each destination which signals its readers missed while the service, or a feed, was away."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
-from typing import Any
 
 from signalpost import clock
-from signalpost.delivery.outbox.book import BookEntry, FindTrades
+from signalpost.delivery.intake import Intake
+from signalpost.delivery.outbox.book import FindTrades
 from signalpost.delivery.routing import Routing
 from signalpost.domain.digest import Digest, MissedSignal
-from signalpost.domain.signal import Signal
-from signalpost.domain.ticket import Ticket
+from signalpost.domain.ledger import StreamState, UnpublishedRule
 from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import Trade
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
+_STREAM = "digest of missed signals"
+"""The stream whose state is the number of the newest trade that was considered."""
 _GATHERED_FOR = 15.0
-"""Seconds for which what other streams missed is waited for."""
+"""Seconds for which what other streams missed is waited for; also after the store failed."""
+_MOST = 100_000
 
 
 class Away:
-    """Gathers what all streams missed, and sends one digest to each destination."""
+    """Sends one digest to each destination, of the signals that the book lists as too old since the last digest.
 
-    def __init__(
-        self,
-        accept: Callable[..., Coroutine[Any, Any, Ticket]],
-        find: Callable[[FindTrades], Coroutine[Any, Any, tuple[BookEntry, ...]]],
-        routing: Routing,
-    ) -> None:
-        self._accept = accept
-        self._find = find
+    How far the book was read is saved together with the digests, so that a crash neither loses nor repeats one.
+    """
+
+    def __init__(self, intake: Intake, routing: Routing) -> None:
+        self._intake = intake
         self._routing = routing
-        self._missed: dict[str, dict[str, Signal]] = {}
-        self._tiers: dict[str, UserTier] = {}
         self._since: datetime | None = None
-        self._sending: asyncio.Task[None] | None = None
+        self._has_news = asyncio.Event()
+        self._has_news.set()  # another process may have ended before its digest
 
-    def missed(self, signals: Iterable[Signal], tiers: Iterable[UserTier], since: datetime | None) -> None:
-        """Send a digest of these signals soon. Nothing was posted from `since` on; None if that is unknown."""
-        for signal in signals:
-            for tier in filter(partial(self._gets, signal), tiers):
-                for route in self._routing.route(signal, tier):
-                    if route.suppressed_for is None:
-                        self._missed.setdefault(route.destination, {})[signal.signal_id] = signal
-                        self._tiers[route.destination] = tier
-            began = signal.known_at if since is None else since
-            self._since = began if self._since is None else min(self._since, began)
-        if self._missed and self._sending is None:
-            self._sending = asyncio.get_running_loop().create_task(self._send_later(), name="signalpost digest")
+    def missed(self, since: datetime | None) -> None:
+        """Send a digest soon. Nothing was posted from `since` on; None if that is unknown."""
+        if since is not None:
+            self._since = since if self._since is None else min(self._since, since)
+        self._has_news.set()
 
-    def _gets(self, signal: Signal, tier: UserTier) -> bool:
-        least = self._routing.copy(tier).min_confidence
-        return least is None or (signal.confidence_score is not None and signal.confidence_score >= least)
+    async def run(self) -> None:
+        """Send digests until cancelled. If it is started before the strategies, it considers all that they miss."""
+        with suppress(StoreFailed, CommandFailed):
+            await self._read_up_to()
+        while True:
+            await self._has_news.wait()
+            await asyncio.sleep(_GATHERED_FOR)
+            with suppress(StoreFailed, CommandFailed):
+                await self._send()
 
     async def close(self) -> None:
-        """Send what was gathered at once."""
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
-            await self._send()
-
-    async def _send_later(self) -> None:
-        await asyncio.sleep(_GATHERED_FOR)
-        self._sending = None
-        await self._send()
+        """Send what was missed at once, after `run` was cancelled."""
+        if self._has_news.is_set():
+            with suppress(StoreFailed, CommandFailed, StoreClosed):
+                await self._send()
 
     async def _send(self) -> None:
-        missed, self._missed = self._missed, {}
-        since, self._since = self._since or clock.now(), None
-        with suppress(StoreFailed, CommandFailed, StoreClosed):
-            for destination, signals in missed.items():
-                ordered = sorted(signals.values(), key=lambda each: each.known_at)
-                listed = tuple([await self._listed(each) for each in ordered])
-                digest = Digest(destination=destination, since=since, timestamp=clock.now(), signals=listed)
-                await self._accept(digest, user_tier=self._tiers[destination])
+        self._has_news.clear()
+        try:
+            found = await self._intake.find(FindTrades(above=await self._read_up_to(), limit=_MOST))
+            if found:
+                trades = [each.trade for each in reversed(found) if _is_too_old(each.trade)]
+                await self._save(found[0].trade.number, self._digests(trades))
+        except BaseException:
+            self._has_news.set()
+            raise
+        self._since = None
 
-    async def _listed(self, signal: Signal) -> MissedSignal:
-        found = await self._find(FindTrades(name=signal.signal_id, exact=True))
-        number = found[0].trade.number if found else 0
-        return MissedSignal(signal.signal_id, number, signal.pair, signal.signal_type, signal.known_at)
+    def _digests(self, trades: list[Trade]) -> Iterator[tuple[Digest, UserTier]]:
+        missed: dict[str, dict[str, MissedSignal]] = {}
+        tiers: dict[str, UserTier] = {}
+        for trade in trades:
+            signal = trade.signal
+            each = MissedSignal(signal.signal_id, trade.number, signal.pair, signal.signal_type, signal.known_at)
+            for destination, tier in self._readers(trade):
+                missed.setdefault(destination, {})[signal.signal_id] = each
+                tiers[destination] = tier
+        began = min([each.signal.known_at for each in trades], default=clock.now())
+        since = began if self._since is None else min(began, self._since)
+        for destination, signals in missed.items():
+            ordered = tuple(sorted(signals.values(), key=lambda each: each.known_at))
+            digest = Digest(destination=destination, since=since, timestamp=clock.now(), signals=ordered)
+            yield digest, tiers[destination]
+
+    def _readers(self, trade: Trade) -> Iterator[tuple[str, UserTier]]:
+        """The destinations that would have got a signal, with the tier for which it is sent there."""
+        signal = trade.signal
+        for tier in trade.tiers:
+            least = self._routing.copy(tier).min_confidence
+            if least is None or (signal.confidence_score is not None and signal.confidence_score >= least):
+                routes = self._routing.route(signal, tier)
+                yield from ((each.destination, tier) for each in routes if each.suppressed_for is None)
+
+    async def _read_up_to(self) -> int:
+        """The number of the newest trade that was considered. At the first start, nothing before it was missed."""
+        newest = await self._intake.find(FindTrades(limit=1))
+        saved = await self._intake.load_state(_STREAM)
+        if saved is not None and saved.state.isdigit():
+            return int(saved.state)
+        number = newest[0].trade.number if newest else 0
+        await self._save(number, ())
+        return number
+
+    async def _save(self, number: int, digests: Iterable[tuple[Digest, UserTier]]) -> None:
+        state = StreamState(_STREAM, "1", clock.now(), str(number).encode())
+        await self._intake.commit(state, (), digests=tuple(digests))
+
+
+def _is_too_old(trade: Trade) -> bool:
+    return trade.end is not None and (trade.end.text or "").startswith(f"{UnpublishedRule.TOO_OLD}:")

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import datetime
-from functools import partial
 
 from signalpost import clock
 from signalpost.config import Config
@@ -16,7 +15,6 @@ from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.domain.reason import Reason
 from signalpost.domain.signal import Signal
-from signalpost.domain.tier import UserTier
 from signalpost.service.away import Away
 from signalpost.service.charts import CandleHistory, CandleSource
 from signalpost.service.following import FollowedLedger, Follower, FollowPlan, StreamKey
@@ -47,7 +45,7 @@ class Market:
         feeds = make_feeds(each for each in config.feeds if each.name in used)
         self.feeds = {name: BoundedFeed(feed) for name, feed in feeds.items()}
         self.incidents = Incidents()
-        self._away = Away(intake.accept, intake.find, config.routing())
+        self._away = Away(intake, config.routing())
         self._was_alive_at = was_alive_at
         strategies = [(each, each.make()) for each in config.strategies]
         self._cache = _cache_of(config, [strategy.config.stream for _, strategy in strategies])
@@ -58,15 +56,15 @@ class Market:
         for each, strategy in strategies:
             feed = self.feeds[each.feed]
             processor = IncrementalSignalProcessor(strategy, feed, ledger, self._cache, tiers=each.tiers)
-            missed = partial(self._missed, each.tiers)
             self.streams[each.key] = StreamRunner(
-                each.key, processor, self.incidents, bus.emit, on_missed=missed, at_work=at_work
+                each.key, processor, self.incidents, bus.emit, on_missed=self._missed, at_work=at_work
             )
         self._bus = bus
         self._others = None if config.follow is None else config.follow.feed
         self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit)
         bus.subscribe(self._follower.listen)
-        work = {f"strategy {key}": each.run for key, each in self.streams.items()}
+        work = {"digest": self._away.run} if self.streams else {}
+        work |= {f"strategy {key}": each.run for key, each in self.streams.items()}
         if self.feeds:
             work["follower"] = self._follower.run
         self._tasks = [KeptTask(name, run, bus.emit) for name, run in work.items()]
@@ -121,13 +119,14 @@ class Market:
         self._bus.unsubscribe(self._follower.listen)
         if tasks:
             await asyncio.gather(*(task.end() for task in tasks))
-            await self._away.close()
+            if self.streams:
+                await self._away.close()
             if self._cache is not None:
                 await self._cache.close()
             await asyncio.gather(*(feed.close() for feed in self.feeds.values()))
 
-    def _missed(self, tiers: Sequence[UserTier], signals: Sequence[Signal], since: datetime | None) -> None:
-        self._away.missed(signals, tiers, self._was_alive_at if since is None else since)
+    def _missed(self, since: datetime | None) -> None:
+        self._away.missed(self._was_alive_at if since is None else since)
 
 
 def candles_of(config: Config, market: Callable[[], Market | None]) -> CandleSource | None:

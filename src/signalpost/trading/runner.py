@@ -5,13 +5,12 @@ See docs/why/0035-the-strategy-lives.md.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
 from signalpost import clock
 from signalpost.domain.events import Listener
-from signalpost.domain.signal import Signal
 from signalpost.errors import FeedFailed, StoreClosed, StoreFailed
 from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import log_failure, logger
@@ -28,8 +27,8 @@ _LONGEST_SLEEP = 30.0
 class StreamRunner:
     """Looks for the candles of one processor when they are due, and again later after an error.
 
-    `key` is its name in messages. `on_missed` gets signals that were too old to post, and when the stream worked last.
-    `at_work` is entered around each cycle.
+    `key` is its name in messages. `on_missed` is called if signals were too old to post, with the time when the stream
+    worked last. `at_work` is entered around each cycle.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class StreamRunner:
         incidents: Incidents,
         emit: Listener,
         *,
-        on_missed: Callable[[Sequence[Signal], datetime | None], None] = lambda *_: None,
+        on_missed: Callable[[datetime | None], None] = lambda _: None,
         at_work: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.key = key
@@ -97,7 +96,7 @@ class StreamRunner:
 
     def _worked(self, cycle: Cycle, began: datetime) -> None:
         if cycle.missed:
-            self._on_missed(cycle.missed, self.worked_at)
+            self._on_missed(self.worked_at)
         self.last, self.worked_at = cycle, began
         if cycle.state_from is not StateFrom.MEMORY:
             self.state_from = cycle.state_from

@@ -1,104 +1,194 @@
-"""What readers missed: gathered from all streams, and said once in each destination."""
+"""What readers missed: read from the book, and said once in each destination, whatever crashes or fails."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from signalpost import Signal, Ticket, UserTier
-from signalpost.delivery.outbox.book import BookEntry, FindTrades
+from signalpost import Signal, UserTier, clock
 from signalpost.delivery.routing import Routing, Tier
 from signalpost.domain.digest import Digest
-from signalpost.domain.ticket import Outcome
+from signalpost.domain.events import Taken
+from signalpost.domain.ledger import StreamState, Unpublished, UnpublishedRule
 from signalpost.domain.tier import TierCopy
-from signalpost.errors import StoreFailed
 from signalpost.service.away import Away
 from signalpost.testing.virtual_loop import run_virtual
-from tests.unit.delivery.intake_harness import signal
+from tests.unit.delivery.intake_harness import IntakeHarness, signal
 
 AT = datetime(2026, 1, 5, 16, tzinfo=UTC)
 FREE, PREMIUM, GOLD = UserTier.FREE, UserTier.PREMIUM, UserTier("gold")
+TIERS = {GOLD: Tier(15, ("gold",))}
+HOUR = timedelta(hours=1)
 
 
-class Told:
-    """The digests that were accepted."""
+class Told(IntakeHarness):
+    """A book, and a process that reads it until it is killed."""
 
     def __init__(self, copies: dict[UserTier, TierCopy] | None = None) -> None:
-        self.digests: list[tuple[Digest, UserTier]] = []
-        self.fault: Exception | None = None
-        routing = Routing(["signals-free", "signals-premium"], tiers={GOLD: Tier(15, ("gold",))}, copies=copies)
-        self.away = Away(self._accept, self._find, routing)
+        super().__init__(tiers=TIERS)
+        self.routing = Routing(["signals-free", "signals-premium"], tiers=TIERS, copies=copies)
+        self.start()
 
-    async def _accept(self, digest: Digest, *, user_tier: UserTier) -> Ticket:
-        if self.fault is not None:
-            raise self.fault
-        self.digests.append((digest, user_tier))
-        return Ticket(Outcome.ACCEPTED, "t")
+    def start(self) -> None:
+        self.away = Away(self.intake, self.routing)
+        self._task = asyncio.ensure_future(self.away.run())
 
-    async def _find(self, find: FindTrades) -> tuple[BookEntry, ...]:
-        return ()
+    async def kill(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def miss(
+        self, *signals: Signal, tiers: tuple[UserTier, ...] = (FREE,), since: datetime | None = None
+    ) -> None:
+        """Record signals as a cycle does that takes their candles too late."""
+        await self.record(*signals, tiers=tiers)
+        self.away.missed(since)
+
+    async def record(
+        self,
+        *signals: Signal,
+        tiers: tuple[UserTier, ...] = (FREE,),
+        rule: UnpublishedRule = UnpublishedRule.TOO_OLD,
+    ) -> None:
+        state = StreamState("EUR_USD H4", "1", AT, b"")
+        await self.intake.commit(state, (), tiers, unpublished=[Unpublished(each, rule) for each in signals])
+
+    @property
+    def digests(self) -> list[tuple[Digest, UserTier]]:
+        """The digests that were accepted."""
+        taken = [each.notification for each in self.events if isinstance(each, Taken)]
+        return [(each.payload, each.user_tier) for each in taken if isinstance(each.payload, Digest)]
+
+    @property
+    def ids(self) -> list[tuple[str, list[str]]]:
+        """The destination of each digest, and its signals."""
+        return [(each.destination, [one.signal_id for one in each.signals]) for each, _ in self.digests]
+
+
+def told(test: Callable[[Told], Awaitable[None]], **options: Any) -> None:
+    async def main() -> None:
+        found = Told(**options)
+        try:
+            await asyncio.sleep(1)
+            await test(found)
+        finally:
+            await found.kill()
+
+    run_virtual(main(), AT)
 
 
 def missed(*names: str, **fields: Any) -> list[Signal]:
-    return [signal(signal_id=name, **fields) for name in names]
-
-
-def ids(digest: Digest) -> list[str]:
-    return [each.signal_id for each in digest.signals]
-
-
-def told(*calls: tuple[Iterable[Signal], Iterable[UserTier], datetime | None], **options: Any) -> Told:
-    """What is said after these calls, within the time for which they are gathered."""
-    found = Told(**options)
-
-    async def main() -> None:
-        for each in calls:
-            found.away.missed(*each)
-            await asyncio.sleep(5)
-        await asyncio.sleep(15)
-        await found.away.close()
-
-    run_virtual(main(), AT)
-    return found
+    return [signal(signal_id=name, pair=f"{name.upper()}{name.upper()}{name.upper()}USD", **fields) for name in names]
 
 
 def test_each_destination_is_told_once_what_its_readers_missed() -> None:
-    late = missed("b", timestamp="2026-01-05T08:00:00Z")
-    found = told(
-        (missed("c"), [FREE, PREMIUM], AT - timedelta(hours=2)),
-        (late, [PREMIUM], AT - timedelta(hours=3)),
-        ([], [FREE], None),
-    )
-    (free, free_tier), (premium, premium_tier) = found.digests
-    assert (free.destination, free_tier, ids(free)) == ("signals-free", FREE, ["c"])
-    assert (premium.destination, premium_tier, ids(premium)) == ("signals-premium", PREMIUM, ["b", "c"])
-    assert {each.since for each, _ in found.digests} == {AT - timedelta(hours=3)}
-    assert free.timestamp == AT + timedelta(seconds=15)
+    async def test(found: Told) -> None:
+        await asyncio.sleep(60)
+        await found.miss(*missed("c"), tiers=(FREE, PREMIUM), since=AT - 6 * HOUR)
+        await asyncio.sleep(5)
+        await found.miss(*missed("b", timestamp="2026-01-05T08:00:00Z"), tiers=(PREMIUM,), since=AT - 7 * HOUR)
+        await found.miss(*missed("d"), tiers=(PREMIUM,), since=AT - 6 * HOUR)
+        await asyncio.sleep(20)
+        premium_ids = ["b", "c", "d"]
+        assert found.ids == [("signals-free", ["c"]), ("signals-premium", premium_ids)]
+        (free, free_tier), (premium, premium_tier) = found.digests
+        assert (free_tier, premium_tier) == (FREE, PREMIUM)
+        assert free.since == premium.since == AT - 7 * HOUR
+        assert free.timestamp == AT + timedelta(seconds=61 + 15)
+        assert [each.number for each in premium.signals] == [2, 1, 3]
+        await found.miss(*missed("e"), since=None)
+        await asyncio.sleep(100)
+        assert found.ids[2:] == [("signals-free", ["e"])]
+        assert found.digests[2][0].since == missed("e")[0].known_at, "without a known begin it is the first signal"
+
+    told(test)
 
 
-def test_without_a_known_begin_it_is_the_first_signal() -> None:
-    ((digest, _),) = told((missed("a"), [FREE], None)).digests
-    assert digest.since == missed("a")[0].known_at
+def test_a_digest_outlives_a_crash_and_is_not_repeated_after_one() -> None:
+    async def test(found: Told) -> None:
+        await found.miss(*missed("a"), since=AT - HOUR)
+        await asyncio.sleep(5)
+        await found.kill()
+        assert found.ids == []
+        found.start()
+        await asyncio.sleep(20)
+        assert found.ids == [("signals-free", ["a"])]
+        assert found.digests[0][0].since == missed("a")[0].known_at
+        await found.kill()
+        found.start()
+        await found.record(*missed("b"))
+        await asyncio.sleep(100)
+        assert found.ids[1:] == [("signals-free", ["b"])]
+
+    told(test)
+
+
+def test_a_digest_waits_for_a_store_that_fails() -> None:
+    async def test(found: Told) -> None:
+        await found.miss(*missed("a"), since=AT - HOUR)
+        found.outbox.fails = True
+        await asyncio.sleep(40)
+        assert found.ids == []
+        found.outbox.fails = False
+        await asyncio.sleep(40)
+        assert found.ids == [("signals-free", ["a"])]
+        assert found.digests[0][0].since == AT - HOUR
+
+    told(test)
+
+
+def test_what_was_missed_at_the_end_is_said_at_once() -> None:
+    async def test(found: Told) -> None:
+        await found.miss(*missed("a"))
+        await found.kill()
+        found.outbox.fails = True
+        await found.away.close()
+        found.outbox.fails = False
+        await found.away.close()
+        await found.away.close()
+        assert found.ids == [("signals-free", ["a"])]
+        assert found.digests[0][0].timestamp == clock.now()
+
+    told(test)
+
+
+def test_at_the_first_start_nothing_that_the_folder_has_was_missed() -> None:
+    async def main() -> None:
+        found = Told()
+        await found.kill()
+        await found.record(*missed("a"))
+        found.start()
+        await asyncio.sleep(1)
+        await found.miss(*missed("b"))
+        await asyncio.sleep(20)
+        assert found.ids == [("signals-free", ["b"])]
+        await found.intake.commit(StreamState("digest of missed signals", "1", AT, b"damaged"), ())
+        await found.miss(*missed("c"))
+        await asyncio.sleep(20)
+        assert len(found.ids) == 1
+        await found.kill()
+
+    run_virtual(main(), AT)
+
+
+def test_only_what_was_too_old_is_said() -> None:
+    async def test(found: Told) -> None:
+        await found.record(*missed("a"), rule=UnpublishedRule.LATE_CORRECTION)
+        await found.intake.accept(missed("b")[0])
+        await asyncio.sleep(20)
+        assert found.ids == []
+
+    told(test)
 
 
 def test_a_tier_is_not_told_of_signals_that_it_would_not_have_got() -> None:
     sure, unsure = missed("a", confidence_score="0.9"), [*missed("b", confidence_score="0.5"), *missed("c")]
-    found = told(([*sure, *unsure], [FREE], AT), copies={FREE: TierCopy(min_confidence=Decimal("0.8"))})
-    assert [ids(digest) for digest, _ in found.digests] == [["a"]]
-    assert told((missed("a"), [GOLD], AT)).digests == [], "it has no webhook"
 
-
-def test_what_is_gathered_at_the_end_is_said_at_once_and_a_store_that_fails_is_no_error() -> None:
-    async def main() -> None:
-        found = Told()
-        found.away.missed(missed("a"), [FREE], AT)
-        await found.away.close()
-        assert [ids(digest) for digest, _ in found.digests] == [["a"]]
-        found = Told()
-        found.fault = StoreFailed("the disk is full")
-        found.away.missed(missed("a"), [FREE], AT)
+    async def test(found: Told) -> None:
+        await found.miss(*sure, *unsure)
+        await found.miss(*missed("d"), tiers=(FREE, GOLD))
         await asyncio.sleep(20)
-        assert found.digests == []
+        assert found.ids == [("signals-free", ["a"])], "the other has no webhook"
 
-    run_virtual(main(), AT)
+    told(test, copies={FREE: TierCopy(min_confidence=Decimal("0.8"))})

@@ -147,6 +147,8 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
     """Only trades of this pair, as it is shown; None for all."""
     tiers: frozenset[UserTier] | None = None
     """Only trades that were sent to none but these tiers; None for all."""
+    above: int = 0
+    """Only trades with a greater number."""
     limit: int = 100
 
 

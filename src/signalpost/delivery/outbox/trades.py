@@ -140,8 +140,10 @@ class Book:
             rows: Iterable[TradeRow] = self.named(wanted.name, exact=wanted.exact)
         elif wanted.only_live and wanted.pair is not None:  # what every alert of a hook looks up, so by its index
             rows = reversed(list(self._rows(self._tx.select(sql.LIVE_TRADES_OF, (str(wanted.pair),)))))
+        elif wanted.only_live:
+            rows = self._rows(self._tx.select(sql.LIVE_TRADES))
         else:
-            rows = self._rows(self._tx.select(sql.LIVE_TRADES if wanted.only_live else sql.ALL_TRADES))
+            rows = self._rows(self._tx.select(sql.ALL_TRADES, (wanted.above,)))
         for row in rows:
             trade = self.trade(row) if _is_wanted(row, wanted) else None
             if trade is not None and (trade.state.is_live or not wanted.only_live):
@@ -227,6 +229,7 @@ def find_trades(tx: Transaction, command: FindTrades) -> tuple[BookEntry, ...]:
 def _is_wanted(row: TradeRow, wanted: FindTrades) -> bool:
     return (
         (wanted.states is None or row.state in wanted.states)
+        and row.number > wanted.above
         and (wanted.pair is None or row.pair == str(wanted.pair))
         and (wanted.tiers is None or wanted.tiers.issuperset(row.tiers))
     )

@@ -46,10 +46,10 @@ from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.notification import KINDS
 from signalpost.domain.tier import TierCopy, UserTier
 from signalpost.errors import Fault, InvalidConfiguration
+from signalpost.proxies import proxy_for
 from signalpost.secret import Secret
 from signalpost.sinks.discord.address import API_HOST
 from signalpost.sinks.discord.cards.look import Look
-from signalpost.sinks.proxies import proxy_for
 
 SET_A_WEBHOOK = f"set {ONLY_WEBHOOK}, or {', '.join(usual.variable for usual in USUAL_DESTINATIONS)}"
 NO_WEBHOOK_SET = f"no webhook is set, so every notification will be refused: {SET_A_WEBHOOK}"

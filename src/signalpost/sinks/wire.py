@@ -32,10 +32,10 @@ from aiohttp import (
 from yarl import URL
 
 from signalpost.errors import InvalidConfiguration
+from signalpost.proxies import Proxy, proxy_for
 from signalpost.secret import Secret, redacted
 from signalpost.sinks.evidence import Answered, Unavailable, Unconfirmed
 from signalpost.sinks.http_answer import HttpAnswer
-from signalpost.sinks.proxies import Proxy, proxy_for
 
 LARGEST_BODY = 1 << 20
 """Bytes of an answer's body to read at most."""
@@ -186,11 +186,8 @@ async def _request(
     proxy_for: Callable[[URL], Proxy | None],
 ) -> HttpAnswer:
     headers = {"Content-Type": _JSON} if isinstance(data, bytes) else None
-    through: dict[str, Any] = {}
-    if (proxy := proxy_for(url)) is not None:
-        through["proxy"] = proxy.url
-        if proxy.authorization is not None:
-            through["proxy_headers"] = {"Proxy-Authorization": proxy.authorization.reveal()}
+    proxy = proxy_for(url)
+    through = {} if proxy is None else proxy.arguments
     async with session.request(method, url, data=data, headers=headers, allow_redirects=False, **through) as response:
         return await _read(response)
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from itertools import pairwise, takewhile
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
+from aiohttp import ClientError, ClientHttpProxyError, ClientSession, ClientTimeout, DummyCookieJar
 from yarl import URL
 
 from signalpost import clock
@@ -22,6 +22,7 @@ from signalpost.domain.instant import iso, utc
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, InvalidConfiguration, InvalidValue
+from signalpost.proxies import proxy_for
 from signalpost.secret import Secret, redacted
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.feeds.port import Fetched
@@ -190,7 +191,8 @@ class OandaFeed:
             if self._is_closed:
                 raise FeedFailed(f"the feed {self.name} was closed: make a new one", code="closed", field=self.name)
             try:
-                async with self._opened().get(url, headers=self._headers(), allow_redirects=False) as response:
+                session, through = self._opened(), _through_proxy(url)
+                async with session.get(url, headers=self._headers(), allow_redirects=False, **through) as response:
                     return response.status, response.headers, await response.read()
             except (ClientError, OSError) as fault:
                 problem = _summary(fault)
@@ -244,6 +246,12 @@ def _checked(url: str, token: Secret, name: str) -> str:
     return url.rstrip("/")
 
 
+def _through_proxy(url: URL) -> dict[str, Any]:
+    """The arguments for a request through the proxy of the environment, if it can be used."""
+    proxy = proxy_for(url.host or "") if url.scheme == "https" else None
+    return {} if proxy is None or proxy.problem else proxy.arguments
+
+
 def _closed(bars: Sequence[_Bar]) -> list[_Bar]:
     return list(takewhile(lambda bar: bar.candles, bars))
 
@@ -274,5 +282,7 @@ def _message(body: bytes) -> str:
 
 def _summary(fault: Exception) -> str:
     """The type of `fault` and the system's text, never its own text, which may quote the request."""
+    if isinstance(fault, ClientHttpProxyError):
+        return f"OANDA cannot be reached: the proxy answered {fault.status}; check HTTPS_PROXY"
     text = getattr(fault, "strerror", None)
     return f"OANDA did not answer: {type(fault).__name__}" + (f" ({text})" if isinstance(text, str) and text else "")

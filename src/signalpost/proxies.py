@@ -5,7 +5,7 @@ plain http only on this machine, without a proxy.
 """
 
 from base64 import b64encode
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from signalpost.secret import Secret
@@ -32,6 +32,13 @@ class Proxy(NamedTuple):
     def url(self) -> str:
         """Its URL without user and password."""
         return f"http://{self.place}"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of a request by aiohttp through it."""
+        if self.authorization is None:
+            return {"proxy": self.url}
+        return {"proxy": self.url, "proxy_headers": {"Proxy-Authorization": self.authorization.reveal()}}
 
 
 def proxy_for(host: str) -> Proxy | None:

@@ -1,4 +1,4 @@
-"""Proxies of the environment are used for Discord, or reported; their passwords are never shown."""
+"""Proxies of the environment are used for Discord and OANDA, or reported; their passwords are never shown."""
 
 import asyncio
 from base64 import b64encode
@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from signalpost.config import Config
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.reports import Announcement
-from signalpost.errors import Evidence
+from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import Evidence, FeedFailed
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
-from signalpost.secret import redacted
+from signalpost.secret import Secret, redacted
 from signalpost.sinks.discord.service import DiscordService
 from signalpost.sinks.evidence import Unavailable
+from signalpost.trading.calendar import FX
+from signalpost.trading.feeds.oanda import LIVE, OandaFeed
 
 URL = f"https://discord.com/api/webhooks/123456789012345678/{'a' * 68}"
 WORD = "correct-horse-battery"
@@ -139,8 +143,47 @@ async def test_this_machine_is_never_reached_through_a_proxy(monkeypatch: pytest
     assert running.place not in "\n".join(warnings)
 
 
+async def refused_by_oanda(url: str = LIVE, token: str = "any-token") -> FeedFailed:
+    feed = OandaFeed(name="oanda", calendar=FX, url=url, token=Secret(token))
+    with pytest.raises(FeedFailed) as raised:
+        await feed.fetch(Instrument("EUR_USD"), Timeframe("H4"))
+    await feed.close()
+    return raised.value
+
+
+async def test_candles_of_oanda_come_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with proxy() as running:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:{WORD}@{running.place}")
+        error = await refused_by_oanda()
+    assert running.requests.startswith("CONNECT api-fxtrade.oanda.com:443 HTTP/1.1\r\n")
+    assert f"Proxy-Authorization: Basic {b64encode(f'me:{WORD}'.encode()).decode()}\r\n" in running.requests
+    assert "any-token" not in running.requests
+    assert error.code == "unavailable"
+    assert "407" in str(error)
+    assert WORD not in f"{error} {error!r} {error.__context__!r}"
+
+
+async def test_an_oanda_on_this_machine_is_never_reached_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with proxy() as running, proxy(b"HTTP/1.1 503 Service Unavailable\r\n\r\n") as oanda:
+        for name in NAMES[:-1]:
+            monkeypatch.setenv(name, f"http://{running.place}")
+        assert "503" in str(await refused_by_oanda(f"http://{oanda.place}"))
+    assert (running.requests, "any-token" in oanda.requests) == ("", True)
+
+
+@pytest.mark.parametrize(("variable", "value"), [("NO_PROXY", "127.0.0.1"), ("HTTPS_PROXY", "socks5://{place}")])
+async def test_oanda_is_reached_directly_without_a_usable_proxy(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    async with proxy() as running:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{running.place}")
+        monkeypatch.setenv(variable, value.format(place=running.place))
+        error = await refused_by_oanda("https://127.0.0.1:1")
+    assert (error.code, running.requests) == ("unavailable", "")
+
+
 async def test_an_ipv6_address_is_shown_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
-    from signalpost.sinks.proxies import proxy_for
+    from signalpost.proxies import proxy_for
 
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{WORD}@[::1]:3128")
     found = proxy_for("discord.com")

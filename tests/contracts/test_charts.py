@@ -117,7 +117,7 @@ async def test_one_that_is_not_needed_when_it_could_leave_is_superseded(book: Dr
     [
         Rejected("413", status=413, code=40005),
         CardLost("unknown message", how=Loss.DELETED),
-        Unwanted("not wanted any more"),
+        Unwanted("no longer wanted"),
     ],
 )
 async def test_a_refusal_ends_the_chart_and_leaves_the_card(book: Driver, outcome: Evidence) -> None:
@@ -173,7 +173,7 @@ async def test_a_process_that_died_during_the_upload_loses_at_most_the_picture(b
     again = await book.leased()
     assert again.card is not None
     assert (again.card.has_chart, again.card.digest) == (None, None), "nobody knows what the message shows"
-    assert await end(book, again, Unwanted("its chart is not wanted any more")) is _S.SUPPRESSED
+    assert await end(book, again, Unwanted("the chart is no longer wanted")) is _S.SUPPRESSED
     await book.change(Update(note="n"))
     edit = await book.leased()
     assert (edit.notification.event, edit.is_edit, edit.delivery.may_repeat) == ("v2", True, False)

@@ -26,7 +26,7 @@ _HELP_BY_COMMAND = {
     "sandbox": "Run a local Discord and watch the messages.",
     "serve": "Run the service and its HTTP API until stopped.",
     "signals": "List, show, export, change and close signals.",
-    "strategies": "Show how far the strategies are.",
+    "strategies": "Show the last candle and the last signal of each strategy.",
     "tokens": "Create, list and revoke tokens of the HTTP API.",
 }
 """Each command is the function of this name in the module of this name. The help loads none of them."""

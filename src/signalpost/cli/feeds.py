@@ -45,7 +45,7 @@ class _Stream(NamedTuple):
 @configured
 @json_option("Print one line of JSON.")
 def test(name: str, pair: str | None, timeframe: str | None, flags: Flags, as_json: bool) -> None:
-    """Fetch the newest candles of feed NAME once, and report how many came and when the last one opened.
+    """Fetch the newest candles of feed NAME once, and show how many there are and when the last one opened.
 
     Nothing is saved or sent. The exit code is 1 if the feed gives no candles.
     """
@@ -88,7 +88,7 @@ async def _fetched(feed: Feed, stream: _Stream) -> tuple[Fetched, Fault | None]:
     except FeedFailed as error:
         return nothing, error.errors[0]
     except TimeoutError:
-        return nothing, Fault("timeout", f"no answer came within {_WITHIN:g} s", limit=f"{_WITHIN:g} s")
+        return nothing, Fault("timeout", f"the feed did not answer within {_WITHIN:g} s", limit=f"{_WITHIN:g} s")
     except Exception as error:  # noqa: BLE001  # a user's class may raise anything, and its text may have a secret
         return nothing, Fault("not-usable", f"the class of the feed raised {type(error).__name__}: correct its code")
     finally:

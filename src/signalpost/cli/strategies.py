@@ -1,4 +1,4 @@
-"""`signalpost strategies`: shows how far the configured strategies are."""
+"""`signalpost strategies`: shows the last candle and the last signal of the configured strategies."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -45,8 +45,8 @@ class _Status(NamedTuple):
 def status(flags: Flags, as_json: bool) -> None:
     """Show the last candle that each strategy has taken, its lag, and its last signal.
 
-    A strategy is warm if it needs no saved state for its next candle. The rest is from the process that runs the
-    strategies, and missing if none does.
+    The number of candles read and the source of the state come from the process that runs the strategies. They are
+    missing if no process does.
     """
     config = flags.config()
     if not config.strategies:

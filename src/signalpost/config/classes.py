@@ -18,8 +18,8 @@ def is_path(text: str) -> bool:
 def made(path: str, arguments: Mapping[str, object], field: str) -> Any:
     """An instance of the class at `path`, which is imported first.
 
-    Raises InvalidConfiguration, with `field`, if there is no such class, if it does not have these arguments, and if it
-    refuses them. The text of another exception is not shown, because it could contain a secret.
+    Raises InvalidConfiguration, with `field`, if there is no such class, if it does not have these arguments, or if it
+    rejects them. The text of any other exception is not shown, because it could contain a secret.
     """
     fault: SignalpostError | None = None
     try:
@@ -29,7 +29,7 @@ def made(path: str, arguments: Mapping[str, object], field: str) -> Any:
     except (InvalidConfiguration, InvalidValue) as error:
         fault = InvalidConfiguration.of_all(each._replace(field=each.field or field) for each in error.errors)
     except Exception as error:  # noqa: BLE001  # user code may raise anything
-        text = f"{path} cannot be made ({type(error).__name__}): correct its settings, or its code"
+        text = f"{path} cannot be created ({type(error).__name__}): correct its settings or its code"
         fault = InvalidConfiguration(text, code="not-usable", field=field, value=path)
     raise fault  # out here, because an error that shows a secret must not be its context
 
@@ -65,5 +65,5 @@ def _check_arguments(kind: Callable[..., Any], path: str, arguments: Mapping[str
     required = [each for each in parameters.values() if each.default is Parameter.empty]
     named = (Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     if missing := [each.name for each in required if each.kind in named and each.name not in arguments]:
-        text = f"{path} needs {', '.join(missing)}: add it to its settings"
+        text = f"{path} needs {', '.join(missing)}: add it to the settings"
         raise InvalidConfiguration(text, code="missing", field=field, limit=", ".join(missing))

@@ -142,7 +142,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 limit=", ".join(KINDS),
             )
         if self.follow is not None and self.follow.feed not in (known := [each.name for each in self.feeds]):
-            text = f"the feed {self.follow.feed}, which follows signals, is not in feeds"
+            text = f"follow has the feed {self.follow.feed}, which is not in feeds"
             raise InvalidConfiguration(
                 text, code="unknown-word", field="follow", value=self.follow.feed, limit=", ".join(known)
             )

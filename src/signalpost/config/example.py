@@ -95,7 +95,7 @@ _TEXTS = {
 }
 _FILTERS = """\
 # Which new signals are posted; by default, all. The others are recorded, and `signalpost signals show` and
-# `signalpost deliveries why` say by which rule they were not posted.
+# `signalpost deliveries why` show the rule that stopped them.
 [filters]
 """
 _CARDS = """\
@@ -153,16 +153,16 @@ _FEEDS = f"""\
 # A feed: where strategies get their candles. Its kind is {", ".join(FEEDS)}, or the path of your own class,
 # such as mypackage.feeds:MyFeed, which gets the other settings of its table. Its calendar says when the market trades:
 # fx (Sunday 17:00 to Friday 17:00 in New York), always, or custom, with sessions. `signalpost feeds test NAME` fetches
-# once.
+# candles once.
 #
-# OANDA. Without url, it is the practice host; the live one is https://api-fxtrade.oanda.com. The variables for the
-# token are {OANDA_VARIABLE}, and {OANDA_VARIABLE}{FILE_SUFFIX} for the path of a file.
+# OANDA. The default url is that of the practice host; the live one is https://api-fxtrade.oanda.com. The variables for
+# the token are {OANDA_VARIABLE}, and {OANDA_VARIABLE}{FILE_SUFFIX} for the path of a file.
 #[feeds.practice]
 #kind = "oanda"
 #url = "https://api-fxpractice.oanda.com"
 #token_file = "oanda.token"
 
-# A crypto exchange, by its name in ccxt: pip install 'signalpost[ccxt]'. Its usual calendar is always.
+# A crypto exchange, by its name in ccxt: pip install 'signalpost[ccxt]'. Its default calendar is always.
 #[feeds.coins]
 #kind = "ccxt"
 #exchange = "kraken"
@@ -177,7 +177,7 @@ _FEEDS = f"""\
 
 # A strategy that the service runs on a feed's candles. Its kind is {", ".join(STRATEGIES)}, or the path of your own
 # class, which gets the other settings of its table. Its signals are for `tiers`, and followed to their end unless
-# `follow` is false. `signalpost strategies status` shows how far it is. REDIS_URL is the server that caches its state.
+# `follow` is false. `signalpost strategies status` shows its last candle. The server REDIS_URL caches its state.
 #[[strategy]]
 #pair = "EUR_USD"
 #timeframe = "H4"
@@ -191,8 +191,8 @@ _FEEDS = f"""\
 #kind = "{USUAL_STRATEGY}"
 
 # The feed whose candles follow live signals to their end, whoever published them. Without it, only the signals of
-# strategies are followed, each by the candles of its strategy. Shorter candles leave fewer doubts. A folder needs files
-# of this timeframe.
+# strategies are followed, each by the candles of its strategy. Short candles leave fewer doubts about what came first.
+# A folder needs files of this timeframe.
 #[{FOLLOW}]
 #{FOLLOW_FEED.key} = "practice"
 #{FOLLOW_TIMEFRAME.key} = "{FOLLOW_TIMEFRAME.default}"

@@ -48,9 +48,10 @@ class FeedConfig(NamedTuple):
 
 
 class Candles(NamedTuple):
-    """The candles of one length of a feed, which has this name."""
+    """The candles of a feed in one timeframe."""
 
     feed: str
+    """The name of the feed."""
     timeframe: Timeframe
 
 
@@ -92,7 +93,7 @@ def find_follow(sources: Sources) -> Candles | None:
     known, place = tuple(sources.file.feeds), sources.file.place(FOLLOW, FOLLOW_FEED.key)
     if feed is None:
         if sources.origin_by_key[FOLLOW_TIMEFRAME.name] == FILE:
-            problem = "without a feed, timeframe has no effect: set feed, too, or remove it"
+            problem = "timeframe has no effect without a feed: set feed, or remove timeframe"
             sources.findings.add(f"{place}: {problem}", "missing", place.field)
         return None
     if feed not in known:
@@ -220,7 +221,7 @@ def _token(sources: Sources, name: str, table: Table) -> tuple[Secret, ...]:
             return findings.checked(source.place(in_a_file), _read_token, sources, Path(), file)
     if "token_file" in table:
         return findings.checked(place, _read_token, sources, sources.file.path.parent, table["token_file"])
-    problem = f"no token is set: set {OANDA_VARIABLE}, or write it into a file, and the file's path here"
+    problem = f"no token is set: save it in a file, and set token_file to its path, or set {OANDA_VARIABLE}"
     findings.add(f"{place}: {problem}", "missing", place.field)
     return ()
 

@@ -166,7 +166,7 @@ REDIS_URL: Setting[Secret | None] = Setting(
     None,
     Parser(redis_url, masked, WANTED),
     "The Redis or Valkey server that caches the states of strategies, such as `redis://:PASSWORD@127.0.0.1:6379/0`. "
-    "Needs the extra `redis`. Not set in a settings file, because it may contain a password.",
+    "Needs the extra `redis`. It cannot be set in a settings file, because it may contain a password.",
 )
 
 FILTERS = "filters"
@@ -183,7 +183,7 @@ FILTER_SETTINGS: tuple[Setting[Any], ...] = (
         "notifications_enabled",
         "DISCORD_NOTIFICATIONS_ENABLED",
         parsers.SWITCH,
-        "Whether new signals are posted. Changes of signals that were posted, alerts and all others are posted anyway.",
+        "Whether new signals are posted. Alerts, changes of signals that were posted, and all others always are.",
     ),
     _filter(
         "pairs",
@@ -202,34 +202,36 @@ FILTER_SETTINGS: tuple[Setting[Any], ...] = (
         "min_confidence",
         "DISCORD_MIN_CONFIDENCE",
         parsers.decimal(exact.share, "a number from 0 to 1, such as 0.7; 0 is no limit", "0 to 1"),
-        f"The least confidence of a signal, from 0 to 1. A signal without one does not pass a limit. {_NO_LIMIT}",
+        "The minimum confidence of a signal, from 0 to 1. With a minimum, a signal without a confidence is not posted. "
+        f"{_NO_LIMIT}",
     ),
     _filter(
         "min_rr",
         "DISCORD_MIN_RR_RATIO",
         parsers.decimal(exact.non_negative, "a number such as 1.5; 0 is no limit", "0 or more"),
-        "The least ratio of a signal's reward to its risk. A signal without a stop or target does not pass a limit. "
-        f"{_NO_LIMIT}",
+        "The minimum ratio of a signal's reward to its risk. With a minimum, a signal without a stop or target is not "
+        f"posted. {_NO_LIMIT}",
     ),
     _filter(
         "one_per_candle",
         "",
         parsers.SWITCH,
-        "Whether only the first signal of a strategy, pair, timeframe, side and candle is posted, also if others have "
-        "an id of their own.",
+        "Whether only the first signal of a strategy, pair, timeframe, side and candle is posted, even if the others "
+        "have other ids.",
     ),
     _filter(
         "pair_cooldown_minutes",
         "DISCORD_PAIR_COOLDOWN_MINUTES",
         _COUNT,
-        "Minutes after a pair's last posted signal in which another one of the same side is not posted. The other side "
-        f"is always posted. {_NO_LIMIT}",
+        "For how many minutes after a pair's last posted signal another one of the same side is not posted. It does "
+        f"not apply to the other side. {_NO_LIMIT}",
     ),
     _filter(
         "max_per_minute",
         "DISCORD_MAX_SIGNALS_PER_MINUTE",
         _COUNT,
-        f"How many new signals are posted within a minute. Others are recorded, and are not posted later. {_NO_LIMIT}",
+        "The maximum number of new signals that are posted within a minute. Others are recorded, and are not posted "
+        f"later. {_NO_LIMIT}",
     ),
     _filter("max_per_hour", "DISCORD_MAX_SIGNALS_PER_HOUR", _COUNT, f"The same within an hour. {_NO_LIMIT}"),
     _filter("max_per_day", "DISCORD_MAX_SIGNALS_PER_DAY", _COUNT, f"The same within 24 hours. {_NO_LIMIT}"),

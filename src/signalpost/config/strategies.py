@@ -37,7 +37,7 @@ class StrategyConfig(NamedTuple):
     kind: str
     """A name in `STRATEGIES`, or the path of your own class."""
     settings: Mapping[str, Any]
-    """What the class gets: as keyword arguments, or as its `config_class` if it has one."""
+    """What the class gets: your own class as keyword arguments, a bundled one as its `config_class`."""
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:
@@ -129,7 +129,7 @@ def _feed(table: Mapping[str, Any]) -> str:
         case str(name) if name:
             return name
         case None:
-            text = "feed is missing: set it to the name of a feed, such as one of [feeds.oanda]"
+            text = "feed is missing: set it to the name of a feed, such as practice for [feeds.practice]"
             raise InvalidConfiguration(text, code="missing", field="feed")
         case other:
             raise InvalidConfiguration.of("feed", other, "use the name of a feed in quotes", code="not-text")

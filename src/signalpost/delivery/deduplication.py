@@ -20,7 +20,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.words import Word
 
 _TOLERANCE = Decimal("1e-9")
-"""A ratio of reward to risk is a quotient, so it may be rounded."""
+"""A ratio of reward to risk is a quotient, so it may have been rounded."""
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _MOST_REMEMBERED = 10_000
 MOST_DIGITS = 6
@@ -45,10 +45,9 @@ class FilterRule(Word):
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of new signals; by default, there are none.
+    """The limits on new signals; by default, there are none.
 
-    A signal without the value that a limit needs does not pass it. Pairs and timeframes can have any spelling. Raises
-    InvalidValue.
+    A limit stops signals that do not have its value. Pairs and timeframes can have any spelling. Raises InvalidValue.
     """
 
     notifications_enabled: bool = True
@@ -59,11 +58,11 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     min_confidence: Decimal = Decimal(0)
     """From 0 to 1; 0 for no limit."""
     min_rr: Decimal = Decimal(0)
-    """The least ratio of reward to risk; 0 for no limit."""
+    """The minimum ratio of reward to risk; 0 for no limit."""
     one_per_candle: bool = False
     """Whether signals with different ids can be duplicates of each other."""
     pair_cooldown_minutes: int = 0
-    """Minutes after a pair's last signal in which another one of its side is not posted; 0 for no limit."""
+    """For how many minutes after a pair's last signal another one of its side is not posted; 0 for no limit."""
     max_per_minute: int = 0
     """0 for no limit."""
     max_per_hour: int = 0
@@ -89,13 +88,13 @@ ONE_PER_CANDLE = Filters(one_per_candle=True)
 
 
 class Decision(NamedTuple):
-    """Whether a signal is posted. True if it is."""
+    """Whether a signal is posted. It is true if so."""
 
     allowed: bool
     rule: FilterRule | None = None
     """Why it is not posted."""
     reason: str | None = None
-    """The same in a sentence."""
+    """The same for people, with the values."""
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -109,14 +108,14 @@ class Posted(NamedTuple):
 
 
 class History(Protocol):
-    """The signals that were posted, between two instants that do not belong to the period."""
+    """The signals that were posted between two instants, which are both exclusive."""
 
     def count(self, after: datetime, before: datetime) -> int:
-        """How many there are."""
+        """The number of signals."""
         ...
 
     def of_pair(self, pair: Instrument, after: datetime, before: datetime) -> Iterable[Posted]:
-        """Those of a pair; of those at the same time, the last comes last."""
+        """The signals of a pair. Those of the same time are in the order in which they were posted."""
         ...
 
 
@@ -131,18 +130,18 @@ class SignalHistory:
         self._posted.append(posted)
 
     def count(self, after: datetime, before: datetime) -> int:
-        """How many there are between two instants."""
+        """The number of signals between two instants."""
         return sum(after < each.at < before for each in self._posted)
 
     def of_pair(self, pair: Instrument, after: datetime, before: datetime) -> list[Posted]:
-        """Those of a pair between two instants."""
+        """The signals of a pair between two instants."""
         return [each for each in self._posted if each.signal.pair == pair and after < each.at < before]
 
 
 class SignalDeduplicationService:
-    """Judges new signals by filters and by those that it allowed before; `history` has earlier ones.
+    """Applies filters to new signals, and remembers those that it allowed; `history` has earlier ones.
 
-    Without filters, only repeats are stopped: those of the same strategy, pair, timeframe, side and candle.
+    The default filters stop only repeats: signals of the same strategy, pair, timeframe, side and candle.
     """
 
     def __init__(self, filters: Filters = ONE_PER_CANDLE, history: Iterable[Posted] = ()) -> None:
@@ -185,10 +184,10 @@ def _by_itself(signal: Signal, filters: Filters) -> _Stops:
         its = "it has no timeframe" if signal.timeframe is None else f"its timeframe is {signal.timeframe}"
         yield FilterRule.TIMEFRAME_NOT_ENABLED, f"{its}; enabled are {_listed(filters.timeframes)}"
     if filters.min_confidence and (confidence is None or confidence < filters.min_confidence):
-        least = filters.min_confidence
-        yield FilterRule.MIN_CONFIDENCE, f"its confidence is {_number(confidence)}; the least is {least}"
+        minimum = filters.min_confidence
+        yield FilterRule.MIN_CONFIDENCE, f"its confidence is {_number(confidence)}; the minimum is {minimum}"
     if filters.min_rr and (ratio is None or exact.difference(filters.min_rr, ratio) > _TOLERANCE):
-        yield FilterRule.MIN_RR, f"its ratio of reward to risk is {_number(ratio)}; the least is {filters.min_rr}"
+        yield FilterRule.MIN_RR, f"its ratio of reward to risk is {_number(ratio)}; the minimum is {filters.min_rr}"
 
 
 def _by_its_pair(signal: Signal, now: datetime, filters: Filters, history: History) -> _Stops:
@@ -203,7 +202,8 @@ def _by_its_pair(signal: Signal, now: datetime, filters: Filters, history: Histo
         last = next(iter(sorted(posted, key=lambda each: each.at)[-1:]), None)  # of equal times, the last one
         if last is not None and last.signal.signal_type is signal.signal_type:  # the other side is always news
             wait = f"the next one may be posted {filters.pair_cooldown_minutes} minutes later"
-            yield FilterRule.PAIR_COOLDOWN, f"a {signal.signal_type} of {signal.pair} was posted {iso(last.at)}; {wait}"
+            which = f"a {signal.signal_type} of {signal.pair}"
+            yield FilterRule.PAIR_COOLDOWN, f"{which} was posted at {iso(last.at)}; {wait}"
 
 
 def _by_number(now: datetime, filters: Filters, history: History) -> _Stops:
@@ -215,7 +215,7 @@ def _by_number(now: datetime, filters: Filters, history: History) -> _Stops:
     for rule, limit, period, word in limits:
         # One that is far ahead was posted when the clock was wrong.
         if limit and (count := history.count(now - period, now + period)) >= limit:
-            yield rule, f"signals posted within {word}: {count}; the most is {limit}"
+            yield rule, f"signals posted within {word}: {count}; the maximum is {limit}"
 
 
 def _candle(signal: Signal) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ class MissedSignal(msgspec.Struct, frozen=True):
 
     signal_id: str
     number: int
-    """Of its trade in the signal book."""
+    """The number of its trade in the signal book."""
     pair: Instrument
     side: SignalType
     known_at: datetime
@@ -28,10 +28,10 @@ class Digest(Value, frozen=True, kw_only=True, tag="digest"):
     """The signals that one destination missed between two instants. Valid for as long as an announcement."""
 
     destination: str
-    """The only one that it is sent to."""
+    """The only destination that it is sent to."""
     since: datetime
     timestamp: datetime
-    """The end of the time in which they were missed."""
+    """The end of the period in which they were missed."""
     signals: tuple[MissedSignal, ...]
     """Oldest first."""
     digest_id: str = ""

@@ -50,7 +50,7 @@ class CardGone(NamedTuple):
 
 
 class ChartQueued(NamedTuple):
-    """An edit that adds a chart to the card of a signal waits now. It is no ticket: nobody asked for it."""
+    """An edit that adds a chart to the card of a signal was queued. It has no ticket."""
 
     destination: str
     signal_id: str

@@ -11,7 +11,7 @@ from signalpost.domain.words import Word
 
 
 class StreamState(NamedTuple):
-    """Everything that a strategy's stream has to remember. It is committed with the signals of the last candle."""
+    """Everything that a strategy's stream must remember. It is committed with the signals of its last candles."""
 
     stream: str
     fingerprint: str
@@ -52,15 +52,15 @@ class Ledger(Protocol):
         tiers: Sequence[UserTier | str] = (),
         unpublished: Sequence[Unpublished] = (),
     ) -> list[Ticket]:
-        """Save a state and the signals of its last candles, all or nothing; a ticket for each, unpublished ones last.
+        """Save a state and the signals of its last candles, all or nothing. Returns a ticket for each signal in order.
 
-        The signals are for each of the `tiers`; without any, for the default one. Raises StoreFailed: then the stream
-        must not continue, and retries.
+        The tickets of unpublished signals come last. The signals are for each of the `tiers`; the default is FREE.
+        Raises StoreFailed: then the stream must not continue, and retries.
         """
         ...
 
     async def revise(self, signal_id: str) -> Ticket:
-        """Mark a signal whose candle was corrected so that its cross is gone; a repeat changes nothing.
+        """Mark a signal as revised: its candle was corrected, and no longer gives it. A repeat changes nothing.
 
         Raises StoreFailed.
         """

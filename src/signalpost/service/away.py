@@ -1,4 +1,4 @@
-"""Says in each destination which signals its readers missed while the service, or a feed, was away."""
+"""Posts to each destination which signals its readers missed while the service or a feed was unavailable."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -18,14 +18,15 @@ from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 _STREAM = "digest of missed signals"
 """The stream whose state is the number of the newest trade that was considered."""
 _GATHERED_FOR = 15.0
-"""Seconds for which what other streams missed is waited for; also after the store failed."""
+"""Seconds to wait for the missed signals of other streams, and before a retry if the store failed."""
 _MOST = 100_000
 
 
 class Away:
-    """Sends one digest to each destination, of the signals that the book lists as too old since the last digest.
+    """Sends to each destination one digest of the signals that the book has as too old since the last digest.
 
-    How far the book was read is saved together with the digests, so that a crash neither loses nor repeats one.
+    The number of the newest trade that was read is saved together with the digests, so a crash neither loses nor
+    repeats one.
     """
 
     def __init__(self, intake: Intake, routing: Routing) -> None:
@@ -36,13 +37,13 @@ class Away:
         self._has_news.set()  # another process may have ended before its digest
 
     def missed(self, since: datetime | None) -> None:
-        """Send a digest soon. Nothing was posted from `since` on; None if that is unknown."""
+        """Send a digest soon. Nothing was posted since `since`; None if that is unknown."""
         if since is not None:
             self._since = since if self._since is None else min(self._since, since)
         self._has_news.set()
 
     async def run(self) -> None:
-        """Send digests until cancelled. If it is started before the strategies, it considers all that they miss."""
+        """Send digests until cancelled. Started before the strategies, it misses none of their signals."""
         with suppress(StoreFailed, CommandFailed):
             await self._read_up_to()
         while True:
@@ -52,7 +53,7 @@ class Away:
                 await self._send()
 
     async def close(self) -> None:
-        """Send what was missed at once, after `run` was cancelled."""
+        """Send the missed signals at once, after `run` was cancelled."""
         if self._has_news.is_set():
             with suppress(StoreFailed, CommandFailed, StoreClosed):
                 await self._send()

@@ -1,6 +1,6 @@
-"""Adds a chart to the card of each new signal: the text is posted first, and an edit adds the picture in time or never.
+"""Adds a chart to the card of each new signal: the text is posted first, and an edit adds the picture soon or never.
 
-Only the picture is lost if candles, drawing or upload fail, or if the process ends. See
+If candles, drawing or upload fail, or if the process ends, only the picture is lost. See
 docs/why/0037-charts-are-edits.md.
 """
 
@@ -33,7 +33,7 @@ DRAWN_WITHIN = 1.0
 UPLOADED_WITHIN = 5.0
 """Seconds for which a chart may occupy a sender."""
 MOST_AT_ONCE = 100
-"""Charts that are being made. Signals beyond that get none."""
+"""The most charts in progress. If there are as many, a new signal gets none."""
 _TRY_AGAIN_AFTER = 1.0
 _FETCHES_KEPT = 32
 
@@ -46,11 +46,11 @@ class CandleHistory(NamedTuple):
 
 
 CandleSource = Callable[[Signal], Awaitable[CandleHistory | None]]
-"""Fetches the closed candles up to that of a signal; None if there are none for it."""
+"""Fetches the closed candles up to that of a signal; None if no source has them."""
 
 
 class _Job:
-    """A chart on its way to one card."""
+    """A chart that is being added to one card."""
 
     def __init__(self) -> None:
         self.chart: Chart | None = None
@@ -77,13 +77,13 @@ class Charts:
         self._thread = ThreadPoolExecutor(1, "signalpost chart")
 
     def added_by(self, sink: Sink, destination: str) -> "ChartSink":
-        """A sink that shows the same as `sink`, and charts."""
+        """A sink that sends the same as `sink`, and adds charts."""
         return ChartSink(sink, destination, self._look, self)
 
     def begin(self, destination: str, trade: Trade, view: View, sequence: str) -> None:
         """Make the chart of a card that was just posted."""
         if len(self._tasks) >= MOST_AT_ONCE:
-            self._engine.emit(ChartEnded(destination, trade.signal.signal_id, f"{MOST_AT_ONCE} others are being made"))
+            self._engine.emit(ChartEnded(destination, trade.signal.signal_id, f"{MOST_AT_ONCE} others are in progress"))
             return
         work = self._add(destination, trade, view, sequence)
         task = asyncio.get_running_loop().create_task(work, name="signalpost chart")
@@ -95,12 +95,12 @@ class Charts:
         return self._jobs.get((sequence, destination))
 
     async def all_ended(self) -> None:
-        """Wait until each chart that was begun is added, or has failed."""
+        """Wait until each chart in progress is added, or has failed."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
     async def close(self) -> None:
-        """Give up what is not added yet."""
+        """Cancel the charts that are not added yet."""
         waits: list[asyncio.Future[Any]] = [*self._tasks, *self._fetches.values()]
         for each in waits:
             each.cancel()
@@ -154,7 +154,7 @@ class Charts:
         return Chart(draw(plan, self._look.chart), plan.text) if plan.candles else None
 
     async def _queued(self, job: _Job, sequence: str, destination: str, until: datetime) -> None:
-        """Queue the edit until the chart is added. One that a newer state of the card supersedes is queued again."""
+        """Queue the edit, and again whenever a newer state of the card superseded it, until the chart is added."""
         pause = _TRY_AGAIN_AFTER
         while True:
             with suppress(StoreFailed, CommandFailed):
@@ -173,7 +173,7 @@ class ChartSink:
         self._sink, self._destination, self._look, self._charts = sink, destination, look, charts
 
     async def send(self, items: Sequence[Item]) -> Receipt:
-        """Send the items. Raises as the sink does, and Unwanted for a chart that is not to be added any more."""
+        """Send the items. Raises as the sink does, and Unwanted for a chart that is no longer wanted."""
         if is_chart(items[0].notification.event):
             return await self._upload(items[0])
         receipt = await self._sink.send(items)
@@ -195,7 +195,7 @@ class ChartSink:
     async def _upload(self, item: Item) -> Receipt:
         job = self._charts.job(item.notification.sequence, self._destination)
         if job is None or job.chart is None or item.card is None:
-            raise Unwanted("its chart is not wanted any more")
+            raise Unwanted("the chart is no longer wanted")
         try:
             async with asyncio.timeout(UPLOADED_WITHIN):
                 receipt = await self._sink.send((item._replace(chart=job.chart),))
@@ -218,6 +218,6 @@ def charts_of(engine: Engine, look: Look, source: CandleSource | None) -> Charts
     if source is None or look.chart is ChartTheme.OFF:
         return None
     if not is_installed():
-        logger.info("Charts are off, because Pillow is not installed: run pip install 'signalpost[chart]'")
+        logger.info("charts are off, because Pillow is not installed: run pip install 'signalpost[chart]'")
         return None
     return Charts(engine, source, look)

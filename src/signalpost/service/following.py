@@ -36,7 +36,7 @@ from signalpost.trading.schedule import Slot, next_look, retry_of_feed
 _LOOK_EVERY = 10.0
 """Seconds after which the book is read again: another process may have opened a trade."""
 _LONGEST_SLEEP = 60.0
-"""Seconds; the clock may be set meanwhile."""
+"""Seconds after which the time is read again, because the clock may have been set."""
 _AFTER_STORE_FAILED = timedelta(seconds=5)
 _JUST_BEFORE = timedelta(microseconds=1)
 _MOST = 100_000
@@ -56,7 +56,7 @@ class Source(NamedTuple):
 
 
 class StreamKey(NamedTuple):
-    """How a strategy's signals are known."""
+    """Identifies the strategy of a signal."""
 
     strategy_name: str | None
     pair: Instrument
@@ -64,9 +64,9 @@ class StreamKey(NamedTuple):
 
 
 class FollowPlan:
-    """Which candles decide a signal's life: those of its strategy, or `others` for all that have no strategy here.
+    """Which candles follow a signal: those of its strategy, or `others` if no strategy here made it.
 
-    A strategy without candles is not followed.
+    The signals of a strategy without candles are not followed.
     """
 
     def __init__(self, others: Candles | None, strategies: Mapping[StreamKey, Candles | None]) -> None:
@@ -85,7 +85,7 @@ class FollowPlan:
 
 
 class FollowedLedger:
-    """A ledger whose new signals name the older trade that their fill will end, because it is followed."""
+    """A ledger that adds to each new signal the number of the older trade that its fill will end, if it is followed."""
 
     def __init__(self, intake: Intake, plan: FollowPlan) -> None:
         self._intake = intake
@@ -116,7 +116,7 @@ class FollowedLedger:
 
 
 class _Place(NamedTuple):
-    """How far the candles of a source were taken."""
+    """Up to which candle a source was followed."""
 
     watermark: datetime | None = None
     """The open of the newest candle. If the feed has none, where it would be if candles opened as Timeframe says."""
@@ -127,7 +127,7 @@ class _Place(NamedTuple):
 class Follower:
     """Follows all live signals that the plan has candles for: one task for each source, while it has live trades.
 
-    `feeds` has those of the plan. They raise nothing but FeedFailed, and do not hang.
+    `feeds` has those of the plan. They raise only FeedFailed, and do not hang.
     """
 
     def __init__(
@@ -198,7 +198,7 @@ class Follower:
         return begin(trade, source.timeframe, by_strategy=self._plan.is_of_strategy(trade.signal))
 
     async def _look(self, source: Source, place: _Place, lives: Sequence[Life]) -> tuple[_Place, datetime]:
-        """Take the candles that are in, and return the place after them, and when to look again."""
+        """Take the candles that have closed, and return the place after them, and when to look again."""
         feed, length = self._feeds[source.feed], source.timeframe
         since = min(life.state.since for life in lives)
         # The candles before the first one show at which times they open.
@@ -221,14 +221,14 @@ class Follower:
         return _Place(watermark, look.slot), now if is_behind else look.at
 
     def _failed(self, source: Source, place: _Place, fault: FeedFailed) -> tuple[_Place, datetime]:
-        """The place after a failure of a feed, and when to try again."""
+        """The place after a failure of a feed, and when to retry."""
         now, failures = clock.now(), place.failures + 1
         for event in self._incidents.feed_failed(source.feed, source.stream, redacted(str(fault)), now):
             self._emit(event)
         return place._replace(failures=failures), retry_of_feed(failures, fault.retry_after, place.slot, now)
 
     async def _save(self, lives: Sequence[Life], candles: Sequence[QuoteCandle], now: datetime) -> bool:
-        """Save what candles do to trades. False if one of these has changed since. Raises StoreFailed."""
+        """Save what candles do to trades. False if one of the trades has changed since. Raises StoreFailed."""
         if self._intake.held:
             raise StoreFailed("notifications are not saved yet", code="not-saved-yet")
         versions = {life.trade.signal.signal_id: life.trade.version for life in lives}
@@ -237,7 +237,7 @@ class Follower:
         if not await self._intake.amendments.follow(done.changes, versions, states, now):
             return False
         for name, fault in done.refused:
-            logger.error("what a candle did to %s was refused: %s", name, fault)
+            logger.error("a change of %s by a candle was refused: %s", name, fault)
         return True
 
 
@@ -252,7 +252,7 @@ class _Stream:
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, at most so long."""
+    """Wait for an event for at most this long."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,4 +1,4 @@
-"""Begins to deliver, with a lane for each destination as configured, and charts if there are candles."""
+"""Starts delivery, with a lane for each destination, and with charts if there are candles."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""The strategies of a service while it owns its data folder, with their feeds and the cache of their states.
+"""The strategies of a service that owns its data folder, with their feeds and the cache of their states.
 
 See docs/why/0035-the-strategy-lives.md.
 """
@@ -30,14 +30,14 @@ from signalpost.trading.runner import StreamRunner
 from signalpost.trading.strategies.port import LiveStrategy
 
 _MOST_CANDLES = 5_000
-"""As many as feeds give at once."""
+"""The most candles in one fetch."""
 
 
 class Market:
-    """Runs all strategies of a configuration, and follows live signals, from the moment it is made until `end`.
+    """Runs all strategies of a configuration, and follows live signals, from its creation until `end`.
 
     `was_alive_at` is when an owner last wrote its report: signals since then may have been missed. Belongs to the
-    running loop. Raises InvalidConfiguration if a feed or the cache cannot be made.
+    running loop. Raises InvalidConfiguration if a feed or the cache cannot be created.
     """
 
     def __init__(self, config: Config, intake: Intake, bus: Bus, was_alive_at: datetime | None = None) -> None:
@@ -74,7 +74,7 @@ class Market:
         return self._plan.source_of(signal) is not None
 
     def reasons(self) -> Iterator[Reason]:
-        """Why strategies do not get their candles, or not as usual. For any thread."""
+        """Why strategies do not get their candles, or run without the cache. Any thread may call it."""
         now = clock.now()
         yield from self.incidents.reasons(now)
         behind: dict[str, list[str]] = {}
@@ -84,16 +84,17 @@ class Market:
         for feed, keys in behind.items():
             yield Reason(f"feed {feed}: no answer for {named(keys)} since their candles closed", "stream-behind")
         if self._cache is not None and (trouble := self._cache.trouble) is not None:
-            yield Reason(f"the cache of the strategies' states does not work: {trouble}", "cache-degraded")
+            text = f"strategies run without the cache of their states: {trouble}"
+            yield Reason(text, "cache-degraded")
 
     def reports(self) -> tuple[StreamReport, ...]:
-        """What is known of each stream."""
+        """The report of each stream."""
         return tuple(map(_report_of, self.streams.values()))
 
     async def candles(self, signal: Signal) -> CandleHistory | None:
-        """The candles that lead to a signal, with the periods of its strategy's averages; None if no feed has them.
+        """The candles up to a signal, with the periods of its strategy's averages; None if no feed has them.
 
-        Signals of no strategy here use the feed that follows them, if there is one. Raises FeedFailed.
+        If no strategy here made the signal, they come from the feed that follows it. Raises FeedFailed.
         """
         feed, periods = self._feed_of(signal)
         if feed is None or signal.timeframe is None:
@@ -104,7 +105,7 @@ class Market:
         return CandleHistory(fetched.candles, periods)
 
     def _feed_of(self, signal: Signal) -> tuple[Feed | None, tuple[int, ...]]:
-        """The feed of a signal's candles, and the periods of the averages that led to it."""
+        """The feed of a signal's candles, and the periods of its strategy's averages."""
         made_by = (signal.strategy_name, signal.pair, signal.timeframe)
         for stream in self.streams.values():
             config = stream.processor.strategy.config
@@ -114,7 +115,7 @@ class Market:
         return (None if self._others is None else self.feeds[self._others]), ()
 
     async def end(self) -> None:
-        """Stop the strategies, and close cache and feeds; a second call does nothing."""
+        """Stop the strategies, and close the cache and the feeds. A second call does nothing."""
         tasks, self._tasks = self._tasks, []
         self._bus.unsubscribe(self._follower.listen)
         if tasks:
@@ -130,7 +131,7 @@ class Market:
 
 
 def candles_of(config: Config, market: Callable[[], Market | None]) -> CandleSource | None:
-    """The candles of signals, once their feeds are there; None if the configuration uses no feed."""
+    """The source of the candles of charts, which has none until `market` exists; None if no feed is used."""
 
     async def candles(signal: Signal) -> CandleHistory | None:
         running = market()
@@ -148,7 +149,7 @@ def _cache_of(config: Config, streams: list[str]) -> RoundCache | None:
 
 
 def _plan_of(config: Config, strategies: Sequence[LiveStrategy]) -> FollowPlan:
-    """Which candles follow which signals: the finest for all, or else each strategy's own for its signals."""
+    """Which candles follow which signals: those of `[follow]` for all, or else each strategy's own for its signals."""
     candles = {}
     for each, strategy in zip(config.strategies, strategies, strict=True):
         key = StreamKey(strategy.config.strategy_name, each.pair, each.timeframe)

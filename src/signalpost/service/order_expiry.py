@@ -23,8 +23,8 @@ _CANDLES_WITHIN = timedelta(days=1)
 class OrderExpiry:
     """Expires orders on their cards and with a companion, for the owner of a store.
 
-    Candles decide for a signal that `is_followed`: one that is still to come may show that the order was filled before
-    it was overdue. If none does within a day, it expires.
+    If a signal `is_followed`, candles decide: a later candle may show that the order was filled in time. If none does
+    within a day, the order expires.
     """
 
     def __init__(self, intake: Intake, is_followed: Callable[[Signal], bool]) -> None:

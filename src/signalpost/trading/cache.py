@@ -1,6 +1,6 @@
-"""The protocol of the state cache: a copy of each stream's state, which is never needed to be right.
+"""The protocol of the state cache, which keeps a copy of each stream's state. A missing or wrong copy does no harm.
 
-A copy is used only if it equals the store's. See docs/why/0035-the-strategy-lives.md.
+A copy counts only if it equals the store's state. See docs/why/0035-the-strategy-lives.md.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,11 +10,11 @@ from signalpost.domain.ledger import StreamState
 
 
 class StateCache(Protocol):
-    """Keeps copies of states. Belongs to one event loop. No method raises for a failure, or waits long."""
+    """Keeps copies of states. Belongs to one event loop. If the cache fails, no method raises or waits for long."""
 
     @property
     def trouble(self) -> str | None:
-        """Why it does not work at present, for health; None if it works."""
+        """Why the cache does not work now, for health; None if it works."""
         ...
 
     async def read(self, streams: Sequence[str]) -> Mapping[str, StreamState]:
@@ -26,7 +26,7 @@ class StateCache(Protocol):
         ...
 
     async def close(self) -> None:
-        """Free what it holds."""
+        """Close its connections."""
         ...
 
 

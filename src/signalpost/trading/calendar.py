@@ -18,7 +18,7 @@ _DAY = timedelta(days=1)
 class Calendar(NamedTuple):
     """The trading times of a market. All times are in UTC.
 
-    The grid of the candles follows from the last one, so that feeds with different grids need no configuration: each
+    The grid of the candles follows from the last candle, so feeds with different grids need no configuration: each
     candle opens when the one before it closes, or when the market opens next.
     """
 
@@ -26,9 +26,9 @@ class Calendar(NamedTuple):
     """None if the market never closes."""
 
     def __str__(self) -> str:
-        """Its name, or the sessions of a custom calendar: the same text for equal ones.
+        """Its name, or the sessions of a custom calendar. Equal calendars have the same text.
 
-        It is part of the identity of a stream.
+        The text is part of a stream's fingerprint.
         """
         names = [name for name, calendar in _BY_NAME.items() if calendar == self]
         return names[0] if names or self.hours is None else ", ".join(map(str, self.hours.sessions))
@@ -38,9 +38,9 @@ class Calendar(NamedTuple):
         return self.hours is None or self.hours.is_open(at)
 
     def closes_at(self, opened: datetime, timeframe: Timeframe) -> datetime:
-        """The close of the candle that opened at `opened`, at the latest when the market closes.
+        """The close of the candle that opened at `opened`: after its duration, or earlier if the market closes.
 
-        Days and weeks that open with a session last until the same time of day there, also over daylight saving time.
+        A day or week that opens with a session ends at the same local time, even if daylight saving time changes.
         """
         end = self._end(opened, timeframe.duration)
         if self.hours is None:

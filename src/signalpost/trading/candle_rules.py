@@ -1,4 +1,4 @@
-"""The rules for candles that a feed answers: which are new, corrected, late or missing. Pure."""
+"""The rules for the candles of a feed's answer: which are new, corrected, late or missing. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -27,13 +27,13 @@ class CandleRule(Word):
     CORRECTION = "correction"
     """One of the last candles, with other prices; the strategy is computed again."""
     GAP = "gap"
-    """Missing although the market was open; nothing is invented."""
+    """Missing although the market was open. No candle is made up."""
     FLAT = "flat"
     """High and low are equal."""
 
 
 class SortedCandles(NamedTuple):
-    """A feed's candles by the rules."""
+    """A feed's candles, sorted by the rules."""
 
     new: tuple[Candle, ...]
     """Oldest first."""
@@ -46,7 +46,7 @@ class SortedCandles(NamedTuple):
 def sort_candles(
     answer: Iterable[Candle], recent: Sequence[Candle], calendar: Calendar, timeframe: Timeframe, now: datetime
 ) -> SortedCandles:
-    """Sort a feed's answer; `recent` are the last candles taken.
+    """Sort a feed's answer by the rules. `recent` are the last candles taken.
 
     Raises FeedFailed if the candles are out of order, contradict each other, or are not closed yet.
     """

@@ -1,7 +1,7 @@
 """Which feeds and strategies fail, since when, and when a person should know. Pure.
 
 A feed that fails for a minute is one incident, however many streams it has. If its other streams work, each stream that
-fails is an incident of its own. A strategy that raises is one from its first error on, and critical from the fifth.
+fails is an incident of its own. A strategy is an incident from its first error on, and critical from the fifth.
 """
 
 from collections.abc import Iterable, Iterator
@@ -84,7 +84,7 @@ class Incidents:
             text = f"feed {feed}: no candles for {named(failures)} since {_time(first.since)}: {first.reason}"
             yield Reason(text, "feed-failed")
         for stream, failure in tuple(self._of_strategies.items()):
-            text = f"strategy {stream} fails since {_time(failure.since)}: {failure.reason}"
+            text = f"strategy {stream} has failed since {_time(failure.since)}: {failure.reason}"
             yield Reason(text, "strategy-failed")
 
     def _begun(self, incident: IncidentBegan) -> Iterator[IncidentBegan]:

@@ -44,14 +44,14 @@ class Cycle(NamedTuple):
     """The result of a cycle."""
 
     candles_read: int
-    """How many candles the feed answered, also those that were known."""
+    """The number of candles in the feed's answers, including those already known."""
     signals: tuple[Signal, ...]
-    """They are saved, and are being posted."""
+    """Saved, and being posted."""
     state_from: StateFrom
     watermark: datetime | None
     """The time of the last candle taken; None before the first."""
     forming: datetime | None
-    """The open of the candle that the feed shows as still forming. Earlier ones are in, or were empty."""
+    """The open of the candle that the feed shows as still forming. All earlier candles exist, or had no trades."""
     candles_taken: int
     """How many were new."""
     missed: tuple[Signal, ...]
@@ -59,11 +59,11 @@ class Cycle(NamedTuple):
     appeared: tuple[Signal, ...]
     """Recorded but not posted, because they appeared only when a candle was corrected."""
     revised: tuple[str, ...]
-    """The ids of signals that are marked as revised now: their candle was corrected, and the cross is gone."""
+    """The ids of signals that were marked as revised: their candle was corrected, and no longer gives the signal."""
     counts: Mapping[CandleRule, int]
-    """How many unusual candles there were."""
+    """The number of unusual candles of each kind."""
     rebuilt: str | None
-    """Why a saved state was not used but computed anew: `other-fingerprint` or `damaged`."""
+    """Why the state was computed anew although one was saved: `other-fingerprint` or `damaged`."""
     tickets: tuple[Ticket, ...]
     """One for each of `signals`, in order."""
 
@@ -170,7 +170,7 @@ class IncrementalSignalProcessor:
         await self._copy_committed()
 
     async def _load(self, tally: _Tally) -> None:
-        """Install the last committed state, or begin anew. A copy must equal the store's state in every byte."""
+        """Load the last committed state, or begin anew. A copy counts only if it equals the store's in every byte."""
         self._memory.reset()
         self._copied = copy = await self._read_copy()
         saved = await self._ledger.load_state(self.stream)
@@ -212,14 +212,12 @@ class IncrementalSignalProcessor:
             tally.has_refetched = True
             fetched, candles = await self._fetch(now, tally)
         if fetched.is_more and not candles.new:
-            raise FeedFailed(
-                f"{self.feed.name}: the feed says that there are more candles, but gives none", code="bad-answer"
-            )
+            raise FeedFailed(f"{self.feed.name}: the feed reports more candles, but returned none", code="bad-answer")
         tally.forming = fetched.forming
         late = [candle.time for candle in candles.late]
         news = [at for at in late if at not in self._late]
         for at in news:
-            logger.warning("%s: the candle of %s came too late to be used, and is ignored", self.stream, iso(at))
+            logger.warning("%s: the candle of %s came too late and is ignored", self.stream, iso(at))
         self._late = frozenset(late)
         tally.counts += candles.counts + Counter({CandleRule.LATE: len(news)})
         return fetched, candles
@@ -233,7 +231,7 @@ class IncrementalSignalProcessor:
         return fetched, sort_candles(fetched.candles, recent, self.feed.calendar, config.timeframe, now)
 
     async def _take(self, page: tuple[Fetched, SortedCandles], now: datetime, tally: _Tally) -> None:
-        """Feed a page to the strategy, and commit. Until that has succeeded, nothing has changed."""
+        """Feed a page to the strategy, and commit. If that fails, nothing has changed."""
         candles = page[1]
         if not candles.new and not candles.corrected:
             return
@@ -283,8 +281,9 @@ class IncrementalSignalProcessor:
         revised = zip(correction.gone, revisions, strict=True)
         tally.revised += [name for name, ticket in revised if ticket.outcome is Outcome.ACCEPTED]
         if correction.gone or correction.appeared:
-            appeared = [signal.signal_id for signal in correction.appeared]
-            logger.warning("%s: a corrected candle removes %s and adds %s", self.stream, correction.gone, appeared)
+            removed = ", ".join(correction.gone) or "no signal"
+            added = ", ".join(signal.signal_id for signal in correction.appeared) or "none"
+            logger.warning("%s: a corrected candle removes %s and adds %s", self.stream, removed, added)
 
     def _restore(self) -> None:
         if self._committed is None:

@@ -1,7 +1,7 @@
 """The state cache in Redis or Valkey. Needs the extra `redis`.
 
-One command reads all streams, and one writes them. After a failure it pauses and probes in the background, so a server
-that is slow or away costs the strategies at most one time budget.
+One command reads the copies of all streams, and one writes them. After a failure, the cache pauses and probes the
+server in the background, so a server that is slow or unavailable delays the strategies by one time budget at most.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class RedisCache:
             await self._write()
 
     async def close(self) -> None:
-        """Close the connections. What could not be written is given up."""
+        """Close the connections. Copies that could not be written are dropped."""
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait([self._probing])
@@ -99,7 +99,7 @@ class RedisCache:
         return None
 
     async def _probe(self) -> None:
-        """Try again until the server works, and has everything that waits for it."""
+        """Retry until the server works, and all waiting copies are written."""
         while self.trouble is not None or self._unwritten:
             await asyncio.sleep(self._probe_every)
             await (self._write() if self._unwritten else self._do(self._redis.ping()))

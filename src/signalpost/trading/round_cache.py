@@ -12,9 +12,9 @@ _AT_MOST = 0.25
 
 
 class RoundCache:
-    """Reads the states of all `streams` at once when the first is asked for, and again only what is asked for again.
+    """Reads the states of all `streams` in one command at the first read. A second read of a stream is its own command.
 
-    Written states wait until no stream of the round is at work, but not long.
+    Written states wait until no stream of the round is at work, but at most a quarter of a second.
     """
 
     def __init__(self, cache: StateCache, streams: Sequence[str]) -> None:

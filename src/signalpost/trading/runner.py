@@ -21,14 +21,14 @@ from signalpost.trading.schedule import Slot, next_look, retry_of_feed, retry_of
 
 BEHIND_AFTER = timedelta(seconds=20)
 _LONGEST_SLEEP = 30.0
-"""Seconds after which the time is read again, because the clock may have been set, or the machine may have slept."""
+"""Seconds after which the time is read again, because the clock may have been set, or the machine suspended."""
 
 
 class StreamRunner:
-    """Looks for the candles of one processor when they are due, and again later after an error.
+    """Runs a cycle of one processor whenever candles are due, and retries after an error.
 
     `key` is its name in messages. `on_missed` is called if signals were too old to post, with the time when the stream
-    worked last. `at_work` is entered around each cycle.
+    worked last. Each cycle runs inside `at_work`.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class StreamRunner:
         self._strategy_failures = 0
 
     def is_behind(self, now: datetime) -> bool:
-        """True if it should have looked for candles a while ago. Any thread may call it."""
+        """True if its cycle was due more than 20 seconds ago and has not ended. Any thread may call it."""
         return now - self._next > BEHIND_AFTER
 
     async def run(self) -> None:
-        """Look for candles for ever. Raises StoreClosed."""
+        """Run cycles until cancelled. Raises StoreClosed."""
         while True:
             while (left := (self._next - clock.now()).total_seconds()) > 0:
                 await asyncio.sleep(min(left, _LONGEST_SLEEP))

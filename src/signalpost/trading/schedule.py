@@ -7,7 +7,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.trading.calendar import Calendar
 
 GRACE = timedelta(seconds=1)
-"""How long after a candle's close a feed is first asked for it."""
+"""How long after a candle's close it is first fetched."""
 _POLLS = tuple(timedelta(seconds=each) for each in (1, 2, 5, 10))
 """The waits after each fetch without the candle; the last one repeats."""
 _LONG_SILENT = timedelta(minutes=10)
@@ -16,11 +16,11 @@ _POLL_OF_CLOSED = timedelta(hours=1)
 """The wait while the market is closed. The last candle before may have had no trades, or is late."""
 _LONGEST_RETRY = timedelta(seconds=60)
 _LONGEST_WAIT = timedelta(hours=1)
-"""The most that a feed can require."""
+"""The longest wait that a feed can require."""
 _PAUSES = tuple(timedelta(minutes=each) for each in (5, 5, 15, 15, 30))
 """The waits after each error of a strategy in a row; the last one repeats."""
 CRITICAL_FROM = len(_PAUSES)
-"""The error of a strategy in a row from which it is critical."""
+"""From this many errors of a strategy in a row on, they are critical."""
 
 
 class Slot(NamedTuple):
@@ -28,7 +28,7 @@ class Slot(NamedTuple):
 
     opened: datetime
     due: datetime
-    """When the feed is first asked for it."""
+    """When it is first fetched."""
     until: datetime
     """When the next candle is due, so that this one is no longer polled for."""
     polls: int = 0
@@ -43,7 +43,7 @@ class Slot(NamedTuple):
 
 
 class NextLook(NamedTuple):
-    """When the feed is asked again, and for which candle."""
+    """When a stream fetches next, and for which candle."""
 
     at: datetime
     slot: Slot | None

@@ -30,16 +30,16 @@ class Recent(NamedTuple):
     before: bytes
     """The strategy's snapshot before it, as JSON."""
     ids: tuple[str, ...]
-    """The signals that it gave, also before it was corrected."""
+    """The ids of the signals that it gave, including those before it was corrected."""
 
 
 class Correction(NamedTuple):
     """The effect of corrected candles on the signals of the last candles."""
 
     gone: tuple[str, ...]
-    """The ids of signals that the candles no longer give."""
+    """The ids of signals that the last candles no longer give."""
     appeared: tuple[Signal, ...]
-    """Signals that they did not give before."""
+    """Signals that the last candles did not give before."""
 
 
 class _Saved(msgspec.Struct, frozen=True):

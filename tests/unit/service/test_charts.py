@@ -256,7 +256,7 @@ async def test_too_many_at_once_get_none(running: Running, watched: Watched, mon
     async with running() as service:
         await service.queue_notification(signal())
         await settled(service)
-    assert [each.failure for each in watched.ends] == ["0 others are being made"]
+    assert [each.failure for each in watched.ends] == ["0 others are in progress"]
 
 
 async def test_a_stop_gives_up_charts_and_a_restart_forgets_them(sandbox: Sandbox, running: Running) -> None:

@@ -1,4 +1,4 @@
-"""Puts an edit that adds a chart to a card. Any newer state of the card supersedes it."""
+"""Puts an edit that adds a chart to a card. A newer state of the card supersedes it."""
 
 from signalpost.delivery.outbox.book import AddChart
 from signalpost.delivery.outbox.cards import cards_of
@@ -12,7 +12,7 @@ from signalpost.domain.priority import NotificationPriority
 
 
 def add_chart(tx: Transaction, command: AddChart) -> Notification | None:
-    """Put the edit as the last delivery of its lane, unless the card is about to change."""
+    """Put the edit with the lowest priority, unless the card is about to change."""
     sequence, destination = command.sequence, command.destination
     card = next((card for card in cards_of(tx, sequence) if card.destination == destination), None)
     row = Book(tx).of([sequence]).get(sequence)

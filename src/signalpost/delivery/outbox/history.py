@@ -11,9 +11,9 @@ from signalpost.domain.signal import Signal
 
 
 class BookHistory:
-    """The signals that were posted: the trades of a book, and those that were opened and are not written yet.
+    """The signals that were posted: the trades of a book, and those that were opened but are not saved yet.
 
-    `notifications` has the openings of these by their ids.
+    `notifications` has the openings of the latter by their ids.
     """
 
     def __init__(
@@ -24,11 +24,11 @@ class BookHistory:
         self._notifications = notifications
 
     def count(self, after: datetime, before: datetime) -> int:
-        """How many there are between two instants."""
+        """The number of signals between two instants."""
         return self._book.posted(after, before) + sum(after < each.at < before for each in self._new())
 
     def of_pair(self, pair: Instrument, after: datetime, before: datetime) -> Iterator[Posted]:
-        """Those of a pair between two instants. Damaged ones are skipped."""
+        """The signals of a pair between two instants. Damaged ones are skipped."""
         trades = map(self._book.trade, self._book.posted_of(pair, after, before))
         yield from (Posted(trade.opened_at, trade.signal) for trade in trades if trade is not None)
         yield from (each for each in self._new() if each.signal.pair == pair and after < each.at < before)

@@ -1,6 +1,6 @@
 """Draws the chart of a signal as a PNG: candles, averages, and the levels that its readers may see.
 
-It is drawn at twice its size, made smaller, and reduced to a palette: 800 x 450 pixels in about 15 KiB, with letters
+It is drawn at twice its size, made smaller, and reduced to a palette: 800 x 450 pixels in about 12 KiB, with letters
 that can be read on a phone. Pillow is imported when the first chart is drawn.
 """
 
@@ -42,7 +42,7 @@ _TIMES = 4
 _WIDEST_TIME = "00 Mmm 00:00  "
 _GRID = 5
 _REACH = 1.5
-"""A level is drawn at the edge if it is further away than the candles' range times this."""
+"""A level further from the candles than their range times this has only a label at the edge."""
 _TITLE = 30
 _DAY = timedelta(days=1)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -77,7 +77,7 @@ class Plan(NamedTuple):
     levels: tuple[Level, ...]
     places: int
     text: str
-    """For people who cannot see it: the instrument, and its levels with their prices."""
+    """The picture's description, for people who cannot see it: the instrument, and the levels with their prices."""
 
 
 class _Colours(NamedTuple):
@@ -165,7 +165,7 @@ def _average(closes: Sequence[float], period: int) -> tuple[float | None, ...]:
 
 
 class _Drawing:
-    """A plan on its way to an image: where each price and each candle goes, in pixels of the large image."""
+    """Draws a plan: where each price and each candle goes, in pixels of the large image."""
 
     def __init__(self, image: "ImageDraw", plan: Plan, colours: _Colours) -> None:
         from PIL import ImageFont
@@ -232,7 +232,7 @@ class _Drawing:
         self._image.text(((WIDTH - _GAP) * _SCALE, y), "UTC", self._colours.faint, self._small, anchor="rm")
 
     def _draw_candle(self, at: int, candle: Candle) -> None:
-        """A candle that rose is hollow, and one that fell is filled, so that no colour is needed to tell them apart."""
+        """A candle that rose is hollow, and one that fell is filled, so they differ without colour."""
         x, half = self._x(at), max(_SCALE, self._step * 0.35)
         top, bottom = self._y(float(max(candle.open, candle.close))), self._y(float(min(candle.open, candle.close)))
         front = self._colours.front
@@ -305,7 +305,7 @@ def _round_prices(low: float, high: float) -> list[float]:
 
 
 def _time_text(at: datetime, span: timedelta) -> str:
-    """A time on the axis, as fine as its span needs."""
+    """A time on the axis, as precise as the span of the candles needs."""
     day = f"{at.day} {_MONTHS[at.month - 1]}"
     if span > 300 * _DAY:
         return f"{_MONTHS[at.month - 1]} {at.year}"

@@ -1,4 +1,4 @@
-"""Bounds the fetches of a feed, so that one that is slow, hangs or is broken stops only its own streams."""
+"""Bounds the fetches of a feed, so that a feed that is slow, hangs or fails stops only its own streams."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,10 +21,9 @@ WITHIN = 30.0
 
 
 class BoundedFeed:
-    """A feed of which only `most` fetches run at once, each for `within` seconds; the others wait.
+    """A feed of which at most `most` fetches run at once, each for at most `within` seconds. Other fetches wait.
 
-    It raises nothing but FeedFailed, with the code `timeout` for a feed that hangs, and `feed-raised` for a feed that
-    raised something else.
+    It raises only FeedFailed, with the code `timeout` if the feed hangs, and `feed-raised` if it raises another error.
     """
 
     def __init__(self, feed: Feed, *, most: int = MOST_AT_ONCE, within: float = WITHIN) -> None:
@@ -46,7 +45,7 @@ class BoundedFeed:
         return await self._bounded(partial(self._feed.quotes, pair, timeframe, since=since, limit=limit))
 
     async def close(self) -> None:
-        """Close the feed. Gives up after a while."""
+        """Close the feed. Gives up after `within` seconds."""
         try:
             async with asyncio.timeout(self._within):
                 await self._feed.close()

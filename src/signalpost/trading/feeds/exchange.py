@@ -1,7 +1,7 @@
 """The candles of crypto exchanges, by the library ccxt (extra `ccxt`).
 
-An exchange's last row is its running candle. It is closed if a newer row exists, or if the exchange's own clock shows
-that it has closed; then it is fetched once more.
+An exchange's last row is the candle that is still forming. It is closed if a newer row exists, or if the exchange's own
+clock shows that it has closed; then it is fetched once more.
 """
 
 from asyncio import Lock, Semaphore, to_thread
@@ -62,8 +62,8 @@ _CODE_BY_CLASS = {
 answer."""
 
 _PROBLEM_BY_CODE = {
-    "closed": "was closed: make a new feed",
-    "unauthorized": "refused access: it may not serve your country or network",
+    "closed": "was closed: create a new feed",
+    "unauthorized": "refused access: perhaps it does not serve your country or network",
     "throttled": "allows no more requests for now",
     "unknown-instrument": "does not know the market",
     "unavailable": "did not answer",
@@ -143,13 +143,13 @@ class ExchangeFeed:
         return Fetched(tuple(rows[-limit:]), forming)
 
     async def _rows(self, stream: _Stream, since: datetime | None, limit: int) -> tuple[list[Candle], datetime | None]:
-        """Closed candles from `since` on, more than `limit` or all, and the open of the running one.
+        """Closed candles from `since` on, more than `limit` or all, and the open of the one that is still forming.
 
-        The exchange's time is asked before the last request, so that its answer has the final prices.
+        The exchange's time is fetched before the last request, so that the answer to that has the final prices.
         """
         found: dict[datetime, Candle] = {}
         start, now, server = since, clock.now(), None
-        count = min(limit + 2, stream.page)  # the last one may be running
+        count = min(limit + 2, stream.page)  # the last one may still be forming
         if since is not None:  # a long answer costs more of what the exchange allows
             count = min(count, max(0, (now - since) // stream.timeframe.duration) + 3)
         while True:
@@ -177,7 +177,7 @@ class ExchangeFeed:
         return _in_order(found, last if is_running else None), last if is_running else None
 
     async def _after_pause(self, stream: _Stream, start: datetime | None, count: int) -> datetime | None:
-        """Where to go on after an answer without new rows: some exchanges answer with a window of time.
+        """Where to continue after an answer without new rows: some exchanges answer for a period, which may be empty.
 
         None if the exchange has no newer rows.
         """
@@ -196,7 +196,7 @@ class ExchangeFeed:
             which = f"{stream.timeframe} candles of {stream.symbol}"
             text = (
                 f"{self._exchange.id} no longer has the {which} from {iso(since)} on: its first one is that of "
-                f"{iso(first)}. Start the strategy anew, or use a longer timeframe"
+                f"{iso(first)}. Start the strategy anew with another key, or use a longer timeframe"
             )
             raise FeedFailed(text, code="short-history", field="since", value=iso(since), limit=iso(first))
 

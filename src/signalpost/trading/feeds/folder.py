@@ -1,7 +1,7 @@
 """A watched folder of candle files, such as `EUR_USD_H4.csv` or `EUR_USD_H4.csv.gz`, that other programs write.
 
 A file may grow, or be replaced at any time. Its last line counts once it ends with a line break, because it may be half
-written. Files are read only if they have changed, and then only what was appended, if possible.
+written. Files are read only if they have changed. If rows were appended, only these are read.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class FolderFeed:
     async def fetch(
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
     ) -> Fetched:
-        """The rows of the file that have closed: all but the last, and that one if its close has passed.
+        """The closed candles of the file: all rows but the last, and the last one if its close has passed.
 
         Raises FeedFailed, with file and line, for a missing or invalid file, or one whose last row opens in the future.
         """

@@ -1,4 +1,4 @@
-"""The protocol of feeds: they answer with closed candles."""
+"""The protocol of feeds, which return closed candles."""
 
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -16,16 +16,16 @@ class Fetched(NamedTuple):
     candles: tuple[Candle, ...]
     """Closed ones only, oldest first, each once."""
     forming: datetime | None = None
-    """The open of the candle that is still forming, if the feed shows it. Then earlier ones are in, or were empty."""
+    """The open of the candle that is still forming, if the feed shows it. All earlier ones exist, or had no trades."""
     is_more: bool = False
-    """True if the feed cut the answer: fetch again, from the last candle on."""
+    """True if there are more candles: fetch again, from the last one on."""
 
 
 class Feed(Protocol):
     """A source of candles for many pairs and timeframes. Belongs to one event loop."""
 
     name: str
-    """As configured. Part of a stream's fingerprint, because feeds differ in grid and prices."""
+    """As configured. It is part of a stream's fingerprint, because feeds differ in grid and prices."""
     calendar: Calendar
 
     async def fetch(
@@ -40,9 +40,9 @@ class Feed(Protocol):
     async def quotes(
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime, limit: int = 500
     ) -> tuple[QuoteCandle, ...]:
-        """The same candles with both sides of the quote, or of mid prices if the feed has no others."""
+        """The same candles with bid and ask prices, or with mid prices if the feed has only these."""
         ...
 
     async def close(self) -> None:
-        """Free what it holds. Nothing can be fetched afterwards."""
+        """Close connections and free memory. Later fetches raise FeedFailed."""
         ...

@@ -16,7 +16,7 @@ from signalpost.trading.outcomes import QuoteCandle
 
 
 class ReplayFeed:
-    """A feed of candles in memory. A candle is closed from its close on, and forming from its open until then."""
+    """A feed of candles in memory. By the clock, a candle is forming from its open until its close, and then closed."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class ReplayFeed:
         calendar: Calendar,
         candles: Mapping[tuple[Instrument, Timeframe], Sequence[Candle]] | None = None,
     ) -> None:
-        """`candles` are oldest first, each once; without them, the feed has the bundled ones, H4 and D."""
+        """`candles` are oldest first, each once. The default is the bundled candles, H4 and D."""
         self.name, self.calendar = name, calendar
         self._candles = candles
         self._is_closed = False

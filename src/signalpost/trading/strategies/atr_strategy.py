@@ -25,10 +25,10 @@ SNAPSHOT_VERSION = 1
 
 
 class AtrStrategy(ABC):
-    """A strategy that enters at a candle's close when one of its indicators turns.
+    """A strategy that enters at a candle's close when its indicators cross or break out.
 
-    A turn is filtered, with the reasons, while the ATR is cold, if the ATR is zero or below `min_atr`, if
-    tp_mult / sl_mult is below `min_rr`, and if stop, target or time would be out of range. The first candle is the
+    A cross is filtered, with the reasons, while the ATR is cold, if the ATR is zero or below `min_atr`, if
+    tp_mult / sl_mult is below `min_rr`, or if stop, target or time would be out of range. The first candle is the
     stream's origin and part of its state. Raises InvalidConfiguration if the number of decimals of the pair is neither
     known nor set.
     """

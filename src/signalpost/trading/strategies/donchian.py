@@ -87,9 +87,9 @@ class DonchianChannel:
 
 
 class DonchianStrategy(AtrStrategy):
-    """BUY if a close is above the highest high of the last `channel` candles, SELL if it is below the lowest low.
+    """BUY if a close is above the highest high of the `channel` candles before it, SELL if below their lowest low.
 
-    A signal follows only a breakout in the other direction. The filters are those of `AtrStrategy`. Raises
+    After a breakout, only one in the other direction is a signal. The filters are those of `AtrStrategy`. Raises
     InvalidConfiguration if the number of decimals of the pair is neither known nor set.
     """
 

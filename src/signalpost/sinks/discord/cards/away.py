@@ -1,4 +1,4 @@
-"""The card that says which signals were missed while the service could not make them."""
+"""The card of a digest, which lists the signals that were missed while the service or a feed was unavailable."""
 
 from typing import Any
 

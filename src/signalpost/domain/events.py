@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from signalpost.domain.delivery import Delivery
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.notification import Notification
 from signalpost.domain.reports import AlertSeverity
 from signalpost.domain.ticket import Ticket
+from signalpost.domain.timeframe import Timeframe
 
 
 class Taken(NamedTuple):
@@ -211,6 +213,8 @@ class IncidentBegan(NamedTuple):
     """The name of the feed."""
     reason: str
     since: datetime
+    candles: tuple[Instrument, Timeframe] | None = None
+    """Those that the feed did not give; None if a strategy fails."""
 
 
 class IncidentEnded(NamedTuple):

@@ -4,7 +4,7 @@ See docs/why/0036-live-signals-are-followed.md.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -181,12 +181,16 @@ class Follower:
                 lives = await self._lives(source)
                 if not lives:
                     del self._streams[source]
-                    for event in self._incidents.left(source.feed, source.stream, clock.now()):
-                        self._emit(event)
+                    self._emit_each(self._incidents.left(source.feed, source.stream, clock.now()))
                     return
                 place, at = await self._look(source, place, lives)
             while (left := (at - clock.now()).total_seconds()) > 0 and not stream.has_news.is_set():
+                self._emit_each(self._incidents.waits(source.stream, clock.now()))
                 await _until(stream.has_news, min(left, _LONGEST_SLEEP))
+
+    def _emit_each(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._emit(event)
 
     async def _lives(self, source: Source) -> list[Life]:
         """The live trades of a source, oldest first."""
@@ -208,8 +212,7 @@ class Follower:
         except FeedFailed as fault:
             return self._failed(source, place, fault)
         now = clock.now()
-        for event in self._incidents.worked(source.feed, source.stream, now):
-            self._emit(event)
+        self._emit_each(self._incidents.worked(source.feed, source.stream, now))
         closes_at = feed.calendar.closes_at
         candles = [each._replace(closes_at=closes_at(each.time, length)) for each in found]
         taken = [each for each in candles if each.closes_at <= now]  # our clock may be behind
@@ -223,8 +226,8 @@ class Follower:
     def _failed(self, source: Source, place: _Place, fault: FeedFailed) -> tuple[_Place, datetime]:
         """The place after a failure of a feed, and when to retry."""
         now, failures = clock.now(), place.failures + 1
-        for event in self._incidents.feed_failed(source.feed, source.stream, redacted(str(fault)), now):
-            self._emit(event)
+        reason, candles = redacted(str(fault)), (source.pair, source.timeframe)
+        self._emit_each(self._incidents.feed_failed(source.feed, source.stream, reason, now, candles))
         return place._replace(failures=failures), retry_of_feed(failures, fault.retry_after, place.slot, now)
 
     async def _save(self, lives: Sequence[Life], candles: Sequence[QuoteCandle], now: datetime) -> bool:

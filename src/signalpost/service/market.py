@@ -149,11 +149,13 @@ def _cache_of(config: Config, streams: list[str]) -> RoundCache | None:
 
 
 def _plan_of(config: Config, strategies: Sequence[LiveStrategy]) -> FollowPlan:
-    """Which candles follow which signals: those of `[follow]` for all, or else each strategy's own for its signals."""
+    """Which candles follow which signals: those of `[follow]`, or a strategy's own for its signals if finer."""
     candles = {}
     for each, strategy in zip(config.strategies, strategies, strict=True):
         key = StreamKey(strategy.config.strategy_name, each.pair, each.timeframe)
-        candles[key] = (config.follow or Candles(each.feed, each.timeframe)) if each.follow else None
+        own = Candles(each.feed, each.timeframe)
+        finest = min(config.follow or own, own, key=lambda candles: candles.timeframe.duration)
+        candles[key] = finest if each.follow else None
     return FollowPlan(config.follow, candles)
 
 

@@ -155,6 +155,8 @@ def alert_of(incident: IncidentBegan, *, is_unused: bool = False) -> Alert:
     if is_unused:
         over = f"Nothing waits for candles from {incident.feed} any more"
     what, do = "Its requests fail", f"Run signalpost feeds test {incident.feed}"
+    if incident.candles is not None:
+        do += f" --pair {incident.candles[0]} --timeframe {incident.candles[1]}"
     if is_strategy:
         title, what, do = f"Strategy {name} fails", "It makes no signals", "Read the log, and correct the strategy"
     elif incident.kind == "stream":

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from signalpost.domain.events import IncidentBegan, IncidentEnded
 from signalpost.domain.instant import iso
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.reason import Reason
 from signalpost.domain.reports import AlertSeverity
+from signalpost.domain.timeframe import Timeframe
 from signalpost.trading.schedule import CRITICAL_FROM
 
 FEED, STREAM, STRATEGY = "feed", "stream", "strategy"
@@ -25,6 +27,7 @@ class _Failure(NamedTuple):
     feed: str
     since: datetime
     reason: str
+    candles: tuple[Instrument, Timeframe] | None = None
 
 
 class Incidents:
@@ -36,16 +39,24 @@ class Incidents:
         self._worked_at: dict[str, datetime] = {}
         self._open: dict[tuple[str, str], IncidentBegan] = {}
 
-    def feed_failed(self, feed: str, stream: str, reason: str, now: datetime) -> Iterator[IncidentBegan]:
-        """A feed gave a stream no usable answer."""
+    def feed_failed(
+        self, feed: str, stream: str, reason: str, now: datetime, candles: tuple[Instrument, Timeframe] | None = None
+    ) -> Iterator[IncidentBegan]:
+        """A feed gave a stream no usable answer when it needed these candles."""
         since = self._of_feeds[stream].since if stream in self._of_feeds else now
-        self._of_feeds[stream] = _Failure(feed, since, reason)
-        if now - since < _ALERTED_AFTER:
+        self._of_feeds[stream] = _Failure(feed, since, reason, candles)
+        yield from self.waits(stream, now)
+
+    def waits(self, stream: str, now: datetime) -> Iterator[IncidentBegan]:
+        """A stream waits for its next attempt, which can take so long that its failure becomes an incident."""
+        failure = self._of_feeds.get(stream)
+        if failure is None or now - failure.since < _ALERTED_AFTER:
             return
+        feed, since, reason, candles = failure
         is_whole = feed not in self._worked_at or self._worked_at[feed] <= since
         kind, name = (FEED, feed) if is_whole else (STREAM, stream)
         if (FEED, feed) not in self._open:
-            yield from self._begun(IncidentBegan(kind, name, AlertSeverity.HIGH, feed, reason, since))
+            yield from self._begun(IncidentBegan(kind, name, AlertSeverity.HIGH, feed, reason, since, candles))
 
     def strategy_failed(
         self, feed: str, stream: str, reason: str, failures: int, now: datetime

@@ -73,6 +73,8 @@ class StreamRunner:
         """Run cycles until cancelled. Raises StoreClosed."""
         while True:
             while (left := (self._next - clock.now()).total_seconds()) > 0:
+                for event in self._incidents.waits(self.key, clock.now()):
+                    self._emit(event)
                 await asyncio.sleep(min(left, _LONGEST_SLEEP))
             with self._at_work():
                 await self._look()
@@ -115,7 +117,9 @@ class StreamRunner:
         self._next = retry_of_feed(self._failures, fault.retry_after, self._slot, now)
         if self._failures == 1:
             logger.warning("strategy %s: feed %s failed (%s): %s", self.key, self.feed, fault.code, reason)
-        for event in self._incidents.feed_failed(self.feed, self.key, reason, now):
+        config = self.processor.strategy.config
+        candles = config.pair, config.timeframe
+        for event in self._incidents.feed_failed(self.feed, self.key, reason, now, candles):
             self._emit(event)
 
     def _strategy_failed(self, fault: Exception) -> None:

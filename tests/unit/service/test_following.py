@@ -223,6 +223,23 @@ def test_a_trade_that_is_closed_by_hand_while_its_candles_fail_ends_the_incident
     following(test, failing, signals=[signal()])
 
 
+def test_a_feed_that_requires_a_long_pause_is_alerted_meanwhile() -> None:
+    failing = CountedFeed(bars())
+
+    async def fail() -> None:
+        raise FeedFailed("slow down", code="throttled", retry_after=600.0)
+
+    failing.before = fail
+
+    async def test(harness: Following) -> None:
+        await harness.until(3)
+        (began,) = harness.seen
+        assert isinstance(began, IncidentBegan)
+        assert (began.candles, len(failing.asked)) == ((EURO, M1), 1)
+
+    following(test, failing, signals=[signal()])
+
+
 def test_a_candle_that_closes_later_by_our_clock_waits() -> None:
     class Ahead(CountedFeed):
         async def quotes(self, *arguments: Any, **options: Any) -> Any:

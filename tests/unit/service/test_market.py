@@ -211,6 +211,18 @@ async def test_signals_are_followed_by_the_feed_for_all_or_those_of_strategies_b
     await market.end()
 
 
+@pytest.mark.parametrize(("of_all", "follows"), [("M1", "M1"), ("H1", "H1"), ("H4", "H1"), (None, "H1")])
+async def test_a_strategys_signals_are_followed_by_the_finest_candles(
+    config: Config, of_all: str | None, follows: str
+) -> None:
+    follow = None if of_all is None else Candles("files", Timeframe(of_all))
+    market = Market(msgspec.structs.replace(config, follow=follow), IntakeHarness().intake, Bus())
+    source = market._plan.source_of(signal(timeframe="H1", strategy_name="MA Unified Strategy"))
+    assert source is not None
+    assert source.timeframe == follows
+    await market.end()
+
+
 async def test_without_feeds_nothing_is_followed(config_for: ConfigFor) -> None:
     market = Market(config_for(), IntakeHarness().intake, bus := Bus())
     assert not market.is_followed(signal())

@@ -14,10 +14,12 @@ from signalpost.domain.events import (
     IncidentBegan,
     IncidentEnded,
 )
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.reports import Alert, AlertSeverity, AlertStatus
 from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import StoreClosed, StoreFailed
-from signalpost.service.operator_alerts import OperatorAlerts
+from signalpost.service.operator_alerts import OperatorAlerts, alert_of
 
 SINCE = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -173,6 +175,12 @@ async def test_the_notice_that_candles_are_not_needed_any_more_does_not_say_that
     (works, _), (unused, _) = intake.accepted
     assert works.status is unused.status is AlertStatus.RESOLVED
     assert works.context["resolved"] != unused.context["resolved"]
+
+
+def test_the_alert_names_the_command_that_tests_the_candles_that_are_missing() -> None:
+    candles = (Instrument("GBP_USD"), Timeframe("M5"))
+    incident = IncidentBegan("stream", "GBP_USD_M5", AlertSeverity.HIGH, "oanda", "code 503", SINCE, candles)
+    assert str(alert_of(incident).context["do"]).endswith(" feeds test oanda --pair GBP_USD --timeframe M5")
 
 
 @pytest.mark.parametrize("kind", ["feed", "stream", "strategy"])

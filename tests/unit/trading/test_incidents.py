@@ -1,7 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
 from signalpost.domain.events import IncidentBegan, IncidentEnded
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.reports import AlertSeverity
+from signalpost.domain.timeframe import Timeframe
 from signalpost.trading.incidents import FEED, STRATEGY, STREAM, Incidents, named
 
 AT = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
@@ -28,6 +30,16 @@ def test_a_feed_that_fails_for_a_minute_is_one_incident_however_many_streams_it_
     assert fail(incidents, "b", 70) == fail(incidents, "a", 90) == []
     assert work(incidents, "b", 100) == [IncidentEnded(began, after(100))]
     assert work(incidents, "a", 101) == []
+
+
+def test_a_feed_that_requires_a_long_wait_is_an_incident_after_a_minute_too() -> None:
+    incidents, candles = Incidents(), (Instrument("EUR_USD"), Timeframe("M1"))
+    assert list(incidents.waits("a", AT)) == []
+    assert list(incidents.feed_failed("oanda", "a", "code 429", AT, candles)) == []
+    assert list(incidents.waits("a", after(59))) == []
+    (began,) = incidents.waits("a", after(61))
+    assert began == IncidentBegan(FEED, "oanda", HIGH, "oanda", "code 429", AT, candles)
+    assert list(incidents.waits("a", after(90))) == []
 
 
 def test_a_stream_that_fails_alone_is_an_incident_of_its_own() -> None:

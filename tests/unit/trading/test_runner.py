@@ -210,6 +210,21 @@ def test_a_feed_that_requires_a_pause_gets_it() -> None:
     run_virtual(main(), START)
 
 
+def test_a_feed_that_requires_a_long_pause_is_alerted_meanwhile() -> None:
+    async def main() -> None:
+        feed = ClockFeed()
+        feed.fault = lambda _: FeedFailed("slow down", code="throttled", retry_after=600.0)
+        runners = Runners(feed)
+        await asyncio.sleep(100)
+        await runners.stop()
+        assert len(feed.looks) == 1
+        (began,) = runners.events
+        assert isinstance(began, IncidentBegan)
+        assert began.candles == (Instrument("EUR_USD"), Timeframe("M1"))
+
+    run_virtual(main(), START)
+
+
 def test_a_strategy_that_raises_pauses_and_stops_no_other() -> None:
     async def main() -> None:
         feed = ClockFeed()

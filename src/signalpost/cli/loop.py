@@ -5,7 +5,8 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from signalpost.integration.loop_thread import OwnThreads, new_loop
+from signalpost.integration.loop_thread import new_loop
+from signalpost.own_threads import OwnThreads
 
 Result = TypeVar("Result")
 

@@ -19,8 +19,9 @@ from signalpost.domain.notification import NEW, Notification
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.errors import InvalidConfiguration, SignalpostError
 from signalpost.integration.futures import AwaitableFuture
-from signalpost.integration.loop_thread import THREADS, LazyThread, OwnThreads, new_loop
+from signalpost.integration.loop_thread import THREADS, LazyThread, new_loop
 from signalpost.integration.submission import Otherwise, Submission, extended
+from signalpost.own_threads import OwnThreads
 from signalpost.secret import described
 from signalpost.telemetry.log_queue import logger
 

@@ -9,16 +9,16 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from threading import Thread, current_thread
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from signalpost.integration.futures import AwaitableFuture, this_thread_must_not_wait
+from signalpost.own_threads import OwnThreads
 from signalpost.telemetry.log_queue import log_failure
 
 Result = TypeVar("Result")
-Parameters = ParamSpec("Parameters")
 Work = Callable[[], Coroutine[Any, Any, Result]]
 
 THREADS = "signalpost"
@@ -158,26 +158,6 @@ class LazyThread:
         except BaseException:
             self._token.append(True)
             raise
-
-
-class OwnThreads(ThreadPoolExecutor):
-    """Runs each of a few calls in its own daemon thread, so that none is refused or delays the interpreter's end."""
-
-    def submit(
-        self, fn: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
-    ) -> Future[Result]:
-        """Begin a call."""
-        future: Future[Result] = Future()
-        future.set_running_or_notify_cancel()  # from now on it cannot be cancelled, and always ends
-
-        def run() -> None:
-            try:
-                future.set_result(fn(*args, **kwargs))
-            except BaseException as fault:  # noqa: BLE001  # the caller gets it
-                future.set_exception(fault)
-
-        Thread(target=run, name=f"{THREADS} call", daemon=True).start()
-        return future
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

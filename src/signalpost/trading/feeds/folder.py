@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 from signalpost import clock
@@ -20,6 +19,7 @@ from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, InvalidCandleFile
 from signalpost.ingest.candle_columns import declared_separator
+from signalpost.own_threads import OwnThreads
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.candle_rules import MOST_AHEAD
 from signalpost.trading.feeds.candle_file import GZIP_MAGIC, check_step, not_utf8, read_candle_text
@@ -27,6 +27,8 @@ from signalpost.trading.feeds.port import Fetched
 from signalpost.trading.feeds.visible import visible
 from signalpost.trading.outcomes import QuoteCandle
 
+_THREADS = OwnThreads()
+"""A file may hang with its disk. The pool of the program's loop must not."""
 _ENDINGS = (".csv", ".csv.gz")
 _COMPARED = 1 << 16
 """Bytes before an appended part that are compared with those read before. If they differ, the file was replaced."""
@@ -55,7 +57,7 @@ class FolderFeed:
         if self._is_closed:
             raise FeedFailed(f"the feed {self.name} was closed: make a new one", code="closed", field=self.name)
         file = self._files.setdefault((pair, timeframe), _WatchedFile(self._folder, pair, timeframe))
-        content, now = await asyncio.to_thread(file.content), clock.now()
+        content, now = await file.content(), clock.now()
         content.check_ahead(now)
         return visible(content.candles, self.calendar, timeframe, now, since=since, limit=limit)
 
@@ -68,7 +70,9 @@ class FolderFeed:
         return tuple(QuoteCandle(each, each, closes_at(each.time, timeframe), is_mid=True) for each in fetched.candles)
 
     async def close(self) -> None:
-        """Free the candles."""
+        """Free the candles, and wait for no file."""
+        for file in self._files.values():
+            file.give_up()
         self._files.clear()
         self._is_closed = True
 
@@ -120,26 +124,40 @@ class _WatchedFile:
     def __init__(self, folder: Path, pair: Instrument, timeframe: Timeframe) -> None:
         self._paths = [folder / f"{pair}_{timeframe}{ending}".replace("/", "_") for ending in _ENDINGS]
         self._pair, self._timeframe = pair, timeframe
-        self._lock = Lock()  # a cancelled fetch leaves its thread behind
+        self._reading: asyncio.Future[_Content] | None = None
+        """The last reading, in a thread of its own. It goes on if a fetch is cancelled."""
         self._seen: tuple[object, ...] | None = None
         """The file, its size and the time of its last change."""
         self._lines: _Lines | None = None
         """None if the file must be read from its start."""
         self._content: _Content | None = None
 
-    def content(self) -> _Content:
-        """The candles of the file, which is read if it has changed. Raises FeedFailed."""
-        with self._lock:
-            path, stat = self._found()
-            file = (path, stat.st_dev, stat.st_ino)
-            seen = (*file, stat.st_size, stat.st_mtime_ns)
-            if self._content is None or seen != self._seen:
-                if self._seen is None or self._seen[: len(file)] != file:
-                    self._lines = None
-                self._seen = None
-                self._content = self._read(path)
-                self._seen = seen
-            return self._content
+    async def content(self) -> _Content:
+        """The candles of the file, which is read if it has changed. Raises FeedFailed.
+
+        Waits for an earlier reading, so that a file that hangs takes one thread.
+        """
+        while self._reading is not None and not self._reading.done():
+            await asyncio.wait([self._reading])
+        self._reading = asyncio.get_running_loop().run_in_executor(_THREADS, self._current)
+        return await asyncio.shield(self._reading)
+
+    def give_up(self) -> None:
+        """Wait for no reading any more."""
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _current(self) -> _Content:
+        path, stat = self._found()
+        file = (path, stat.st_dev, stat.st_ino)
+        seen = (*file, stat.st_size, stat.st_mtime_ns)
+        if self._content is None or seen != self._seen:
+            if self._seen is None or self._seen[: len(file)] != file:
+                self._lines = None
+            self._seen = None
+            self._content = self._read(path)
+            self._seen = seen
+        return self._content
 
     def _found(self) -> tuple[Path, os.stat_result]:
         for path in self._paths:

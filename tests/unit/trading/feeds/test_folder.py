@@ -1,5 +1,7 @@
+import asyncio
 import gzip
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -302,6 +304,61 @@ async def test_a_file_that_is_ahead_fails_and_its_last_row_is_named(
 async def at(feed: FolderFeed, clock: ManualClock, now: datetime) -> Fetched:
     clock.set(now)
     return await feed.fetch(PAIR, H4)
+
+
+async def started(feed: FolderFeed) -> asyncio.Task[Fetched]:
+    """A fetch that has begun to read."""
+    fetching = asyncio.create_task(feed.fetch(PAIR, H4))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return fetching
+
+
+async def test_a_file_that_hangs_takes_one_thread_of_its_own(feed: FolderFeed, file: Path, tmp_path: Path) -> None:
+    """A pipe without a writer hangs like a file on a disk that is away."""
+    os.mkfifo(file)
+    os.link(file, tmp_path / "writer")
+    before = {*threading.enumerate()}
+    for _ in range(5):
+        fetching = await started(feed)
+        fetching.cancel()
+        await asyncio.wait([fetching])
+        assert fetching.cancelled()
+    (thread,) = {*threading.enumerate()} - before
+    assert thread.daemon, "otherwise the program could not end"
+    (tmp_path / "GBP_USD_H4.csv").write_text(HEADER + rows(2))
+    assert len((await feed.fetch(Instrument("GBP_USD"), H4)).candles) == 2
+    waiting = [await started(feed) for _ in range(2)]
+    (tmp_path / "new").write_text(HEADER + rows(3))
+    (tmp_path / "new").replace(file)
+    await asyncio.to_thread((tmp_path / "writer").write_text, "rubbish\n")
+    assert [len((await each).candles) for each in waiting] == [3, 3]
+
+
+async def test_closing_waits_for_no_file(feed: FolderFeed, file: Path) -> None:
+    os.mkfifo(file)
+    fetching = await started(feed)
+    await feed.close()
+    await asyncio.wait([fetching])
+    await asyncio.to_thread(file.write_text, HEADER)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+async def test_without_a_free_thread_a_fetch_fails_and_the_next_one_works(
+    feed: FolderFeed, file: Path, monkeypatch: pytest.MonkeyPatch, *, is_closed: bool
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    file.write_text(HEADER + rows(2))
+    with monkeypatch.context() as context:
+        context.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError):
+            await candles(feed)
+    if is_closed:
+        await feed.close()
+    else:
+        assert len(await candles(feed)) == 2
 
 
 async def test_a_symbol_with_a_slash_stays_in_the_folder(feed: FolderFeed, tmp_path: Path) -> None:

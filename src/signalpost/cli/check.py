@@ -64,9 +64,9 @@ from signalpost.trading.redis_url import client_of
 @json_option("Print the result as JSON.")
 @click.option("--example", is_flag=True, help="Print an example settings file with all defaults instead.")
 def check(flags: Flags, *, as_json: bool, example: bool) -> None:
-    """Show the configuration of a service: each setting and its source, destinations, tiers and warnings.
+    """Show the configuration of a service: settings with their sources, destinations, feeds, strategies, warnings.
 
-    Nothing is started, sent or created, and no webhook is shown. All errors are reported together. The exit code is 2
+    Nothing is started, sent or created, and no secret is shown. All errors are reported together. The exit code is 2
     if there are any, else 0.
     """
     if example:

@@ -159,7 +159,7 @@ class LiveReplay:
         self._lives = {key: Lives(stream.timeframe) for key, stream in streams.items()}
         self._sequences: dict[str, list[str]] = {key: [] for key in streams}
         self.is_late = False
-        """Whether it is behind the speed that was asked for. Then new cards get no charts, which it would wait for."""
+        """Whether it is behind the requested speed. Then new cards get no charts, because it would wait for them."""
         self.candles = 0
         self.signals = 0
         self.refused: list[str] = []

@@ -70,7 +70,7 @@ class Run:
         self._report_path = core.beat_path.with_suffix(".health")
         self._bus, self._metrics, self._is_producer = bus, metrics, is_producer
         self._candles: CandleSource | None = None
-        self.charts: Charts | None = None  # only an owner with candles has some
+        self.charts: Charts | None = None  # only an owner with a source of candles has them
         self._may_own = bool(config.destinations) and not is_producer  # else it would keep out those that can deliver
         self._own_routing = config.routing()
         self.engine = Engine(

@@ -45,7 +45,7 @@ class Item(NamedTuple):
     closes: Shown | None = None
     """The message that shows the trade which its trade reverses, to be linked to."""
     is_known: bool = False
-    """Whether its readers know what it says, so that it need not notify them."""
+    """Whether its readers already know its content, so that it need not notify them."""
     chart: Chart | None = None
     """To be added to the card."""
 

@@ -47,16 +47,16 @@ class Lives:
 
 
 class Advance(NamedTuple):
-    """What candles did to the trades that were followed by them."""
+    """The effect of candles on the trades that they follow."""
 
     changes: list[tuple[str, Change]]
     """With the id of the signal, in the order in which they apply."""
     refused: list[tuple[str, NotPossible]]
-    """Changes that these trades do not allow."""
+    """With the id of the signal, and why its trade does not allow the change."""
 
 
 def advance(lives: Sequence[Life], candles: Iterable[QuoteCandle], now: datetime) -> Advance:
-    """Apply the next candles to trades, which are oldest first: each life has its trade and state afterwards."""
+    """Apply the next candles to trades, oldest trade first. Each life then has its new trade and state."""
     done = Advance([], [])
     for candle in candles:
         for life, change in changes_in(candle, lives):
@@ -73,7 +73,7 @@ def advance(lives: Sequence[Life], candles: Iterable[QuoteCandle], now: datetime
 
 
 def changes_in(candle: QuoteCandle, lives: Sequence[Life]) -> Iterator[tuple[Life, Change]]:
-    """What a candle changes in trades, which are oldest first: as `Lives.changes`."""
+    """The changes by a candle, as of `Lives.changes`; `lives` are oldest first."""
     filled: list[Trade] = []
     for life in reversed(lives):
         fills = (newer.fill for newer in filled if reverses(newer.signal, life.trade))

@@ -100,7 +100,7 @@ def follow(trade: Trade, state: FollowState, candle: QuoteCandle, reversal: Fill
 def reverses(signal: Signal, trade: Trade) -> bool:
     """True if `signal` ends `trade`: it is opposite and of the same strategy, pair and timeframe.
 
-    Signals by hand have no strategy: whoever published them closes them.
+    Signals by hand have no strategy, so they end no trade.
     """
     old = trade.signal
     return (

@@ -19,7 +19,7 @@ from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
 
 SCHEMA = 1
 NOT_NEEDED = ("poll_seconds", "data")
-"""Settings of a table that are not the strategy's: an older system's polling interval, and the candle file."""
+"""Settings of a table that the class of a strategy does not get: an old polling interval, and the candle file."""
 _OF_ALL = frozenset(("schema", "strategy_name", "history_candles", "strategy"))
 
 

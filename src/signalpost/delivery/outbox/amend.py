@@ -212,9 +212,9 @@ class _Change:
             self._add(companion, places)
 
     def _joined(self, card: CardRow) -> tuple[Trade, datetime | None]:
-        """The trade before the news that wait for this destination, and when these were to leave.
+        """The trade before the news that waits for this destination, and when that was due to leave.
 
-        Each message has one order: what would be a second one is not joined, and what waited leaves before it.
+        Each message asks its readers to do one thing: news that asks for another is not joined, and leaves later.
         """
         waiting = self._waiting.unsent(f"{card.sequence}{COMPANION}", card.destination)
         for place, row in enumerate(waiting):

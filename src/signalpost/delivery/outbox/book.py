@@ -127,7 +127,7 @@ class EndTrades(Command[tuple[Amendment, ...]], frozen=True):
     """
 
     before: datetime
-    """Those that changed, or were followed, last before this."""
+    """Only trades whose last change, or last followed candle, was before this."""
     now: datetime
     ids: tuple[str, ...]
     """For the notifications: at most so many trades are ended."""

@@ -66,7 +66,7 @@ class CardRow(NamedTuple):
 
     @property
     def has_readers(self) -> bool:
-        """Whether readers may have seen the trade, but in no message that is known now."""
+        """Whether readers may have seen the trade, but no message that shows it is known now."""
         return self.message is None and (self.is_doubtful or self.loss is not None)
 
     def companion_ending(self, version: int) -> tuple[DeliveryState, str] | None:
@@ -148,7 +148,7 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
 
 
 def _is_known(tx: Transaction, notification: Notification, card: CardRow) -> bool:
-    """Whether readers know a state but for its note: everything before it had a companion, which was sent."""
+    """Whether readers know all of a state but its note: everything before it had a companion that was sent."""
     change = None if notification.trade is None else notification.trade.last_change
     if card.delay or not isinstance(change, Update) or not change.is_note:
         return False
@@ -234,7 +234,7 @@ def _is_served_before(tx: Transaction, card: CardRow) -> bool:
 
 
 def _is_to_come(tx: Transaction, sequence: str, lanes: set[str]) -> bool:
-    """Whether a card of a trade waits or is being sent in one of these lanes. Nothing waits for a chart."""
+    """Whether a card of a trade waits or is being sent in one of these lanes. Charts do not count."""
     waiting = {lane for (lane,) in tx.select(sql.LANES_OF_WAITING, (sequence,))}
     return bool(lanes & waiting) or any(tx.is_in_flight(sequence, each, with_chart=False) for each in lanes)
 
@@ -249,7 +249,7 @@ def _posted(delivery: Delivery, card: CardRow) -> Delivery:
 
 
 def with_card(verdict: Settlement, entry: OutboxEntry) -> Settlement:
-    """The verdict with its result for the card of a trade. One on a chart says nothing bad of the card."""
+    """The verdict with its result for the card of a trade. A failed chart does not change the card's state."""
     if is_chart(entry.notification.event) and verdict.state is not DeliveryState.DELIVERED:
         is_over = verdict.state is DeliveryState.DEAD or (verdict.card is not None and verdict.card.loss is not None)
         return verdict._replace(state=DeliveryState.SUPPRESSED if is_over else verdict.state, card=None)

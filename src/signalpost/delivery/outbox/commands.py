@@ -57,10 +57,10 @@ class NewNotification(NamedTuple):
     unpublished: str | None = None
     """Why a new signal is only recorded: its trade has expired, and all its deliveries are suppressed."""
     filters: Filters | None = None
-    """The filters that decide when it is put whether a new signal is posted; None for none."""
+    """The filters that decide whether a new signal is posted, at the moment when it is put; None for no filters."""
 
     def not_posted(self, reason: str) -> "NewNotification":
-        """The same, only recorded. Deliveries that were suppressed for another reason keep it."""
+        """The same, but only recorded. Deliveries that were suppressed for another reason keep that reason."""
         stopped = DeliveryState.SUPPRESSED
         each_of = (NewDelivery(each.destination, each.rank, stopped, each.reason or reason) for each in self.deliveries)
         return self._replace(deliveries=tuple(each_of), unpublished=reason)
@@ -78,7 +78,7 @@ class PutResult(NamedTuple):
     version: int = 1
     """Of that trade."""
     unpublished: str | None = None
-    """Why a filter stopped it, also an earlier one of the same signal."""
+    """Why a filter stopped it, or stopped an earlier notification of the same signal."""
 
 
 class OutboxEntry(NamedTuple):

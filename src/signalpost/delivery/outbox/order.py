@@ -55,9 +55,9 @@ class Row(NamedTuple):
         return self.event == NEW or is_version(self.event) or is_chart(self.event)
 
     def replacing(self, old: "Row") -> "Row":
-        """This row in place of an older state that waits: with its place, its doubts, and a demanded wait.
+        """This row in place of an older state that waits: with its place, its doubts, and its required wait.
 
-        A chart that failed must not delay the text.
+        Of a chart, it takes none of these, because a failed chart must not delay the text.
         """
         if is_chart(old.event):
             return self
@@ -149,7 +149,7 @@ class Waiting:
         return any(row.is_card for row in self._rows.get((sequence, destination), {}).values())
 
     def unsent(self, sequence: str, destination: str) -> list[Row]:
-        """What waits of a sequence in a lane and was certainly never shown, the oldest first."""
+        """The rows of a sequence that wait in a lane and were certainly never shown, oldest first."""
         rows = self._rows.get((sequence, destination), {}).values()
         return sorted((row for row in rows if not row.delivery.may_repeat), key=lambda each: each.number)
 

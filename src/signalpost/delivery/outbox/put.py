@@ -72,7 +72,7 @@ class _Intake:
         if not is_same_content(known.content_hash, notification.content_hash):
             return PutResult(Outcome.REFUSED, known.notification_id)
         missing = self._missing(item, name, known)
-        # An unpublished signal gets further tiers only together with its first, never after it was recorded or posted.
+        # An unpublished signal gets all its tiers at once: none is added after it was recorded or posted.
         has_pending = any(each.state is _PENDING for each in missing)
         adds = has_pending if item.unpublished is None else sequence in self._opened
         if not missing or not adds:

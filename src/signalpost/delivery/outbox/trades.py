@@ -49,7 +49,7 @@ class TradeRow(NamedTuple):
     opening: str
     hash: bytes
     changed_at: datetime
-    """Or when it was followed last."""
+    """When it was changed or followed last."""
     body: str | None
 
     @property
@@ -123,11 +123,11 @@ class Book:
         return trade.end.text or Flag.UNPUBLISHED.value  # an earlier version did not record why
 
     def posted(self, after: datetime, before: datetime) -> int:
-        """How many trades were posted between two instants, which do not count."""
+        """The number of trades that were posted between two instants, both exclusive."""
         return int(self._tx.first(sql.COUNT_POSTED, _ids_between(after, before))[0])
 
     def posted_of(self, pair: Instrument, after: datetime, before: datetime) -> Iterator[TradeRow]:
-        """The trades of a pair that were posted between two instants, which do not count."""
+        """The trades of a pair that were posted between two instants, both exclusive."""
         return self._rows(self._tx.select(sql.POSTED_OF, (*_ids_between(after, before), str(pair))))
 
     def unheard_of(self, before: datetime) -> Iterator[TradeRow]:

@@ -23,7 +23,7 @@ _URL_LASTS = 24 * 3600
 
 
 _CONTENTS = 256
-"""Different files that arrive in the same millisecond have different ids, almost always."""
+"""Different files that arrive in the same millisecond almost always have different ids."""
 
 
 class Shown(NamedTuple):

@@ -93,7 +93,7 @@ def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str,
 
 
 def view_of(item: Item, look: Look) -> View:
-    """What the readers of a message see of its trade."""
+    """The view that the readers of a message have of its trade."""
     notification, is_edit = item.notification, _is_edit(item)
     tier = notification.user_tier if item.tier is None else item.tier
     copy = look.copy(tier)

@@ -282,7 +282,7 @@ def _own_lines(trade: Trade, look: Look, view: View, left_out: _Cut) -> list[str
 
 
 def _shows_chart(trade: Trade, view: View) -> bool:
-    """True for a chart, new or kept, that is neither hidden nor has wrong levels. Discord finds a kept one by name."""
+    """True for a chart, new or kept, that is not hidden and has the right levels. Discord finds a kept one by name."""
     has_chart = view.chart is not None or view.keeps_chart is True
     return has_chart and not view.hides(Hidden.CHART, trade) and Flag.CORRECTED not in trade.flags
 

@@ -61,7 +61,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     chart: Chart | None = None
     """To be added."""
     keeps_chart: bool | None = False
-    """Whether the message that is edited shows a chart already; None if nobody knows: then that is removed."""
+    """Whether the edited message already shows a chart; None if that is not known: then all files are removed."""
     context: Context = NO_CONTEXT
     """Facts that the caller of the notification added."""
 

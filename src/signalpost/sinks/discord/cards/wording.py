@@ -119,7 +119,7 @@ def is_perpetual(pair: Instrument) -> bool:
 
 
 def plain_name(pair: Instrument) -> str:
-    """The name as people read it, as it is and not for Markdown."""
+    """The name as people read it, not escaped for Markdown."""
     if pair.is_currency_pair:
         return pair.replace("_", "/")
     if pair.asset_class is not AssetClass.CRYPTO:

@@ -1,6 +1,5 @@
 """`signalpost feeds`: tests the feeds of candles."""
 
-import asyncio
 from typing import Any, NamedTuple
 
 import click
@@ -15,6 +14,7 @@ from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import Fault, FeedFailed, InvalidConfiguration
 from signalpost.secret import redacted
+from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.feeds.port import Feed, Fetched
 
 _WITHIN = 30.0
@@ -81,18 +81,13 @@ def _stream_of(config: Config, name: str, pair: str | None, timeframe: str | Non
 
 
 async def _fetched(feed: Feed, stream: _Stream) -> tuple[Fetched, Fault | None]:
-    nothing = Fetched(())
+    bounded = BoundedFeed(feed, within=_WITHIN)
     try:
-        async with asyncio.timeout(_WITHIN):
-            fetched = await feed.fetch(stream.pair, stream.timeframe)
+        fetched = await bounded.fetch(stream.pair, stream.timeframe)
     except FeedFailed as error:
-        return nothing, error.errors[0]
-    except TimeoutError:
-        return nothing, Fault("timeout", f"the feed did not answer within {_WITHIN:g} s", limit=f"{_WITHIN:g} s")
-    except Exception as error:  # noqa: BLE001  # a user's class may raise anything, and its text may have a secret
-        return nothing, Fault("not-usable", f"the class of the feed raised {type(error).__name__}: correct its code")
+        return Fetched(()), error.errors[0]
     finally:
-        await feed.close()
+        await bounded.close()
     if not fetched.candles:
         advice = "check the name of the pair, and that the market has traded"
         return fetched, Fault("no-candles", f"the feed has no closed candles of {stream.pair}: {advice}", "pair")

@@ -30,6 +30,16 @@ class Broken(ReplayFeed):
         raise RuntimeError(TOKEN)
 
 
+class Wrong(ReplayFeed):
+    async def fetch(self, *_: object, **__: object) -> Any:
+        return None
+
+
+class Ending(ReplayFeed):
+    async def fetch(self, *_: object, **__: object) -> Any:
+        raise SystemExit(3)
+
+
 class Hanging(ReplayFeed):
     async def fetch(self, *_: object, **__: object) -> Any:
         await asyncio.Event().wait()
@@ -43,7 +53,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     (tmp_path / "EUR_USD_H4.csv").write_text("time,open,high,low,close\n")
     (tmp_path / "GBP_USD_H1.csv").write_text("time,open,high,low,close\nrubbish\n")
     kinds = {"files": 'folder"\npath = "."\ncalendar = "always', "broken": f"{__name__}:Broken", "demo": "replay"}
-    kinds["hanging"] = f"{__name__}:Hanging"
+    kinds |= {each.__name__.lower(): f"{__name__}:{each.__name__}" for each in (Hanging, Wrong, Ending)}
     text = "".join(f'[feeds.{name}]\nkind = "{kind}"\n' for name, kind in kinds.items())
     (tmp_path / "s.toml").write_text(text)
     with ManualClock(NOW + HOUR / 3):
@@ -102,7 +112,9 @@ def test_a_market_that_is_closed_has_no_forming_candle() -> None:
         ("files", "GBP_USD", "H1", "missing", None),
         ("files", "EUR_USD", "H4", "no-candles", "pair"),
         ("demo", "EUR_USD", "M1", "not-found", "pair"),
-        ("broken", "EUR_USD", "H1", "not-usable", None),
+        ("broken", "EUR_USD", "H1", "feed-raised", None),
+        ("wrong", "EUR_USD", "H1", "not-usable", "fetch"),
+        ("ending", "EUR_USD", "H1", "feed-raised", None),
     ],
 )
 def test_a_feed_that_fails_is_exit_code_1(feed: str, pair: str, timeframe: str, code: str, field: str | None) -> None:
@@ -161,7 +173,7 @@ def test_an_unknown_feed_is_exit_code_2(has_feeds: bool) -> None:
     code, found = plain("practise", "--pair", "EUR_USD", "--timeframe", "H1")
     (error,) = found["errors"]
     assert (code, error["code"], error["field"], error["value"]) == (2, "unknown-word", "feed", "'practise'")
-    assert error["limit"] == ("files, broken, demo, hanging" if has_feeds else "")
+    assert error["limit"] == ("files, broken, demo, hanging, wrong, ending" if has_feeds else "")
 
 
 def test_an_invalid_pair_or_timeframe_is_exit_code_2() -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from signalpost.domain.candle import Candle
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed
@@ -17,7 +18,9 @@ Answer = TypeVar("Answer")
 
 MOST_AT_ONCE = 32
 WITHIN = 30.0
-"""Seconds."""
+"""Seconds for an answer."""
+CLOSE_WITHIN = 5.0
+"""Seconds for closing: less than a service has to stop."""
 
 
 class BoundedFeed:
@@ -36,18 +39,24 @@ class BoundedFeed:
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
     ) -> Fetched:
         """As the feed's."""
-        return await self._bounded(partial(self._feed.fetch, pair, timeframe, since=since, limit=limit))
+        fetched = await self._bounded(partial(self._feed.fetch, pair, timeframe, since=since, limit=limit))
+        if not isinstance(fetched, Fetched) or not _are_all(fetched.candles, Candle):
+            raise self._unusable("fetch", "a Fetched with a tuple of Candle")
+        return fetched
 
     async def quotes(
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime, limit: int = 500
     ) -> tuple[QuoteCandle, ...]:
         """As the feed's."""
-        return await self._bounded(partial(self._feed.quotes, pair, timeframe, since=since, limit=limit))
+        quotes = await self._bounded(partial(self._feed.quotes, pair, timeframe, since=since, limit=limit))
+        if not _are_all(quotes, QuoteCandle):
+            raise self._unusable("quotes", "a tuple of QuoteCandle")
+        return quotes
 
     async def close(self) -> None:
         """Close the feed. Gives up after `within` seconds."""
         try:
-            async with asyncio.timeout(self._within):
+            async with asyncio.timeout(min(self._within, CLOSE_WITHIN)):
                 await self._feed.close()
         except Exception as fault:  # noqa: BLE001  # nothing can be done about it
             log_failure(f"feed {self.name} could not be closed", fault, with_text=False)
@@ -61,8 +70,20 @@ class BoundedFeed:
                 raise
             except TimeoutError:
                 text, code = f"{self.name} gave no answer within {self._within:g} s", "timeout"
-            except Exception as fault:  # noqa: BLE001  # whatever a user's feed raises
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                text, code = f"{self.name} raised CancelledError", "feed-raised"
+            except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever a user's feed raises
                 log_failure(f"feed {self.name} failed", fault, with_text=False)
                 text, code = f"{self.name} raised {type(fault).__name__}", "feed-raised"
         # Raised out here: the text of a foreign exception may quote a secret.
         raise FeedFailed(text, code=code)
+
+    def _unusable(self, method: str, wanted: str) -> FeedFailed:
+        text = f"{method} of the class of {self.name} did not return {wanted}: correct its code"
+        return FeedFailed(text, code="not-usable", field=method, limit=wanted)
+
+
+def _are_all(values: object, kind: type) -> bool:
+    return isinstance(values, tuple) and all(isinstance(each, kind) for each in values)

@@ -1,6 +1,7 @@
 """Facts that outlive a restart, and how the outbox stores them.
 
-They are about webhooks (gone for good), destinations (pace, breaker, lost cards), hosts (bans), clock and owner.
+They are about webhooks (gone for good), destinations (pace, breaker, lost cards), hosts (bans), clock, owner and
+incidents.
 The operator names a destination, and may give it another webhook. So facts about a webhook are stored under its id and
 the hash of its token, and facts about a host under the host. Only pace, breaker and lost cards are stored under the
 destination. The pace includes the webhook, because the operator's limit belongs to the name, and all others to the
@@ -11,8 +12,9 @@ unreadable fact.
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,8 +24,11 @@ from signalpost.delivery.pacing.breaker import BreakerMemory
 from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.pacer import PaceMemory
 from signalpost.delivery.routing import Routing, Tier
-from signalpost.domain.events import CardGone
+from signalpost.domain.events import CardGone, IncidentBegan
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.reports import AlertSeverity
 from signalpost.domain.tier import TierCopy, UserTier
+from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidConfiguration, InvalidValue
 
 GONE = "disabled"
@@ -38,6 +43,7 @@ ROUTES = "routes"
 
 CLOCK = Subject("clock", Namespace.STORE)
 OWNER = Subject("owner", Namespace.STORE)
+INCIDENTS = Subject("incidents", Namespace.STORE)
 TRIED = Subject("store", Namespace.STORE)
 """Saved to find out whether the store can be written."""
 
@@ -104,6 +110,16 @@ class _CardGone(msgspec.Struct, frozen=True):
     channel: str | None = None
 
 
+class _Incident(msgspec.Struct, frozen=True):
+    kind: str
+    name: str
+    severity: str
+    feed: str
+    reason: str
+    since: Instant
+    candles: tuple[str, str] | None
+
+
 class _Routes(msgspec.Struct, frozen=True):
     holder: str
     destinations: tuple[str, ...]
@@ -147,6 +163,31 @@ def read_cards_gone(facts: Facts, destination: str) -> list[CardGone]:
     names = [name for name in facts if name.startswith(CARD_GONE)]
     kept = [(name.removeprefix(CARD_GONE), _read(facts, name, _CardGone)) for name in names]
     return [CardGone(destination, name, *msgspec.structs.astuple(each)) for name, each in kept if each is not None]
+
+
+def incident_fact(incident: IncidentBegan, *, is_over: bool = False) -> SaveFacts:
+    """The fact that operators were alerted to an incident, until it is over."""
+    value = b"" if is_over else msgspec.json.encode(_Incident(*map(_plain, incident)))
+    return SaveFacts(INCIDENTS, {f"{incident.kind} {incident.name}": value})
+
+
+def _plain(value: object) -> Any:
+    """A value of an incident as JSON can hold it."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return str.__str__(value) if isinstance(value, str) else value
+
+
+def read_incidents(facts: Facts) -> list[IncidentBegan]:
+    """The incidents that operators were alerted to, and that are not over. Unreadable ones are skipped."""
+    incidents = []
+    for name in facts:
+        if (kept := _read(facts, name, _Incident)) is not None:
+            kind, key, severity, feed, reason, since, candles = msgspec.structs.astuple(kept)
+            with suppress(InvalidValue):
+                made = None if candles is None else (Instrument(candles[0]), Timeframe(candles[1]))
+                incidents.append(IncidentBegan(kind, key, AlertSeverity(severity), feed, reason, since, made))
+    return incidents
 
 
 def name_fact(destination: str) -> dict[str, bytes]:

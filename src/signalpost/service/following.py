@@ -148,12 +148,17 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled."""
+        is_first = True
         try:
             while True:
                 self._has_news.clear()
                 with suppress(StoreFailed, CommandFailed):
                     for entry in reversed(await self._intake.find(FindTrades(only_live=True, limit=_MOST))):
                         self._join(entry.trade)
+                    if is_first:  # a trade that ended meanwhile needs no candles
+                        sources = ((each.feed, each.stream) for each in self._streams)
+                        self._emit_each(self._incidents.only(sources, clock.now()))
+                        is_first = False
                 await _until(self._has_news, _LOOK_EVERY)
         finally:
             streams, self._streams = self._streams, {}

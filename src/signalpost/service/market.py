@@ -4,7 +4,7 @@ See docs/why/0035-the-strategy-lives.md.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from signalpost.config import Config
 from signalpost.config.feeds import Candles, make_feeds
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
+from signalpost.domain.events import IncidentBegan
 from signalpost.domain.reason import Reason
 from signalpost.domain.signal import Signal
 from signalpost.service.away import Away
@@ -36,15 +37,23 @@ _MOST_CANDLES = 5_000
 class Market:
     """Runs all strategies of a configuration, and follows live signals, from its creation until `end`.
 
-    `was_alive_at` is when an owner last wrote its report: signals since then may have been missed. Belongs to the
-    running loop. Raises InvalidConfiguration if a feed or the cache cannot be created.
+    `was_alive_at` is when an owner last wrote its report: signals since then may have been missed. `opened` are the
+    incidents of earlier owners that are not over. Belongs to the running loop. Raises InvalidConfiguration if a feed or
+    the cache cannot be created.
     """
 
-    def __init__(self, config: Config, intake: Intake, bus: Bus, was_alive_at: datetime | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        intake: Intake,
+        bus: Bus,
+        was_alive_at: datetime | None = None,
+        opened: Iterable[IncidentBegan] = (),
+    ) -> None:
         used = {each.feed for each in (*config.strategies, config.follow) if each is not None}
         feeds = make_feeds(each for each in config.feeds if each.name in used)
         self.feeds = {name: BoundedFeed(feed) for name, feed in feeds.items()}
-        self.incidents = Incidents()
+        self.incidents = Incidents(opened, [(each.feed, each.key) for each in config.strategies])
         self._away = Away(intake, config.routing())
         self._was_alive_at = was_alive_at
         strategies = [(each, each.make()) for each in config.strategies]
@@ -67,6 +76,9 @@ class Market:
         work |= {f"strategy {key}": each.run for key, each in self.streams.items()}
         if self.feeds:
             work["follower"] = self._follower.run
+        else:
+            for event in self.incidents.only((), clock.now()):
+                bus.emit(event)
         self._tasks = [KeptTask(name, run, bus.emit) for name, run in work.items()]
 
     def is_followed(self, signal: Signal) -> bool:

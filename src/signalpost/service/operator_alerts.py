@@ -2,7 +2,8 @@
 
 Each incident is alerted once. Each start reports a webhook that is gone again, and the alert's id contains the time of
 its discovery: so a crash loses no alert, and a restart adds none. A lost card is saved with the verdict that found it,
-until its alert is accepted, and each start reports it again. No alert is sent to the destination that it is about.
+until its alert is accepted, and each start reports it again. An incident is saved when its alert was accepted, so that
+it is over after a restart too. No alert is sent to the destination that it is about.
 If there is no other destination for operators, only the log has the message.
 """
 
@@ -12,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from signalpost import clock
-from signalpost.delivery.facts import card_gone_fact
+from signalpost.delivery.facts import card_gone_fact, incident_fact
 from signalpost.delivery.outbox.commands import SaveFacts
 from signalpost.domain.events import (
     CardGone,
@@ -42,7 +43,7 @@ class Accept(Protocol):
 class OperatorAlerts:
     """A listener that queues alerts. `variable_of` names the setting that holds a destination's webhook.
 
-    `save` saves a fact: that a lost card was reported.
+    `save` saves a fact: that a lost card or an incident was reported.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class OperatorAlerts:
                         alert_id=f"deleted {destination} {signal_id}",
                     ),
                     about=destination,
-                    gone=gone,
+                    then=card_gone_fact(gone, is_reported=True),
                 )
             case CardGone(destination, how="moved", at=at, channel=channel) as gone:
                 self._queue(
@@ -107,7 +108,7 @@ class OperatorAlerts:
                         alert_id=f"moved {destination} {at:%Y-%m-%d} from {channel}",
                     ),
                     about=destination,
-                    gone=gone,
+                    then=card_gone_fact(gone, is_reported=True),
                 )
             case ChangeRefused(signal, reason):
                 self._queue(
@@ -122,10 +123,11 @@ class OperatorAlerts:
                     about="(signal book)",
                 )
             case IncidentBegan() as incident:
-                self._queue(alert_of(incident))
+                self._queue(alert_of(incident), then=incident_fact(incident))
             case IncidentEnded(incident, at, is_unused):
                 over = {"status": "resolved", "resolved_at": at, "valid_until": at + URGENT_ALERT}
-                self._queue(alert_of(incident, is_unused=is_unused).but(**over), event="resolved")
+                alert = alert_of(incident, is_unused=is_unused).but(**over)
+                self._queue(alert, then=incident_fact(incident, is_over=True), event="resolved")
             case _:
                 pass
 
@@ -135,17 +137,19 @@ class OperatorAlerts:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _queue(self, alert: Alert, *, about: str | None = None, gone: CardGone | None = None, event: str = NEW) -> None:
-        accepted = self._accepted(alert, about, gone, event)
+    def _queue(
+        self, alert: Alert, *, about: str | None = None, then: SaveFacts | None = None, event: str = NEW
+    ) -> None:
+        accepted = self._accepted(alert, about, then, event)
         task = asyncio.get_running_loop().create_task(accepted, name="signalpost operator alert")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accepted(self, alert: Alert, about: str | None, gone: CardGone | None, event: str) -> None:
-        with suppress(StoreClosed, StoreFailed, CommandFailed):  # then the next start reports a lost card again
+    async def _accepted(self, alert: Alert, about: str | None, then: SaveFacts | None, event: str) -> None:
+        with suppress(StoreClosed, StoreFailed, CommandFailed):  # then the next start reports it again
             ticket = await self._accept(alert, about=about, event=event)
-            if gone is not None and ticket.outcome is not Outcome.HELD:
-                await self._save(card_gone_fact(gone, is_reported=True))
+            if then is not None and ticket.outcome is not Outcome.HELD:
+                await self._save(then)
 
 
 def alert_of(incident: IncidentBegan, *, is_unused: bool = False) -> Alert:

@@ -15,7 +15,7 @@ from weakref import WeakSet
 from signalpost.config import STORE_FILE, Config, variable_of
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.engine import Engine
-from signalpost.delivery.facts import OWNER, owner_fact, read_owner
+from signalpost.delivery.facts import INCIDENTS, OWNER, owner_fact, read_incidents, read_owner
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.commands import Damaged, LoadFacts, Open, SaveFacts, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
@@ -354,7 +354,8 @@ class Run:
             retention = Retention(self.outbox, config.retention, self.engine.intake.amendments.end_unheard_of)
             undo.push_async_callback(retention.end)
             was_alive_at = await self.outbox.call(partial(written_at, self._report_path))
-            self.market = Market(config, self.engine.intake, self._bus, was_alive_at)
+            opened = await self.outbox.do(LoadFacts(INCIDENTS))
+            self.market = Market(config, self.engine.intake, self._bus, was_alive_at, read_incidents(opened))
             undo.push_async_callback(self.market.end)
             expiry = OrderExpiry(self.engine.intake, self.market.is_followed)
             for name, chore in {"pruning": retention.run, "order expiry": expiry.run}.items():

@@ -31,13 +31,17 @@ class _Failure(NamedTuple):
 
 
 class Incidents:
-    """Takes each success and failure of the streams, and returns the incidents that begin or end with it."""
+    """Takes each success and failure of the streams, and returns the incidents that begin or end with it.
 
-    def __init__(self) -> None:
+    `opened` are those of an earlier process that are not over. `strategies` are the feed and key of each strategy here.
+    """
+
+    def __init__(self, opened: Iterable[IncidentBegan] = (), strategies: Iterable[tuple[str, str]] = ()) -> None:
         self._of_feeds: dict[str, _Failure] = {}
         self._of_strategies: dict[str, _Failure] = {}
         self._worked_at: dict[str, datetime] = {}
-        self._open: dict[tuple[str, str], IncidentBegan] = {}
+        self._open = {(each.kind, each.name): each for each in opened}
+        self._strategies = frozenset(strategies)
 
     def feed_failed(
         self, feed: str, stream: str, reason: str, now: datetime, candles: tuple[Instrument, Timeframe] | None = None
@@ -84,6 +88,14 @@ class Incidents:
             if (began := self._open.pop(key, None)) is not None:
                 yield IncidentEnded(began, now, is_unused=True)
 
+    def only(self, followed: Iterable[tuple[str, str]], now: datetime) -> Iterator[IncidentEnded]:
+        """Only strategies and these streams, by feed and name, need candles: incidents of others are over."""
+        streams = {*self._strategies, *followed}
+        for (kind, name), began in tuple(self._open.items()):
+            if not any(name == (feed if kind == FEED else stream) for feed, stream in streams):
+                del self._open[kind, name]
+                yield IncidentEnded(began, now, is_unused=True)
+
     def reasons(self, now: datetime) -> Iterator[Reason]:
         """What fails at `now`: one for each feed, and one for each strategy. Any thread may call it."""
         by_feed: dict[str, dict[str, _Failure]] = {}
@@ -101,7 +113,7 @@ class Incidents:
     def _begun(self, incident: IncidentBegan) -> Iterator[IncidentBegan]:
         key = (incident.kind, incident.name)
         known = self._open.get(key)
-        if known is None or known.severity is not incident.severity:
+        if known is None or (known.severity is AlertSeverity.HIGH and incident.severity is AlertSeverity.CRITICAL):
             self._open[key] = incident
             yield incident
 

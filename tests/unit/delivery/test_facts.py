@@ -3,11 +3,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from signalpost.delivery.facts import (
+    INCIDENTS,
     Gone,
     Pace,
     ban_fact,
     card_gone_fact,
     gone_fact,
+    incident_fact,
     name_fact,
     of_host,
     of_webhook,
@@ -15,12 +17,16 @@ from signalpost.delivery.facts import (
     read_ban,
     read_cards_gone,
     read_gone,
+    read_incidents,
     read_name,
     read_pace,
 )
 from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.pacer import PaceMemory
-from signalpost.domain.events import CardGone
+from signalpost.domain.events import CardGone, IncidentBegan
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.reports import AlertSeverity
+from signalpost.domain.timeframe import Timeframe
 
 NOW = datetime(2025, 8, 20, 5, tzinfo=UTC)
 KEPT = PaceMemory((40.0, 0.5), 30.0)
@@ -50,6 +56,17 @@ def test_a_lost_card_is_remembered_until_it_is_reported(unreadable: bytes) -> No
     assert read_cards_gone({**kept.facts, "card gone other": unreadable, "pace": b"{}"}, "d") == [gone]
     assert (kept.subject.name, set(kept.facts.values()) == {b""}) == ("d", False)
     assert card_gone_fact(gone, is_reported=True).facts == dict.fromkeys(kept.facts, b"")
+
+
+@pytest.mark.parametrize("candles", [None, (Instrument("EUR_USD"), Timeframe("H4"))])
+def test_an_incident_is_remembered_until_it_is_over(candles: tuple[Instrument, Timeframe] | None) -> None:
+    incident = IncidentBegan("stream", "EUR_USD_H4", AlertSeverity.HIGH, "oanda", "code 503", NOW, candles)
+    kept = incident_fact(incident)
+    assert kept.subject == INCIDENTS
+    ((name, value),) = kept.facts.items()
+    damaged = value.replace(b"high", b"odd")
+    assert read_incidents({name: value, "other": damaged, "pace": b"{}"}) == [incident]
+    assert incident_fact(incident, is_over=True).facts == {name: b""}
 
 
 def test_the_pace_ages_with_the_clock() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,9 +15,10 @@ from signalpost import AsyncNotificationService, Config, Signal, clock
 from signalpost.config import FeedConfig, StrategyConfig
 from signalpost.config.feeds import Candles
 from signalpost.domain.digest import Digest
-from signalpost.domain.events import Event, IncidentBegan, Taken
+from signalpost.domain.events import Event, IncidentBegan, IncidentEnded, Taken
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.reason import Reason
+from signalpost.domain.reports import AlertSeverity
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, InvalidConfiguration
 from signalpost.secret import Secret
@@ -221,6 +222,32 @@ async def test_a_strategys_signals_are_followed_by_the_finest_candles(
     assert source is not None
     assert source.timeframe == follows
     await market.end()
+
+
+async def test_an_incident_outlives_a_restart_and_ends_when_the_feed_works_or_is_not_used_any_more(
+    config: Config, tmp_path: Path
+) -> None:
+    write(tmp_path / "candles", 3)
+    incidents = [
+        IncidentBegan("feed", name, AlertSeverity.HIGH, name, "code 503", clock.now()) for name in ("files", "gone")
+    ]
+
+    async def restarted(began: Sequence[IncidentBegan], used: Config) -> list[tuple[str, bool]]:
+        events: list[Event] = []
+        async with AsyncNotificationService(used, listeners=[events.append]) as service:
+            for each in began:
+                service._runtime.started._alerts(each)
+            await asyncio.sleep(0.2)
+            await service.drain(5)
+        return [(each.incident.name, each.is_unused) for each in events if isinstance(each, IncidentEnded)]
+
+    unused = msgspec.structs.replace(config, strategies=())
+    assert await restarted(incidents[1:], config) == []
+    assert await restarted(incidents[:1], config) == [("gone", True)]
+    assert await restarted([], config) == [("files", False)]
+    assert await restarted(incidents[:1], unused) == []
+    assert await restarted([], unused) == [("files", True)]
+    assert await restarted([], unused) == []
 
 
 async def test_without_feeds_nothing_is_followed(config_for: ConfigFor) -> None:

@@ -92,6 +92,24 @@ def test_the_incident_of_a_stream_ends_when_it_leaves_a_feed_that_works_or_fails
     assert leave(incidents, "b", 64) == [], "it was not reported yet"
 
 
+def test_an_incident_of_an_earlier_process_is_not_repeated_and_ends() -> None:
+    (of_feed,) = [*fail(Incidents(), "a", 0), IncidentBegan(FEED, "oanda", HIGH, "oanda", "code 503", AT)]
+    of_strategy = IncidentBegan(STRATEGY, "a", CRITICAL, "oanda", "KeyError", AT)
+    incidents = Incidents([of_feed, of_strategy])
+    assert fail(incidents, "a", 100) == fail(incidents, "a", 161) == []
+    assert list(incidents.strategy_failed("oanda", "a", "KeyError", 1, after(170))) == []
+    assert work(incidents, "a", 180) == [IncidentEnded(of_feed, after(180)), IncidentEnded(of_strategy, after(180))]
+
+
+def test_an_incident_of_an_earlier_process_is_over_if_nothing_needs_the_candles_any_more() -> None:
+    named_after = [(FEED, "oanda"), (FEED, "gone"), (STREAM, "a"), (STREAM, "followed"), (STRATEGY, "b"), (STREAM, "c")]
+    opened = [IncidentBegan(kind, name, HIGH, "oanda", "code 503", AT) for kind, name in named_after]
+    incidents = Incidents(opened, [("oanda", "a")])
+    ended = list(incidents.only([("files", "followed")], after(1)))
+    assert [(each.incident.name, each.is_unused) for each in ended] == [("gone", True), ("b", True), ("c", True)]
+    assert list(incidents.only([], after(2))) == [IncidentEnded(opened[3], after(2), is_unused=True)]
+
+
 def test_a_strategy_that_raises_is_an_incident_at_once_and_critical_from_the_fifth_error() -> None:
     incidents = Incidents()
     errors = [

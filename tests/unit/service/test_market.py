@@ -250,6 +250,15 @@ async def test_an_incident_outlives_a_restart_and_ends_when_the_feed_works_or_is
     assert await restarted([], unused) == []
 
 
+async def test_without_strategies_nothing_is_missed(config: Config) -> None:
+    follow = Candles("files", Timeframe("M1"))
+    intake = IntakeHarness().intake
+    market = Market(msgspec.structs.replace(config, strategies=(), follow=follow), intake, Bus())
+    assert market.is_followed(signal())
+    await market.end()
+    assert await intake.load_state("digest of missed signals") is None
+
+
 async def test_without_feeds_nothing_is_followed(config_for: ConfigFor) -> None:
     market = Market(config_for(), IntakeHarness().intake, bus := Bus())
     assert not market.is_followed(signal())

@@ -148,7 +148,7 @@ def _print_startup(service: AsyncNotificationService, server: "HttpServer | None
     for destination in service.config.destinations:
         say(f"  {destination.name} -> {destination.address.host}", err=True)
     for strategy in service.config.strategies if service.role is Role.OWNER else ():
-        say(f"  {strategy.key} <- {strategy.feed}, for {', '.join(strategy.tiers)}", err=True)
+        say(f"  {strategy.key} <- {strategy.feed} (tiers: {', '.join(strategy.tiers)})", err=True)
     if server is not None:
         say(f"listening on {server.url}", err=True)
     say("running; press Ctrl-C to stop", err=True)

@@ -223,8 +223,8 @@ FILTER_SETTINGS: tuple[Setting[Any], ...] = (
         "pair_cooldown_minutes",
         "DISCORD_PAIR_COOLDOWN_MINUTES",
         _COUNT,
-        "For how many minutes after a pair's last posted signal another one of the same side is not posted. It does "
-        f"not apply to the other side. {_NO_LIMIT}",
+        "For how many minutes after a pair's last posted signal another one of the same side is not posted. Signals of "
+        f"the other side are not affected. {_NO_LIMIT}",
     ),
     _filter(
         "max_per_minute",

@@ -257,7 +257,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             "tiers": tiers,
             "copies": copies,
             "feeds": feeds,
-            "strategies": find_strategies(sources, ranks_of(tiers), [*sources.file.feeds]),
+            "strategies": find_strategies(sources, ranks_of(tiers)),
             "follow": find_follow(sources),
             **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
             "filters": Filters(**{each.key: values[each.name] for each in FILTER_SETTINGS}),

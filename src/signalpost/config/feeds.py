@@ -27,6 +27,7 @@ from signalpost.errors import Fault, InvalidConfiguration, InvalidValue
 from signalpost.secret import Secret
 from signalpost.trading.calendar import CALENDARS, FX, Calendar, calendar_of
 from signalpost.trading.feeds import FEEDS as KINDS
+from signalpost.trading.feeds import TIMEFRAMES
 from signalpost.trading.feeds.port import Feed
 
 _KEYS = {"folder": ("path",), "oanda": ("url", "token_file"), "ccxt": ("exchange", "url"), "replay": ()}
@@ -101,7 +102,21 @@ def find_follow(sources: Sources) -> Candles | None:
         text = f"{place}: {shown(feed)} is not a configured feed: {problem}"
         sources.findings.add(text, "unknown-word", place.field, ", ".join(known))
         return None
+    if fault := timeframe_fault(sources, feed, timeframe):
+        place = sources.file.place(FOLLOW, FOLLOW_TIMEFRAME.key)
+        sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}", field=place.field))
     return Candles(feed, timeframe)
+
+
+def timeframe_fault(sources: Sources, feed: str, timeframe: Timeframe) -> Fault | None:
+    """The fault that a configured feed never has candles of this length; None if it may have them."""
+    kind = sources.file.feeds[feed].get("kind")
+    known = TIMEFRAMES.get(kind) if isinstance(kind, str) else None
+    if known is None or timeframe in known:
+        return None
+    limit = ", ".join(known)
+    text = f"the feed {feed} has no {timeframe} candles: use one of {limit}"
+    return Fault("unknown-timeframe", text, "timeframe", str(timeframe), limit)
 
 
 def _feed(sources: Sources, name: str, table: Table) -> FeedConfig | None:

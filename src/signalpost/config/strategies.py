@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 from signalpost.config.classes import class_at, is_path, made
+from signalpost.config.feeds import timeframe_fault
 from signalpost.config.parsers import advice, shown_name
 from signalpost.config.settings import STRATEGY
 from signalpost.config.sources import Place, Sources
@@ -65,10 +66,8 @@ class StrategyConfig(NamedTuple):
         return _made(self.kind, self.settings)
 
 
-def find_strategies(
-    sources: Sources, tiers: Collection[UserTier], feeds: Collection[str]
-) -> tuple[StrategyConfig, ...]:
-    """The strategies of the settings file, whose signals go to some of `tiers`, and whose candles come from `feeds`."""
+def find_strategies(sources: Sources, tiers: Collection[UserTier]) -> tuple[StrategyConfig, ...]:
+    """The strategies of the settings file. Their signals go to some of `tiers`, and their candles are of its feeds."""
     tables: Any = sources.file.settings.get(STRATEGY, [])
     place = sources.file.place(STRATEGY)
     if not (isinstance(tables, list) and all(isinstance(each, dict) for each in tables)):
@@ -79,7 +78,7 @@ def find_strategies(
     for number, table in enumerate(tables, start=1):
         try:
             found.append(StrategyConfig.of(table))
-            faults = tuple(_unknown_names(found[-1], tiers, feeds))
+            faults = tuple(_unknown_names(found[-1], tiers, sources))
         except InvalidConfiguration as error:
             faults = error.errors
         sources.findings.faults += (
@@ -95,11 +94,14 @@ def _placed(fault: Fault, place: Place) -> Fault:
     return fault._replace(text=redacted(f"{place}: {fault.text}"), field=field, value=value)
 
 
-def _unknown_names(strategy: StrategyConfig, tiers: Collection[UserTier], feeds: Collection[str]) -> Iterator[Fault]:
+def _unknown_names(strategy: StrategyConfig, tiers: Collection[UserTier], sources: Sources) -> Iterator[Fault]:
+    feeds = sources.file.feeds
     if strategy.feed not in feeds:
         known = advice(strategy.feed, feeds) if feeds else f"add a [feeds.{strategy.feed}]"
         text = f"feed {shown_name(strategy.feed)} is not configured: {known}"
         yield Fault("unknown-word", text, "feed", shown(strategy.feed), ", ".join(feeds))
+    elif fault := timeframe_fault(sources, strategy.feed, strategy.timeframe):
+        yield fault
     for tier in strategy.tiers:
         if tier not in tiers:
             text = f"tier {tier} is not configured: {advice(tier, tiers)}"

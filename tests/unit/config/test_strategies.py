@@ -140,6 +140,28 @@ def test_a_fault_has_its_code_and_place(text: str, code: str, field: str) -> Non
     assert "token-0123456789" not in str(found)
 
 
+@pytest.mark.parametrize(("kind", "right", "wrong"), [("oanda", "M2", "M3"), ("folder", "M3", "")])
+def test_a_timeframe_that_a_feed_never_has_is_refused(kind: str, right: str, wrong: str) -> None:
+    def found(timeframe: str) -> list[tuple[str, str | None, str | None]]:
+        own = {"folder": 'path = "."\n'}.get(kind, "")
+        strategy = ONE.replace("4h", timeframe).replace('"files"', '"f"')
+        Path("t.toml").write_text(
+            f'[feeds.f]\nkind = "{kind}"\n{own}[follow]\nfeed = "f"\ntimeframe = "{timeframe}"\n{strategy}'
+        )
+        try:
+            Config.from_environment({"SIGNALPOST_CONFIG": "t.toml", "OANDA_TOKEN": "token-0123456789"})
+        except InvalidConfiguration as error:
+            return sorted((each.code, each.field, each.value) for each in error.errors)
+        return []
+
+    assert found(right) == []
+    if wrong:
+        assert found(wrong) == [
+            ("unknown-timeframe", "follow.timeframe", wrong),
+            ("unknown-timeframe", "strategy.1.timeframe", wrong),
+        ]
+
+
 def test_all_faults_of_all_strategies_are_reported_together() -> None:
     text = ONE.replace('"files"', '"other"') + ONE.replace("fast = 40", "fast = 0").replace('feed = "files"\n', "")
     assert [(each.code, each.field) for each in faults(text)] == [

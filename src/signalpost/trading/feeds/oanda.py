@@ -25,6 +25,7 @@ from signalpost.errors import FeedFailed, InvalidConfiguration, InvalidValue
 from signalpost.proxies import proxy_for
 from signalpost.secret import Secret, redacted
 from signalpost.trading.calendar import Calendar
+from signalpost.trading.feeds import TIMEFRAMES
 from signalpost.trading.feeds.port import Fetched
 from signalpost.trading.feeds.retry_after import retry_after
 from signalpost.trading.outcomes import QuoteCandle
@@ -32,13 +33,7 @@ from signalpost.trading.outcomes import QuoteCandle
 PRACTICE = "https://api-fxpractice.oanda.com"
 LIVE = "https://api-fxtrade.oanda.com"
 
-_GRANULARITIES = (
-    *(f"S{seconds}" for seconds in (5, 10, 15, 30)),
-    *(f"M{minutes}" for minutes in (1, 2, 4, 5, 10, 15, 30)),
-    *(f"H{hours}" for hours in (1, 2, 3, 4, 6, 8, 12)),
-    "D",
-    "W",
-)
+_GRANULARITIES = TIMEFRAMES["oanda"]
 _MOST = 5_000
 """Candles in an answer."""
 _CONNECTIONS = 2

@@ -166,13 +166,13 @@ def read_cards_gone(facts: Facts, destination: str) -> list[CardGone]:
 
 
 def incident_fact(incident: IncidentBegan, *, is_over: bool = False) -> SaveFacts:
-    """The fact that operators were alerted to an incident, until it is over."""
+    """The command that saves that operators were alerted to an incident, or removes that when it is over."""
     value = b"" if is_over else msgspec.json.encode(_Incident(*map(_plain, incident)))
     return SaveFacts(INCIDENTS, {f"{incident.kind} {incident.name}": value})
 
 
 def _plain(value: object) -> Any:
-    """A value of an incident as JSON can hold it."""
+    """A value of an incident in types that JSON has."""
     if isinstance(value, tuple):
         return tuple(map(_plain, value))
     return str.__str__(value) if isinstance(value, str) else value

@@ -89,7 +89,7 @@ class Incidents:
                 yield IncidentEnded(began, now, is_unused=True)
 
     def only(self, followed: Iterable[tuple[str, str]], now: datetime) -> Iterator[IncidentEnded]:
-        """Only strategies and these streams, by feed and name, need candles: incidents of others are over."""
+        """Only the strategies and these streams, as feed and name, need candles, so the incidents of others end."""
         streams = {*self._strategies, *followed}
         for (kind, name), began in tuple(self._open.items()):
             if not any(name == (feed if kind == FEED else stream) for feed, stream in streams):

@@ -81,7 +81,7 @@ class BoundedFeed:
         raise FeedFailed(text, code=code)
 
     def _unusable(self, method: str, wanted: str) -> FeedFailed:
-        text = f"{method} of the class of {self.name} did not return {wanted}: correct its code"
+        text = f"{method} of {self.name} did not return {wanted}: correct the code of its class"
         return FeedFailed(text, code="not-usable", field=method, limit=wanted)
 
 

@@ -239,7 +239,7 @@ class ExchangeFeed:
         """Import the library in a thread, because that takes seconds. Raises FeedFailed."""
         async with self._loading:
             if self._is_closed:
-                raise FeedFailed(f"the feed {self.name} was closed: make a new one", code="closed", field=self.name)
+                raise FeedFailed(f"the feed {self.name} was closed: create a new one", code="closed", field=self.name)
             self._exchange = self._exchange or await to_thread(self._make)
         if self._exchange.has["fetchOHLCV"] is not True:
             text = f"{self._exchange.id} offers no candles: use another exchange"

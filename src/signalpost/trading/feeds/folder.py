@@ -55,7 +55,7 @@ class FolderFeed:
         Raises FeedFailed, with file and line, for a missing or invalid file, or one whose last row opens in the future.
         """
         if self._is_closed:
-            raise FeedFailed(f"the feed {self.name} was closed: make a new one", code="closed", field=self.name)
+            raise FeedFailed(f"the feed {self.name} was closed: create a new one", code="closed", field=self.name)
         file = self._files.setdefault((pair, timeframe), _WatchedFile(self._folder, pair, timeframe))
         content, now = await file.content(), clock.now()
         content.check_ahead(now)

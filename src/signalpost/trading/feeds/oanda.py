@@ -184,7 +184,7 @@ class OandaFeed:
         """The status, headers and body of an answer."""
         async with self._free:
             if self._is_closed:
-                raise FeedFailed(f"the feed {self.name} was closed: make a new one", code="closed", field=self.name)
+                raise FeedFailed(f"the feed {self.name} was closed: create a new one", code="closed", field=self.name)
             try:
                 session, through = self._opened(), _through_proxy(url)
                 async with session.get(url, headers=self._headers(), allow_redirects=False, **through) as response:

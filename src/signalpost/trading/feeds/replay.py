@@ -35,7 +35,7 @@ class ReplayFeed:
     ) -> Fetched:
         """The candles that have closed by the clock. Raises FeedFailed for a stream that the feed does not have."""
         if self._is_closed:
-            raise FeedFailed(f"the feed {self.name} was closed: make a new one", code="closed", field=self.name)
+            raise FeedFailed(f"the feed {self.name} was closed: create a new one", code="closed", field=self.name)
         candles = self._of(pair, timeframe)
         return visible(candles, self.calendar, timeframe, clock.now(), since=since, limit=limit)
 

@@ -153,8 +153,12 @@ class Follower:
             while True:
                 self._has_news.clear()
                 with suppress(StoreFailed, CommandFailed):
-                    for entry in reversed(await self._intake.find(FindTrades(only_live=True, limit=_MOST))):
+                    entries = await self._intake.find(FindTrades(only_live=True, limit=_MOST))
+                    for entry in reversed(entries):
                         self._join(entry.trade)
+                    live = {self._plan.source_of(entry.trade.signal) for entry in entries}
+                    for stream in [each for source, each in self._streams.items() if source not in live]:
+                        stream.has_news.set()  # its last trade ended while it waited
                     if is_first:  # a trade that ended meanwhile needs no candles
                         sources = ((each.feed, each.stream) for each in self._streams)
                         self._emit_each(self._incidents.only(sources, clock.now()))

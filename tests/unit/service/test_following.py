@@ -236,6 +236,10 @@ def test_a_feed_that_requires_a_long_pause_is_alerted_meanwhile() -> None:
         (began,) = harness.seen
         assert isinstance(began, IncidentBegan)
         assert (began.candles, len(failing.asked)) == ((EURO, M1), 1)
+        await harness.intake.amend("s1", Close(price=Decimal("1.1")))
+        await harness.until(3.2)
+        assert [type(event) for event in harness.seen] == [IncidentBegan, IncidentEnded]
+        assert len(failing.asked) == 1
 
     following(test, failing, signals=[signal()])
 

@@ -153,12 +153,7 @@ class Follower:
             while True:
                 self._has_news.clear()
                 with suppress(StoreFailed, CommandFailed):
-                    entries = await self._intake.find(FindTrades(only_live=True, limit=_MOST))
-                    for entry in reversed(entries):
-                        self._join(entry.trade)
-                    live = {self._plan.source_of(entry.trade.signal) for entry in entries}
-                    for stream in [each for source, each in self._streams.items() if source not in live]:
-                        stream.has_news.set()  # its last trade ended while it waited
+                    await self._read_book()
                     if is_first:  # a trade that ended meanwhile needs no candles
                         sources = ((each.feed, each.stream) for each in self._streams)
                         self._emit_each(self._incidents.only(sources, clock.now()))
@@ -167,6 +162,14 @@ class Follower:
         finally:
             streams, self._streams = self._streams, {}
             await asyncio.gather(*(each.task.end() for each in streams.values() if each.task is not None))
+
+    async def _read_book(self) -> None:
+        entries = await self._intake.find(FindTrades(only_live=True, limit=_MOST))
+        for entry in reversed(entries):
+            self._join(entry.trade)
+        live = {self._plan.source_of(entry.trade.signal) for entry in entries}
+        for stream in [each for source, each in self._streams.items() if source not in live]:
+            stream.has_news.set()  # its last trade ended while it waited
 
     def _join(self, trade: Trade) -> None:
         """Follow a trade with the others of its source. The first candles of a new one may have closed already."""

@@ -22,6 +22,7 @@ _WITHIN = 30.0
 _DEFAULT = "[default: that of the first strategy that uses the feed]"
 
 
+@examples("signalpost feeds test practice", "signalpost feeds test practice --pair EUR_USD --timeframe H4 --json")
 @click.group()
 def feeds() -> None:
     """Test the feeds of candles."""

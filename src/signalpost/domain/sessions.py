@@ -70,7 +70,7 @@ class OpeningHours(NamedTuple):
     def in_week(self, monday: date) -> Iterator[tuple[datetime, datetime]]:
         """Each opening and close, in UTC, of the sessions that open in the week of `monday`.
 
-        A session that is skipped by daylight saving time is left out.
+        If the clocks jump over a whole session in spring, it has none.
         """
         until = _DAY if self.closes <= self.opens else timedelta()
         for day in (monday + number * _DAY for number in self.days):

@@ -238,7 +238,7 @@ class IncrementalSignalProcessor:
         try:
             correction, found = self._feed_strategy(candles)
             await self._commit(correction, found, now, tally)
-        except Exception:
+        except Exception:  # whatever the strategy or the ledger raises: nothing was committed
             self._restore()
             raise
         except BaseException:

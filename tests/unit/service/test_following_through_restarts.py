@@ -60,7 +60,7 @@ class _Killed(InlineOutbox):
 @settings(deadline=None, max_examples=size(5, 60))
 @given(st.integers(0, 2_000), st.integers(0, 2**32))
 def test_the_trades_are_those_of_a_life_without_restarts(first: int, seed: int) -> None:
-    # Without weekends, in which the follower would look in vain.
+    # No weekends: polling through them would only slow the test down.
     real = bundled_candles(PAIR)[first : first + CANDLES]
     candles = [each.but(time=real[0].time + number * TIMEFRAME.duration) for number, each in enumerate(real)]
     signals = replay(MAUnifiedStrategy(CONFIG), candles).signals

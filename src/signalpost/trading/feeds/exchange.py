@@ -122,9 +122,8 @@ class ExchangeFeed:
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime, limit: int = 500
     ) -> tuple[QuoteCandle, ...]:
         """The same candles as mid prices: exchanges have no candles of bid and ask. Raises FeedFailed."""
-        candles = (await self.fetch(pair, timeframe, since=since, limit=limit)).candles
-        closes = self.calendar.closes_at
-        return tuple(QuoteCandle(each, each, closes(each.time, timeframe), is_mid=True) for each in candles)
+        fetched = await self.fetch(pair, timeframe, since=since, limit=limit)
+        return fetched.mid_quotes(self.calendar, timeframe)
 
     async def close(self) -> None:
         """Close the connections. Later calls of `fetch` raise FeedFailed."""

@@ -66,8 +66,7 @@ class FolderFeed:
     ) -> tuple[QuoteCandle, ...]:
         """The same candles, as mid prices."""
         fetched = await self.fetch(pair, timeframe, since=since, limit=limit)
-        closes_at = self.calendar.closes_at
-        return tuple(QuoteCandle(each, each, closes_at(each.time, timeframe), is_mid=True) for each in fetched.candles)
+        return fetched.mid_quotes(self.calendar, timeframe)
 
     async def close(self) -> None:
         """Free the candles, and wait for no file."""

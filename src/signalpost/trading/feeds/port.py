@@ -20,6 +20,11 @@ class Fetched(NamedTuple):
     is_more: bool = False
     """True if there are more candles: fetch again, from the last one on."""
 
+    def mid_quotes(self, calendar: Calendar, timeframe: Timeframe) -> tuple[QuoteCandle, ...]:
+        """The candles as quotes, for a feed that has only mid prices."""
+        closes_at = calendar.closes_at
+        return tuple(QuoteCandle(each, each, closes_at(each.time, timeframe), is_mid=True) for each in self.candles)
+
 
 class Feed(Protocol):
     """A source of candles for many pairs and timeframes. Belongs to one event loop."""

@@ -8,7 +8,7 @@ _PRICE_OR_NUMBER = re.compile(r" [@#]")
 
 
 def headline(message: Mapping[str, Any]) -> str:
-    """What a message is about, without prices and numbers: `BUY EURUSD (may repeat)`, `▲ CLOSED · EURUSD`."""
+    """The subject of a message, without prices and numbers: `BUY EURUSD (may repeat)`, `▲ CLOSED · EURUSD`."""
     line, _, _ = message["content"].partition("\n")
     name = _PRICE_OR_NUMBER.split(line)[0]
     title = message["embeds"][0].get("title", "")

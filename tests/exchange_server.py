@@ -37,7 +37,7 @@ class ExchangeServer(LoopbackServer):
         self.drafts = {draft.time: draft for draft in drafts}
         """The prices of a candle until it closes."""
         self.most = most
-        """Rows in an answer, in Binance's shape. Kraken's has the newest 720, whatever is asked for."""
+        """Rows in an answer, in Binance's shape. Kraken's has the newest 720, whatever the limit."""
         self.has_time = True
         """Whether the exchange tells its time."""
         self.has_windows = False

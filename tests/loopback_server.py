@@ -56,7 +56,7 @@ class LoopbackServer:
     @property
     def connections(self) -> int:
         """How many connections were used."""
-        return len({asked.connection for asked in self.requests})
+        return len({request.connection for request in self.requests})
 
     def __enter__(self) -> Self:
         self._thread.start()

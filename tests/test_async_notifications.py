@@ -1,6 +1,6 @@
-"""What signalpost does, in the order in which a newcomer would ask. Each test looks at what the channel shows at last.
+"""The promises, in the order in which a newcomer would look for them. Each test looks at the channel in the end.
 
-The far end is a Discord on this machine (`Sandbox`), with a webhook for each channel; the rest is the real thing: a
+Discord is a server on this machine (`Sandbox`), with a webhook for each channel; the rest is the real thing: a
 store on the disk, HTTP, and Discord's limits where they matter.
 """
 

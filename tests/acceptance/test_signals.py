@@ -25,7 +25,7 @@ def answer(environment: Environment, *arguments: str, code: int = 0) -> dict[str
 
 
 def log(sandbox: str) -> list[dict[str, Any]]:
-    """What the channel's webhook accepted, oldest first."""
+    """The messages that the channel's webhook accepted, oldest first."""
     with urllib.request.urlopen(f"{sandbox}/_log", timeout=PATIENCE) as found:
         entries = [json.loads(line) for line in found.read().decode().splitlines()]
     return [entry for entry in entries if entry["recorded"]]

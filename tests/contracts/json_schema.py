@@ -34,7 +34,7 @@ _SAYS_NOTHING = {"title", "description"}
 
 
 def faults(value: Any, name: str) -> list[str]:
-    """What the schema of that name has against `value`; nothing where it takes it."""
+    """The violations of that schema in `value`."""
     return list(_faults(value, SCHEMAS["components"]["schemas"][name], name))
 
 

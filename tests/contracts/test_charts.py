@@ -32,7 +32,7 @@ async def upload(book: Driver, entry: OutboxEntry) -> None:
 
 
 async def end(book: Driver, entry: OutboxEntry, outcome: Evidence) -> DeliveryState:
-    """What a lane does with evidence."""
+    """A lane's reaction to evidence."""
     made = decide(entry.delivery, outcome, book.now, 0.0, is_edit=entry.is_edit)
     attempt = None if isinstance(outcome, Unwanted) else Attempt(book.now, book.now, "unavailable")
     attempted = made._replace(attempt=attempt)

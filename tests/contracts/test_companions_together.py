@@ -29,7 +29,7 @@ async def change(book: Driver, names: str, change: Change, **options: Any) -> No
         await book.settle(await book.leased(posts=False))
 
 
-def told(entries: tuple[OutboxEntry, ...]) -> str:
+def signal_ids(entries: tuple[OutboxEntry, ...]) -> str:
     return "".join(entry.notification.payload.signal_id for entry in entries)  # type: ignore[union-attr]
 
 
@@ -37,7 +37,7 @@ async def companions(book: Driver) -> list[str]:
     """The trades in each message that leaves now."""
     found = []
     while entries := (await book.lease()).entries:
-        found.append(told(entries))
+        found.append(signal_ids(entries))
         await settle(book, entries, _S.DELIVERED)
     return found
 
@@ -55,7 +55,7 @@ async def test_three_trades_that_wait_together_share_a_message(book: Driver) -> 
     assert await companions(book) == []
     book.now += SECOND
     leased = (await book.lease()).entries
-    assert told(leased) == "abc"
+    assert signal_ids(leased) == "abc"
     assert all(entry.delivery.state is _S.LEASED and entry.card is not None for entry in leased)
     assert (await book.lease()).entries == ()
     await settle(book, leased, _S.DELIVERED)
@@ -116,7 +116,7 @@ async def test_a_process_that_dies_while_it_sends_loses_none_and_marks_all(book:
     await settle(book, lapsed, _S.PENDING, attempts=1, may_repeat=True)
     for name in "abc":
         (entry,) = (await book.lease()).entries
-        assert (told((entry,)), entry.delivery.may_repeat) == (name, True)
+        assert (signal_ids((entry,)), entry.delivery.may_repeat) == (name, True)
         await settle(book, (entry,), _S.DELIVERED)
 
 
@@ -188,4 +188,4 @@ async def test_a_lease_of_several_entries_joins_none(book: Driver, limit: int) -
     await change(book, "abc", END)
     book.now += SECOND
     leased = await book.outbox.do(Lease(A, book.now, limit=limit))
-    assert told(leased.entries) == "abc"[:limit]
+    assert signal_ids(leased.entries) == "abc"[:limit]

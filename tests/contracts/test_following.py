@@ -1,4 +1,4 @@
-"""What candles did to trades is saved with what the follower remembers, all or nothing."""
+"""Changes made by candles are saved with the follower's state, all or nothing."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -53,7 +53,7 @@ Made = tuple[str, str, datetime, Decimal, Decimal]
 
 
 class Found(NamedTuple):
-    """What a run left."""
+    """The remains of a run."""
 
     expected: set[Made]
     in_book: list[Made]
@@ -322,7 +322,7 @@ def play(rounds: int, seed: str, *, with_valkey: bool = False, with_oanda: bool 
 
 
 def problems(found: Found) -> list[str]:
-    """What is wrong with a run; nothing if it is right."""
+    """The faults of a run."""
     book = set(found.in_book)
     wrong = [f"not made: {each}" for each in sorted(found.expected - book)]
     wrong += [f"made without a reason: {each}" for each in sorted(book - found.expected)]

@@ -47,7 +47,7 @@ Table = dict[str, Any]
 
 
 class Expected(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What must be true after a step; None or empty: not compared."""
+    """The state after a step; None or empty: not compared."""
 
     exit: int = 0
     outcome: str | None = None

@@ -56,7 +56,7 @@ def commands(block: str) -> list[tuple[str, list[str]]]:
 
 
 def pattern(shown: Iterable[str]) -> re.Pattern[str]:
-    """What the printed lines must match: `...` in a line is any text, and alone any lines; a ticket's id is one."""
+    """A pattern for the printed lines: `...` in a line is any text, and alone any lines; a ticket's id is one."""
     return re.compile(
         "".join(r"(?:.*\n)*?" if _ANYTHING.fullmatch(line.strip()) else f"{_line(line)}\n" for line in shown)
     )
@@ -142,7 +142,7 @@ class Console:
         raise _NotRun(f"{words[0]} does not belong in a console block, because it is not run: use sh")
 
     def _started(self, words: Sequence[str], usual: str, until: str) -> str:
-        """What a command printed that runs until the page ends; it is on any free port in place of `usual`."""
+        """The output of a command that runs until the page ends; it is on any free port in place of `usual`."""
         running = Background(words, until=until)
         self._running.append(running)
         if found := re.search(r"http://(127\.0\.0\.1:\d+)", running.printed):
@@ -209,7 +209,7 @@ class _NotRun(Exception):
 
 
 def _finished(words: Sequence[str]) -> tuple[int, str]:
-    """What a command does that ends by itself."""
+    """Run a command that ends by itself."""
     match words:
         case ["python", *file]:
             return _completed(file)
@@ -219,7 +219,7 @@ def _finished(words: Sequence[str]) -> tuple[int, str]:
 
 
 def _completed(words: Sequence[str]) -> tuple[int, str]:
-    """What Python does with these words."""
+    """Run Python with these words."""
     run = subprocess.run(
         [sys.executable, *words],
         stdin=subprocess.DEVNULL,
@@ -233,7 +233,7 @@ def _completed(words: Sequence[str]) -> tuple[int, str]:
 
 
 def _in_process(arguments: Sequence[str]) -> tuple[int, str]:
-    """What a command does that ends by itself: a Python of its own would take ten times the CPU time."""
+    """Run a command that ends by itself here: a Python of its own would take ten times the CPU time."""
     from tests.acceptance.serving import in_process
 
     ended = in_process(_environment(), *arguments)
@@ -250,7 +250,7 @@ def _is_verb(name: str) -> bool:
 
 
 def _curl(options: Sequence[str]) -> str:
-    """What curl would print: not every machine has one. Knows -d, -X and -H, and asks this machine alone."""
+    """Print as curl would: not every machine has one. Knows -d, -X and -H, and only this machine."""
     url = options[-1]
     if not url.startswith("http://127.0.0.1:"):
         raise _NotRun("a page asks nobody but this machine")

@@ -15,7 +15,7 @@ SECONDS_AT_MOST = 180
 
 
 def quick_demo() -> "subprocess.CompletedProcess[str]":
-    """What a quick demo printed, which ended by itself. The first caller runs it; others wait for that."""
+    """The output of a quick demo that ended by itself. The first caller runs it; others wait for that."""
     folder = Path(os.environ[SHARED_FOLDER])
     with (folder / "demo.json").open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

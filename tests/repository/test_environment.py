@@ -9,7 +9,7 @@ from tests.repository.sources import PAGES, ROOT, SOURCE, SOURCES, shown, tree_o
 VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|OANDA|REDIS|XDG)_[A-Z_]+")
 ASKS = SOURCE / "config" / "config.py"
 OTHERS = "XDG_DATA_HOME"
-"""What is read and is not ours."""
+"""Variables that are read and are not ours."""
 OF_A_FILE = re.compile(r"^\[destinations\.([\w-]+)\]$", re.MULTILINE)
 PAGE = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
 READ, TO_COME = (

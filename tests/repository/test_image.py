@@ -1,4 +1,4 @@
-"""What can be held of the image without Docker: `Dockerfile`, `.dockerignore` and `compose.yaml`."""
+"""The checks of the image that need no Docker: `Dockerfile`, `.dockerignore` and `compose.yaml`."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def _only(name: str) -> str:
 
 
 def _copied() -> list[tuple[str, str]]:
-    """What the build takes from the repository, and where in its folder it puts it."""
+    """The paths that the build takes from the repository, and where in its folder it puts them."""
     return [(source, place) for *sources, place in map(str.split, _all("COPY", BUILD)) for source in sources]
 
 

@@ -47,7 +47,7 @@ def facts() -> dict[str, list[str]]:
 
 
 def help_texts() -> str:
-    """What each command prints for `--help`, at a width of 100."""
+    """The `--help` of each command, at a width of 100."""
     return "\n".join(f"$ {' '.join(words)} --help\n{_help(words)}" for words in _commands(main, ("signalpost",)))
 
 

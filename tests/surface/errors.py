@@ -1,4 +1,4 @@
-"""What a test asserts of an error: its code and facts, never its wording."""
+"""Assertions about errors: their codes and facts, never their wording."""
 
 from typing import NamedTuple
 

@@ -246,7 +246,7 @@ def stand_by(config: Config, listener: Callable[[Event], None]) -> None:
     async def later(signal_or_alert: object) -> bool:
         return signal_or_alert is not None
 
-    def told(
+    def on_fallback(
         signal_or_alert: object,
         priority: NotificationPriority,
         user_tier: UserTier,
@@ -255,7 +255,7 @@ def stand_by(config: Config, listener: Callable[[Event], None]) -> None:
 
     configure(fallback=print)
     configure(config, fallback=later, listeners=[listener])
-    integration = NotificationIntegration(config, fallback=told, listeners=[listener])
+    integration = NotificationIntegration(config, fallback=on_fallback, listeners=[listener])
     startup = AsyncNotificationStartup(integration, handle_signals=True)
     startup.on_strategy_start()
     logging.getLogger().addHandler(AlertLogHandler(integration, logging.ERROR))

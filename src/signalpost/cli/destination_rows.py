@@ -40,7 +40,7 @@ class DestinationRow(NamedTuple):
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with it and what to do; None if nothing is."""
+        """The fault and its remedy; None if it is well."""
         if self.disabled is not None:
             return (
                 f"disabled because its webhook is gone for good ({self.disabled}). Set another one in "

@@ -72,7 +72,7 @@ def _feed_of(config: Config, name: str) -> Feed:
 
 
 def _stream_of(config: Config, name: str, pair: str | None, timeframe: str | None) -> _Stream:
-    """What to fetch: as given, or as the first strategy that uses the feed needs it."""
+    """The stream to fetch: as given, or that of the first strategy that uses the feed."""
     usual = next((each for each in config.strategies if each.feed == name), None)
     if usual is not None:
         return _Stream(name, Instrument(pair or usual.pair), Timeframe(timeframe or usual.timeframe))

@@ -50,7 +50,7 @@ class Preview(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What is previewed, and for whom."""
+    """The setting of a preview: look, tier and kind of messages."""
 
     look: Look
     tier: UserTier
@@ -61,7 +61,7 @@ class Scene(NamedTuple):
     """Whether each state is posted as a separate message: then nothing is edited, and there is no card to link to."""
 
     def view(self, *, is_edit: bool = False, closed_by: CardLink | None = None) -> View:
-        """What readers see of it."""
+        """The view of the tier's readers."""
         copy = self.look.copy(self.tier)
         is_edit = is_edit and not self.is_trial
         return View(tier=self.tier, hidden=copy.hidden, delay=copy.delay, is_edit=is_edit, closed_by=closed_by)
@@ -166,7 +166,7 @@ def _time_of(change: Change, signal: Signal) -> datetime:
 
 
 def _changes(signal: Signal) -> Mapping[str, tuple[Change, ...]]:
-    """What happens to a signal until it is in each of the states."""
+    """The changes that bring a signal into each of the states."""
     fill = Fill(price=signal.entry_price)
     is_filled = (fill,) if signal.order.is_pending else ()
     gain, loss = _prices(signal)

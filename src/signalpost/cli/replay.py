@@ -24,7 +24,7 @@ from signalpost.trading.strategies_file import read_strategies
 
 _ONE_STRATEGY = ("pair", "timeframe", "fast", "slow")
 _FOLLOWED = ("state", "fill", "closed", "result", "flags")
-"""What `signals show --json` says of a trade, and a signal alone does not."""
+"""The fields of `signals show --json` that belong to the trade, not to the signal."""
 
 
 class _Run(NamedTuple):

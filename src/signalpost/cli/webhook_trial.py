@@ -33,7 +33,7 @@ class Trial(NamedTuple):
     took: float
     """Seconds."""
     advice: str | None = None
-    """What to do if it does not work."""
+    """The remedy if it does not work."""
 
 
 async def look_at_all(destinations: Sequence[DestinationConfig]) -> list[Trial]:
@@ -71,7 +71,7 @@ def say_trial(trial: Trial, *, as_json: bool) -> None:
 
 
 def advice_on(evidence: Evidence, destination: str) -> str:
-    """What a person can do after this result."""
+    """Advise a person after this result."""
     variable = variable_of(destination)
     match evidence:
         case Rejected(status=404, is_gone=True):

@@ -215,7 +215,7 @@ def checked(config: object) -> Config | None:
 
 
 def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping[str, str] | None = None) -> Reading:
-    """What `Config.from_environment` reads, and the source of each setting. Raises InvalidConfiguration."""
+    """Read the settings as `Config.from_environment` does, with the source of each. Raises InvalidConfiguration."""
     if environment is None:
         reading = _read(os.environ, flags or {}, DOT_ENV_FILE)
     else:

@@ -231,7 +231,7 @@ def role(text: str) -> str:
 
 
 def _fault_of(kind: Callable[..., object], **fields: str) -> Fault | None:
-    """What is wrong with these fields of `kind`. Its text may quote a misplaced secret, so it is not used."""
+    """The fault in these fields of `kind`. Its text may quote a misplaced secret, so it is not used."""
     try:
         kind(**fields)
     except InvalidValue as error:

@@ -38,7 +38,7 @@ class StrategyConfig(NamedTuple):
     kind: str
     """A name in `STRATEGIES`, or the path of your own class."""
     settings: Mapping[str, Any]
-    """What the class gets: your own class as keyword arguments, a bundled one as its `config_class`."""
+    """Passed to the class: to your own as keyword arguments, to a bundled one as its `config_class`."""
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:

@@ -1,4 +1,4 @@
-"""What can happen to a signal after it was opened. Each change is a value; `life.after` applies it to a trade.
+"""The changes of a signal after it was opened. Each is a value; `life.after` applies it to a trade.
 
 A missing time is not compared, so the same call twice is one change. A change that is `from_feed` was computed from
 candles: it may lie in the past, and carries `flags` for the trade. Any other was reported by a person or a program.
@@ -38,7 +38,7 @@ class CloseReason(Word):
 
 
 class Flag(Word):
-    """What a reader of the record should know about a trade."""
+    """A fact about a trade that a reader of the record should know."""
 
     REPORTED = "reported"
     """A person typed a price that counts, or moved the stop at which it was closed, and no feed confirmed it."""
@@ -232,7 +232,7 @@ class Revise(_Happening, frozen=True, kw_only=True, tag="revise"):
 
 
 Change = Fill | Update | Close | CancelOrder | ExpireOrder | Correct | Reopen | Revise
-"""What can happen to a signal after it was opened."""
+"""Any change of a signal after it was opened."""
 
 
 _DIGITS = re.compile(r"\d{1,9}", re.ASCII)

@@ -82,7 +82,7 @@ class End(msgspec.Struct, frozen=True):
     text: str | None = None
     """Why it was cancelled, in a person's words; or the rule by which it was not posted, and why."""
     before: "Before | None" = None
-    """What `Reopen` brings back."""
+    """The state that `Reopen` restores."""
 
 
 class Before(msgspec.Struct, frozen=True):

@@ -87,7 +87,7 @@ def several(
     tiers: Iterable[UserTier | str],
     good_for: timedelta | str | None,
 ) -> tuple[Payload, Sequence[UserTier | str | None]]:
-    """What a program sends, with its order's duration, and the tiers that it is for. Raises InvalidValue."""
+    """Convert the options of a send: the payload with its order's duration, and its tiers. Raises InvalidValue."""
     if good_for is not None:
         if not isinstance(payload, Signal):
             raise InvalidValue.of("good_for", good_for, "omit it: only a signal has an order", code="not-a-signal")

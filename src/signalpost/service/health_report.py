@@ -32,7 +32,7 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class StreamReport(msgspec.Struct, frozen=True):
-    """What the owner knows of one strategy's stream."""
+    """The owner's report on one strategy's stream."""
 
     key: str
     warm: bool

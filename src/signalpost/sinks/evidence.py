@@ -150,7 +150,7 @@ class Throttled(Answered):
         self.retry_after = retry_after
         """Seconds from now until the next send is allowed."""
         self.scope = scope
-        """What has to wait: the `destination`, the `edits` in its channel, or the `host` with everything sent to it."""
+        """The part that waits: the `destination`, the `edits` in its channel, or the `host` with all requests to it."""
         self.is_ban = is_ban
         """True if this IP address is banned, not merely over a rate limit."""
         self.is_shared = is_shared

@@ -51,7 +51,7 @@ class Item(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a destination answered to a probe."""
+    """A destination's answer to a probe."""
 
     rate: RateFacts | None = None
     channel: str | None = None

@@ -17,7 +17,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.trading.schedule import CRITICAL_FROM
 
 FEED, STREAM, STRATEGY = "feed", "stream", "strategy"
-"""What can fail: a feed, one of its streams, or a strategy itself."""
+"""Where a failure can be: in a feed, in one of its streams, or in a strategy itself."""
 _ALERTED_AFTER = timedelta(minutes=1)
 _REPORTED_AFTER = timedelta(seconds=10)
 _MOST_NAMED = 3
@@ -97,7 +97,7 @@ class Incidents:
                 yield IncidentEnded(began, now, is_unused=True)
 
     def reasons(self, now: datetime) -> Iterator[Reason]:
-        """What fails at `now`: one for each feed, and one for each strategy. Any thread may call it."""
+        """The failures at `now`: one for each feed, and one for each strategy. Any thread may call it."""
         by_feed: dict[str, dict[str, _Failure]] = {}
         for stream, failure in tuple(self._of_feeds.items()):
             if now - failure.since >= _REPORTED_AFTER:

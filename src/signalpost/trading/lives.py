@@ -38,7 +38,7 @@ class Lives:
         self._lives.append(Life(trade, begin(trade, self._timeframe, by_strategy=True)))
 
     def changes(self, candle: Candle) -> Iterator[tuple[Life, Change]]:
-        """What the next candle changes, the newest trade first.
+        """The changes that the next candle makes, the newest trade first.
 
         Apply each change, and set the life's `trade` to the result, before you ask for the next one.
         """

@@ -58,7 +58,7 @@ class QuoteCandle(NamedTuple):
 
 
 class Followed(NamedTuple):
-    """What a candle did to a trade."""
+    """The effect of a candle on a trade."""
 
     changes: tuple[Change, ...]
     """In the order in which `life.after` applies them."""
@@ -83,7 +83,7 @@ def begin(trade: Trade, timeframe: Timeframe, *, by_strategy: bool) -> FollowSta
 
 
 def follow(trade: Trade, state: FollowState, candle: QuoteCandle, reversal: Filled | None = None) -> Followed:
-    """What `candle` changes. Feed each candle once, oldest first; an earlier one changes nothing, nor does the state.
+    """Follow a trade by a candle. Feed each candle once, oldest first; an earlier one changes neither trade nor state.
 
     `reversal` is the fill, in this candle, of an opposite signal for which `reverses` is true: follow that signal's
     trade first.

@@ -53,7 +53,7 @@ _READ = (*_OWN_NAMES, "stop_loss", "take_profit", "targets", "leverage", "strate
 _SHOWN = (("exchange", "exchange"), ("tag", "enter_tag"))
 """Facts of a trade that a message shows: their names there, and in freqtrade."""
 _OF_PART = ("amount", "stake_amount", "open_rate")
-"""What an exit needs to say how large a part is: the amount that was sold, and the stake that is left."""
+"""The fields from which an exit's share follows: the amount that was sold, and the stake that is left."""
 _REASON_BY_EXIT = {
     "roi": CloseReason.TARGET,
     **dict.fromkeys(("stop_loss", "trailing_stop_loss", "stoploss_on_exchange", "liquidation"), CloseReason.STOP),

@@ -32,7 +32,7 @@ class HookChange(NamedTuple):
     key: str
     """Equal for repeats of the same request."""
     name: str
-    """What the request calls the signal, for errors."""
+    """The signal's name in the request, for errors."""
     pair: Instrument
     is_own: IsOwn
     change_of: Callable[[Trade], Change]

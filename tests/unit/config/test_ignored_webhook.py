@@ -1,4 +1,4 @@
-"""`DISCORD_WEBHOOK_URL` beside a specific webhook has no effect, and whoever is refused because of it is told so."""
+"""`DISCORD_WEBHOOK_URL` beside a specific webhook has no effect, and the refusal says so."""
 
 from pathlib import Path
 

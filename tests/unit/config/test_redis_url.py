@@ -14,7 +14,7 @@ from signalpost.cli.options import Flags
 from signalpost.secret import Secret
 from signalpost.trading.redis_cache import RedisCache
 from signalpost.trading.redis_url import client_of, masked, redis_url, server_of
-from tests.unit.config.test_secrets_never_shown import _told
+from tests.unit.config.test_secrets_never_shown import _shown
 
 PASSWORD = "SECRETpart"
 BAD = [
@@ -78,7 +78,7 @@ def test_an_invalid_url_is_refused_when_settings_are_read_and_no_part_of_it_is_s
     with pytest.raises(InvalidConfiguration) as raised:
         RedisCache(Secret(url), "folder")
     assert raised.value.errors[0]._replace(text="") == error.errors[0]._replace(text="")
-    assert PASSWORD not in "\n".join((*_told(error=error), *_told(error=raised.value)))
+    assert PASSWORD not in "\n".join((*_shown(error=error), *_shown(error=raised.value)))
 
 
 @pytest.mark.parametrize(("url", "server", "shown"), [(url, *facts) for url, facts in GOOD.items()])
@@ -101,7 +101,7 @@ def test_no_password_is_ever_taken_for_a_server(before: str, after: str) -> None
     else:
         refused = None
     assert shown == "redis://***@127.0.0.1:6399/0"
-    assert PASSWORD not in "\n".join(_told(error=refused))
+    assert PASSWORD not in "\n".join(_shown(error=refused))
 
 
 def test_it_is_optional() -> None:

@@ -42,7 +42,7 @@ KEYS = [setting.key for setting in SETTINGS]
 TABLES = st.fixed_dictionaries({"webhook": HOSTILE, "webhook_file": HOSTILE, "messages_a_minute": HOSTILE})
 
 
-def _told(*sources: str, error: BaseException | None) -> Iterator[str]:
+def _shown(*sources: str, error: BaseException | None) -> Iterator[str]:
     yield from sources
     while error is not None:
         yield repr(error)
@@ -53,7 +53,7 @@ def _all_that_is_told(environment: dict[str, str], flags: dict[str, str]) -> str
     try:
         config = Config.from_environment(environment, flags=flags)
     except InvalidConfiguration as fault:
-        return "\n".join(_told(error=fault))
+        return "\n".join(_shown(error=fault))
     shown = [str(config.http), *config.warnings]
     return "\n".join((*shown, repr(config.destinations), repr(config.look)))
 
@@ -103,10 +103,10 @@ def test_nothing_of_a_dot_env_or_of_a_secret_file_is_shown(lines: list[tuple[str
             Path(f"secret{number}").write_text(text, encoding="utf-8")
             patch.setenv("DISCORD_WEBHOOK_COMMUNITY_FILE", f"secret{number}")
         try:
-            told = "\n".join(Config.from_environment().warnings)
+            shown = "\n".join(Config.from_environment().warnings)
         except InvalidConfiguration as fault:
-            told = "\n".join(_told(error=fault))
-        assert TOKEN not in told
+            shown = "\n".join(_shown(error=fault))
+        assert TOKEN not in shown
         assert TOKEN not in "\n".join(map(str, CheckResult.of(Flags(Path("home"))).faults))
 
 
@@ -126,6 +126,6 @@ def test_no_variable_of_a_traceback_shows_a_webhook_if_a_setting_is_invalid(
     with pytest.raises(InvalidConfiguration) as caught:
         start()
     assert "SIGNALPOST_WORKERS" in {fault.field for fault in caught.value.errors}
-    told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    assert "flags = " in told, "the variables are shown"
-    assert TOKEN not in told
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "flags = " in shown, "the variables are shown"
+    assert TOKEN not in shown

@@ -31,7 +31,7 @@ def made(pair: str, entry: object, **fields: Any) -> Signal:
 
 def shown(signal: Signal, event: str = "new") -> dict[str, str]:
     """The prices in the table of its card, by label."""
-    told = Notification(
+    sent = Notification(
         id="1",
         payload=signal,
         event=event,
@@ -40,7 +40,7 @@ def shown(signal: Signal, event: str = "new") -> dict[str, str]:
         accepted_at=signal.known_at,
         valid_until=signal.valid_until,
     )
-    body = message([Item(told)], Look(), signal.known_at) or {}
+    body = message([Item(sent)], Look(), signal.known_at) or {}
     rows = [row.split() for row in body["embeds"][0]["description"].split("```")[1].strip().splitlines()]
     return {label: price for label, price, *_ in rows}
 

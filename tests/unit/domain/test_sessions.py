@@ -74,8 +74,8 @@ instants = st.integers(1_262_304_000, 2_051_222_400).map(lambda seconds: datetim
 
 @given(instants)
 def test_open_sessions_depend_on_the_instant_and_not_on_its_zone(instant: datetime) -> None:
-    told = instant.astimezone(ZoneInfo("Asia/Kolkata"))
-    assert open_sessions(told) == open_sessions(instant)
+    shown = instant.astimezone(ZoneInfo("Asia/Kolkata"))
+    assert open_sessions(shown) == open_sessions(instant)
     assert set(open_sessions(instant)) <= {session.name for session in TRADING_SESSIONS}
 
 

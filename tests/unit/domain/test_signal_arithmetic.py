@@ -39,11 +39,11 @@ def test_risk_pips_and_r_are_exact_in_any_decimal_context(
     }
     with hostile():
         signal = Signal(pair=pair, timeframe="H4", signal_type=side, timestamp="2025-08-20T01:00:00Z", **prices)
-        told = (signal.risk, signal.pnl, signal.stop_pips, signal.target_pips, signal.r_multiple(signal.current_price))
+        found = (signal.risk, signal.pnl, signal.stop_pips, signal.target_pips, signal.r_multiple(signal.current_price))
         ratio = signal.risk_reward_ratio
         pip = Fraction(signal.pip) if signal.pair.pip else None
     risk, reward, move = (Fraction(plan[name]) for name in ("risk", "reward", "move"))
     in_pips = (half_even(risk / pip), half_even(reward / pip)) if pip else (Fraction(), Fraction())  # None below
     expected = (risk, move, *in_pips, half_even(move / risk))
-    assert tuple(Fraction(number or 0) for number in told) == expected
+    assert tuple(Fraction(number or 0) for number in found) == expected
     assert Fraction(ratio or 0) == half_even(reward / risk)

@@ -1,4 +1,4 @@
-"""What a phone shows for a message."""
+"""A phone's notification of a message."""
 
 from typing import Any
 

@@ -63,7 +63,7 @@ class CountedFeed(ReplayFeed):
         self, candles: Mapping[Any, Any], *, name: str = "feed", calendar: Calendar = ALWAYS, limit: int = 500
     ) -> None:
         super().__init__(name=name, calendar=calendar, candles=candles)
-        self.asked: list[tuple[str, datetime]] = []
+        self.fetched: list[tuple[str, datetime]] = []
         """The pair of each request, and when it came."""
         self.before: Callable[[], Awaitable[object]] | None = None
         self._limit = limit
@@ -71,14 +71,14 @@ class CountedFeed(ReplayFeed):
     async def quotes(
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime, limit: int = 500
     ) -> tuple[QuoteCandle, ...]:
-        self.asked.append((str(pair), clock.now()))
+        self.fetched.append((str(pair), clock.now()))
         if self.before is not None:
             await self.before()
         return await super().quotes(pair, timeframe, since=since, limit=min(limit, self._limit))
 
     def minutes(self, pair: Instrument = EURO) -> list[float]:
         """When each request for a pair came, in minutes from START."""
-        return [(at - START) / MINUTE for name, at in self.asked if name == str(pair)]
+        return [(at - START) / MINUTE for name, at in self.fetched if name == str(pair)]
 
 
 class Following(IntakeHarness):

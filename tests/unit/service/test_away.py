@@ -1,4 +1,4 @@
-"""What readers missed: read from the book, and said once in each destination, whatever crashes or fails."""
+"""Missed signals are read from the book and posted once in each destination, whatever crashes or fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ TIERS = {GOLD: Tier(15, ("gold",))}
 HOUR = timedelta(hours=1)
 
 
-class Told(IntakeHarness):
+class DigestHarness(IntakeHarness):
     """A book, and a process that reads it until it is killed."""
 
     def __init__(self, copies: dict[UserTier, TierCopy] | None = None) -> None:
@@ -66,9 +66,9 @@ class Told(IntakeHarness):
         return [(each.destination, [one.signal_id for one in each.signals]) for each, _ in self.digests]
 
 
-def told(test: Callable[[Told], Awaitable[None]], **options: Any) -> None:
+def run_service(test: Callable[[DigestHarness], Awaitable[None]], **options: Any) -> None:
     async def main() -> None:
-        found = Told(**options)
+        found = DigestHarness(**options)
         try:
             await asyncio.sleep(1)
             await test(found)
@@ -83,7 +83,7 @@ def missed(*names: str, **fields: Any) -> list[Signal]:
 
 
 def test_each_destination_is_told_once_what_its_readers_missed() -> None:
-    async def test(found: Told) -> None:
+    async def test(found: DigestHarness) -> None:
         await asyncio.sleep(60)
         await found.miss(*missed("c"), tiers=(FREE, PREMIUM), since=AT - 6 * HOUR)
         await asyncio.sleep(5)
@@ -102,11 +102,11 @@ def test_each_destination_is_told_once_what_its_readers_missed() -> None:
         assert found.ids[2:] == [("signals-free", ["e"])]
         assert found.digests[2][0].since == missed("e")[0].known_at, "without a known begin it is the first signal"
 
-    told(test)
+    run_service(test)
 
 
 def test_a_digest_outlives_a_crash_and_is_not_repeated_after_one() -> None:
-    async def test(found: Told) -> None:
+    async def test(found: DigestHarness) -> None:
         await found.miss(*missed("a"), since=AT - HOUR)
         await asyncio.sleep(5)
         await found.kill()
@@ -121,11 +121,11 @@ def test_a_digest_outlives_a_crash_and_is_not_repeated_after_one() -> None:
         await asyncio.sleep(100)
         assert found.ids[1:] == [("signals-free", ["b"])]
 
-    told(test)
+    run_service(test)
 
 
 def test_a_digest_waits_for_a_store_that_fails() -> None:
-    async def test(found: Told) -> None:
+    async def test(found: DigestHarness) -> None:
         await found.miss(*missed("a"), since=AT - HOUR)
         found.outbox.fails = True
         await asyncio.sleep(40)
@@ -135,11 +135,11 @@ def test_a_digest_waits_for_a_store_that_fails() -> None:
         assert found.ids == [("signals-free", ["a"])]
         assert found.digests[0][0].since == AT - HOUR
 
-    told(test)
+    run_service(test)
 
 
 def test_what_was_missed_at_the_end_is_said_at_once() -> None:
-    async def test(found: Told) -> None:
+    async def test(found: DigestHarness) -> None:
         await found.miss(*missed("a"))
         await found.kill()
         found.outbox.fails = True
@@ -150,12 +150,12 @@ def test_what_was_missed_at_the_end_is_said_at_once() -> None:
         assert found.ids == [("signals-free", ["a"])]
         assert found.digests[0][0].timestamp == clock.now()
 
-    told(test)
+    run_service(test)
 
 
 def test_at_the_first_start_nothing_that_the_folder_has_was_missed() -> None:
     async def main() -> None:
-        found = Told()
+        found = DigestHarness()
         await found.kill()
         await found.record(*missed("a"))
         found.start()
@@ -173,22 +173,22 @@ def test_at_the_first_start_nothing_that_the_folder_has_was_missed() -> None:
 
 
 def test_only_what_was_too_old_is_said() -> None:
-    async def test(found: Told) -> None:
+    async def test(found: DigestHarness) -> None:
         await found.record(*missed("a"), rule=UnpublishedRule.LATE_CORRECTION)
         await found.intake.accept(missed("b")[0])
         await asyncio.sleep(20)
         assert found.ids == []
 
-    told(test)
+    run_service(test)
 
 
 def test_a_tier_is_not_told_of_signals_that_it_would_not_have_got() -> None:
     sure, unsure = missed("a", confidence_score="0.9"), [*missed("b", confidence_score="0.5"), *missed("c")]
 
-    async def test(found: Told) -> None:
+    async def test(found: DigestHarness) -> None:
         await found.miss(*sure, *unsure)
         await found.miss(*missed("d"), tiers=(FREE, GOLD))
         await asyncio.sleep(20)
         assert found.ids == [("signals-free", ["a"])], "the other has no webhook"
 
-    told(test, copies={FREE: TierCopy(min_confidence=Decimal("0.8"))})
+    run_service(test, copies={FREE: TierCopy(min_confidence=Decimal("0.8"))})

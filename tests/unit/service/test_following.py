@@ -75,9 +75,9 @@ def test_nothing_is_fetched_once_no_trade_is_live_and_new_trades_are_followed_at
     async def test(harness: Following) -> None:
         await harness.until(10)
         assert (await harness.trade()).state is TradeState.CLOSED
-        asked = len(feed.asked)
+        fetches = len(feed.fetched)
         await harness.until(20.4)
-        assert len(feed.asked) == asked
+        assert len(feed.fetched) == fetches
         await harness.accept(signal("s2"))
         await harness.until(22.1)
         assert (await harness.trade("s2")).fill is not None
@@ -163,7 +163,7 @@ def test_a_change_while_candles_are_fetched_is_not_overwritten() -> None:
         await harness.until(3.1)
         trade = await harness.trade()
         assert (trade.state, trade.targets[0].price) == (TradeState.OPEN, Decimal("1.1100"))
-        assert len([at for at in feed.minutes() if at > 3]) == 2, "it is asked again"
+        assert len([at for at in feed.minutes() if at > 3]) == 2, "it is fetched again"
 
     following(test, feed, signals=[signal()])
 
@@ -235,11 +235,11 @@ def test_a_feed_that_requires_a_long_pause_is_alerted_meanwhile() -> None:
         await harness.until(3)
         (began,) = harness.seen
         assert isinstance(began, IncidentBegan)
-        assert (began.candles, len(failing.asked)) == ((EURO, M1), 1)
+        assert (began.candles, len(failing.fetched)) == ((EURO, M1), 1)
         await harness.intake.amend("s1", Close(price=Decimal("1.1")))
         await harness.until(3.2)
         assert [type(event) for event in harness.seen] == [IncidentBegan, IncidentEnded]
-        assert len(failing.asked) == 1
+        assert len(failing.fetched) == 1
 
     following(test, failing, signals=[signal()])
 
@@ -247,7 +247,7 @@ def test_a_feed_that_requires_a_long_pause_is_alerted_meanwhile() -> None:
 def test_a_candle_that_closes_later_by_our_clock_waits() -> None:
     class Ahead(CountedFeed):
         async def quotes(self, *arguments: Any, **options: Any) -> Any:
-            self.asked.append((str(EURO), clock.now()))
+            self.fetched.append((str(EURO), clock.now()))
             with clock_ahead():
                 return await super(CountedFeed, self).quotes(*arguments, **options)
 

@@ -1,4 +1,4 @@
-"""`/api/v1`, asked over a real connection, with a real service behind it."""
+"""`/api/v1` over a real connection, with a real service behind it."""
 
 import asyncio
 import threading

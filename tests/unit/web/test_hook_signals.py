@@ -112,11 +112,11 @@ async def test_a_close_of_an_order_needs_its_fill(service_api: ServiceApi) -> No
     assert isinstance(trade.last_change, Close)
 
 
-@pytest.mark.parametrize("asked", [("buy", "sell", "buy"), ("sell", "buy", "sell")])
+@pytest.mark.parametrize("sides", [("buy", "sell", "buy"), ("sell", "buy", "sell")])
 async def test_an_order_that_waits_hides_no_position_from_a_reversal(
-    service_api: ServiceApi, asked: Sequence[str]
+    service_api: ServiceApi, sides: Sequence[str]
 ) -> None:
-    first, waiting, last = asked
+    first, waiting, last = sides
     at = datetime(2099, 1, 1, tzinfo=UTC)
     await opened(service_api, action=first)
     await opened(service_api, action=waiting, order_type="limit", time=at.replace(hour=4).isoformat())

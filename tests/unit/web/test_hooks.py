@@ -50,7 +50,7 @@ async def book(front: Front, *more: str, token: str = "admin") -> list[Any]:
     ]
 
 
-async def told(front: Front, channel: str) -> list[str]:
+async def first_words(front: Front, channel: str) -> list[str]:
     """The first words of the messages beside the first card."""
     assert await front.service.drain(30) == []
     texts = (each["content"] for each in front.sandbox.discord.guild.messages(channel)[1:])
@@ -64,7 +64,7 @@ async def test_a_close_ends_the_signal_on_its_card(front: Front) -> None:
     assert (closed.status, closed.body["outcome"], closed.body["version"]) == (202, "accepted", 2)
     assert closed.body["id"] != opened.body["id"]
     assert await book(front) == ["BUY closed manual"]
-    assert await told(front, "signals-free") == ["CLOSED EURUSD"]
+    assert await first_words(front, "signals-free") == ["CLOSED EURUSD"]
     card = front.sandbox.discord.guild.messages("signals-free")[0]["embeds"][0]
     assert card["title"].endswith("CLOSED +1.94R")
     assert all(price in card["description"] for price in ("1.16340", "1.17000"))
@@ -313,7 +313,7 @@ async def test_a_close_goes_where_its_signal_went(front: Front) -> None:
     await front.shown("signals-premium")
     assert await alert(front, "premium", **{**CLOSE, "user_tier": "free"}) == (202, "accepted")
     assert await front.shown("signals-free") == []
-    assert await told(front, "signals-premium") == ["CLOSED EURUSD"]
+    assert await first_words(front, "signals-premium") == ["CLOSED EURUSD"]
 
 
 def sizes(before: object, now: object) -> dict[str, Any]:

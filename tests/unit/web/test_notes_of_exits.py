@@ -1,4 +1,4 @@
-"""What freqtrade and TradingView say about an exit is shown on the card, as foreign text."""
+"""The card shows freqtrade's and TradingView's notes on an exit, as foreign text."""
 
 import json
 from typing import Any

@@ -9,7 +9,7 @@ import pytest
 from signalpost.testing.manual_clock import ManualClock
 from tests.unit.web.conftest import Front
 from tests.unit.web.test_freqtrade import ENTRY, EXIT
-from tests.unit.web.test_hooks import book, told
+from tests.unit.web.test_hooks import book, first_words
 
 DATE = {"open_date": "2099-01-01 00:00:00+00:00"}
 
@@ -29,7 +29,7 @@ async def test_a_trade_of_freqtrade_is_shown_from_entry_to_exit(front: Front) ->
     assert (await front.hook("freqtrade", {**ended, "close_rate": "1"})).status == 409
     assert (await front.hook("freqtrade", {**ended, "trade_id": "8"})).body["code"] == "unknown-signal"
     assert await book(front) == ["BUY closed target"]
-    assert await told(front, "signals-free") == ["CLOSED BTC/USDT"]
+    assert await first_words(front, "signals-free") == ["CLOSED BTC/USDT"]
     card = front.sandbox.discord.guild.messages("signals-free")[0]["embeds"][0]
     assert card["title"].endswith("CLOSED +1.25%")
     assert not any(amount in json.dumps(card) for amount in ("7.5", "612.345"))

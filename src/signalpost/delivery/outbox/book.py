@@ -21,7 +21,7 @@ from signalpost.sinks.port import Shown
 
 
 class CardEntry(NamedTuple):
-    """What one destination shows of a trade."""
+    """A trade's card in one destination."""
 
     destination: str
     tier: UserTier
@@ -116,7 +116,7 @@ class Follow(Command[tuple[Amendment, ...] | None], frozen=True):
     versions: Mapping[str, int]
     """The version of each trade before its changes, by the id of its signal."""
     states: Mapping[str, FollowState]
-    """What the follower remembers of each trade."""
+    """The follower's state of each trade, by the id of its signal."""
     now: datetime
 
 

@@ -102,7 +102,7 @@ class CardRow(NamedTuple):
 
 
 def cards_of(tx: Transaction, sequence: str) -> list[CardRow]:
-    """What each destination shows of a trade."""
+    """The cards of a trade, one for each destination."""
     return [_card(values) for values in tx.select(f"{sql.CARDS} = ? ORDER BY destination", (sequence,))]
 
 
@@ -119,7 +119,7 @@ def version_of(notification: Notification) -> int:
 
 
 def leased_entry(tx: Transaction, row: Row, notification: Notification, now: datetime) -> OutboxEntry | Row:
-    """What a lease gives to its sender; or the row as it ends, because its card shows it or may not show it."""
+    """The entry to send; or the row as it ends, because its card shows it already or may not show it."""
     plain = OutboxEntry(row.delivery, notification)
     if not (version := version_of(notification)):
         return plain

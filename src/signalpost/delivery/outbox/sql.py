@@ -18,7 +18,7 @@ IN_LANE = "INDEXED BY lane WHERE state IN ('pending', 'leased') AND state ="
 
 
 def _lease(source: str) -> str:
-    """What may leave a lane at `:now`, in order, and what has outlived its validity.
+    """The rows that may leave a lane at `:now`, in order, and those that have outlived their validity.
 
     `k` reads only its index, so those that are put off cost no row. A row whose `not_before` is damaged is found, so
     that it is set aside. `:held_out` are notifications that are known to be damaged or unreadable here: they hold up

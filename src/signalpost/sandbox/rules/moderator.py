@@ -1,4 +1,4 @@
-"""What a moderator can do on the sandbox: delete a message, move or delete a webhook, archive or lock a thread."""
+"""A moderator's actions on the sandbox: delete a message, move or delete a webhook, archive or lock a thread."""
 
 from typing import NamedTuple
 

@@ -150,7 +150,7 @@ def _text(trade: Trade, view: View, candles: int) -> str:
 
 
 def _levels(trade: Trade, view: View) -> tuple[Level, ...]:
-    """What a reader may see: entry, stop and targets, unless they are hidden."""
+    """The levels that a reader may see: entry, stop and targets, unless they are hidden."""
     found = [("Entry", trade.entry, _ENTRY[trade.signal.signal_type])]
     if trade.stop is not None and not view.hides(Hidden.STOP, trade):
         found.append(("SL", trade.stop, _STOP))

@@ -303,7 +303,7 @@ class _Mischief(FaultyOutbox):
 async def test_events_are_emitted_once_and_in_order() -> None:
     script = [DOWN, throttled(1.0), BROKEN, Receipt("77")]
     async with World(ScriptedSink(script, latency=0.25), workers=1, jitter=lambda: 0.5) as world:
-        await world.put("told")
+        await world.put("delivered")
         await wait(10)
         events = [event for event in world.events if isinstance(event, SendBegan | SendEnded | Settled)]
         assert [type(event).__name__ for event in events] == ["SendBegan", "SendEnded", "Settled"] * 4
@@ -315,8 +315,8 @@ async def test_events_are_emitted_once_and_in_order() -> None:
         ]
         assert {round(event.took_seconds, 9) for event in world.emitted(SendEnded)} == {0.25}
         assert [event.delivery.state.value for event in world.emitted(Settled)] == ["pending"] * 3 + ["delivered"]
-        assert {event.notification.id for event in world.emitted(Settled)} == {"told"}
-        assert (await world.delivery("told")).message_id == "77"
+        assert {event.notification.id for event in world.emitted(Settled)} == {"delivered"}
+        assert (await world.delivery("delivered")).message_id == "77"
         assert [event.deliveries[0].may_repeat for event in world.emitted(SendBegan)] == [False, False, False, True]
 
 

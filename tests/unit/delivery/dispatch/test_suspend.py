@@ -123,14 +123,14 @@ def test_an_open_breaker_probes_once_and_tries_one_message_before_the_others(
             await wait(10)
             gate = world.dispatcher.lanes[HERE].gate
             assert gate.breaker.state is BreakerState.OPEN
-            tries, asked = len(sink.sent), len(sink.probed)
+            tries, probes = len(sink.sent), len(sink.probed)
             suspend(seconds, stands_still=stands_still)
             woken = now()
             outage.append(Answer())
             await wait(60)
             assert {await world.state(f"n{number}") for number in range(8)} == {"delivered"}
             assert [event.state for event in world.emitted(BreakerMoved)] == ["open", "half-open", "closed"]
-            answered = [at for at in sink.probed[asked:] if at >= woken]
+            answered = [at for at in sink.probed[probes:] if at >= woken]
             assert most_within(answered, 1.0) == 1
             first, second = (sent.began for sent in sink.sent[tries : tries + 2])
             assert first - woken < (6.5 if stands_still else 1.1), "it is probed by the loop's clock"

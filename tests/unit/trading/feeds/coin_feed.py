@@ -61,4 +61,4 @@ async def failure(server: ExchangeServer, since: datetime | None = None, name: s
 
 
 def paths(server: ExchangeServer) -> list[str]:
-    return [asked.path.rpartition("/")[2] for asked in server.requests]
+    return [request.path.rpartition("/")[2] for request in server.requests]

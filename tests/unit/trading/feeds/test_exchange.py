@@ -81,8 +81,8 @@ async def test_the_last_row_is_closed_once_the_exchange_says_so(
     clock.advance(timedelta(seconds=1))
     server.requests.clear()
     assert await fetched(server, CANDLES[0].time, name=name) == Fetched(CANDLES)
-    first, asked, again = paths(server)[-3:]
-    assert (first, asked.lower(), again) == (again, "time", first), "its final prices were fetched after the time"
+    first, request, again = paths(server)[-3:]
+    assert (first, request.lower(), again) == (again, "time", first), "its final prices were fetched after the time"
 
 
 async def test_prices_that_change_between_two_requests_are_the_later_ones(
@@ -228,4 +228,4 @@ async def test_newest_candles_that_do_not_fit_in_an_answer_are_fetched_in_severa
 async def test_no_more_rows_are_asked_for_than_there_can_be(server: ExchangeServer) -> None:
     """Exchanges allow fewer requests for long answers."""
     assert (await fetched(server, CANDLES[-4].time)).candles == CANDLES[-4:-1]
-    assert [asked.query["limit"] for asked in server.requests if asked.path.endswith("klines")] == ["6"]
+    assert [request.query["limit"] for request in server.requests if request.path.endswith("klines")] == ["6"]

@@ -93,9 +93,9 @@ async def test_an_empty_slot_stays_empty(server: OandaServer) -> None:
 
 async def test_what_is_sent_is_the_least_that_is_needed(server: OandaServer) -> None:
     await fetched(server, LAST.time, 10)
-    (asked,) = server.requests
+    (sent,) = server.requests
     expected = {"granularity": "H4", "price": "M", "from": LAST.time.isoformat().replace("+00:00", "Z"), "count": "11"}
-    assert asked.query == {**expected, "includeFirst": "true"}
+    assert sent.query == {**expected, "includeFirst": "true"}
 
 
 async def test_weeks_begin_with_the_market(server: OandaServer) -> None:

@@ -46,7 +46,7 @@ class Story(NamedTuple):
 
 
 def story(plan: Plan, bars: Sequence[Bar], moves: Mapping[int, Price] | None = None) -> Story:
-    """What happens. `moves` are stops that were set while the candle with that number formed."""
+    """Play the case. `moves` are stops that were set while the candle with that number formed."""
     moves = moves or {}
     if plan.side == "BUY":
         return _Purchase(plan, moves).live(bars)

@@ -117,7 +117,7 @@ def lived(case: Case) -> tuple[Life, dict[int, int]]:
     return life, moved
 
 
-def told(case: Case, moves: dict[int, int]) -> Story:
+def played(case: Case, moves: dict[int, int]) -> Story:
     plan = Plan(
         side=case.side,
         order=case.order,
@@ -165,7 +165,7 @@ def event_of(change: Change) -> Event:
 def test_the_changes_equal_those_of_an_independent_computation(given_case: Case, is_sale: bool) -> None:
     case = given_case.turned() if is_sale else given_case
     life, moves = lived(case)
-    expected = told(case, moves)
+    expected = played(case, moves)
     events = [event_of(change) for change in life.changes]
     targets = {number: Fraction(target) for number, target in enumerate(case.targets, 1)}
     shown = [event._replace(price=targets[event.target]) if event.target else event for event in events]
@@ -186,7 +186,7 @@ def test_each_change_happens_in_its_candle_and_in_order(given_case: Case, is_sal
     case = given_case.turned() if is_sale else given_case
     life, moves = lived(case)
     times = [time_of(change) for change in life.changes if not isinstance(change, ExpireOrder)]
-    expected = [event for event in told(case, moves).events if event.what != "expired"]
+    expected = [event for event in played(case, moves).events if event.what != "expired"]
     assert times == sorted(times)
     for when, event in zip(times, expected, strict=True):
         assert when in (at(event.candle), at(event.candle + 1))

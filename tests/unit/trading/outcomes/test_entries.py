@@ -97,7 +97,7 @@ def test_a_touch_without_a_gap_does_not_cancel() -> None:
 
 
 def test_a_trade_of_which_a_part_was_closed_keeps_its_planned_entry() -> None:
-    """What was banked was counted from there."""
+    """Parts were counted from there."""
     new = after(trade("BUY", "1.1000", "1.0950", "1.1100"), Update(close_part=50, price="1.1010"), START)
     life = begun(new).take(mid(0, *["1.0940"] * 4))
     assert [type(change) for change in life.changes] == [Close]

@@ -45,7 +45,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class _News(msgspec.Struct, frozen=True):
-    """What a companion says about one event of a step."""
+    """A companion's text about one event of a step."""
 
     event: Event
     text: str
@@ -57,7 +57,7 @@ def companion(steps: Sequence[Step], look: Look, view: View) -> dict[str, Any] |
     """The body of one message on all `steps`, one for each trade; None if there is nothing to send.
 
     Nothing is sent to a tier that gets less than others, or later, and nothing that the operator turned off. A role is
-    pinged only if readers are asked to act. A replay's is silent.
+    pinged only if readers have to act. A replay's is silent.
     """
     if view.is_copy:
         return None
@@ -227,7 +227,7 @@ def _part_text(trade: Trade, parts: Sequence[Part]) -> str:
 
 
 def _stop_order(step: Step) -> str:
-    """What to do if the stop has moved; empty if it has not."""
+    """The instruction to move the stop; empty if it has not moved."""
     trade = step.after
     if trade.stop == step.before.stop or trade.stop is None:
         return ""
@@ -239,7 +239,7 @@ def _is_corrected(step: Step) -> bool:
 
 
 def _revision(step: Step) -> str:
-    """What was taken back or moved, as the end of a headline; empty if nothing was."""
+    """The end of a headline that says what was taken back or moved; empty if nothing was."""
     before, after = step.before, step.after
     if before.end is not None:
         return " reopened"

@@ -1,4 +1,4 @@
-"""What happened to a trade, in the words of its card: its state, the first line, the time and the small lines."""
+"""The words of a trade's card: its state, the first line, the time and the small lines."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -76,7 +76,7 @@ def colour_of(trade: Trade, view: View, colours: Colours) -> int:
 
 
 def first_line(trade: Trade, view: View) -> list[str]:
-    """What changed, in bold."""
+    """The latest change, in bold."""
     if view.hides_levels(trade):
         return [f"**Details in {view.full_tier}**"]
     if trade.state in _NO_TRADE:

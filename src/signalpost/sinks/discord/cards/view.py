@@ -1,4 +1,4 @@
-"""What one destination sees of a trade: hidden fields, delay, links and marks."""
+"""A destination's view of a trade: hidden fields, delay, links and marks."""
 
 from datetime import timedelta
 
@@ -82,7 +82,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def marks(self) -> list[str]:
-        """What the footer says of the message itself."""
+        """The footer's words about the message itself."""
         marks = (("may repeat", self.may_repeat), ("replay", self.is_replay))
         return [mark for mark, is_so in marks if is_so]
 

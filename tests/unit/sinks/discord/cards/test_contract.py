@@ -57,7 +57,7 @@ SIDE = re.compile(r"(BUY|SELL) ")
 TEXTS = (price_text, distance_text, r_text)
 LONG_NAME = "AVERYLONGSYMBOL.TO\\*"
 PROSE = ("-# Revised: ", "-# Reason: ", "-# note")
-"""What may wrap: whole sentences."""
+"""Texts that may wrap: whole sentences."""
 
 
 @st.composite

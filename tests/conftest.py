@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from signalpost import clock
 from signalpost.telemetry import log as telemetry_log
 from tests.size import size
 
 pytest_plugins = ["signalpost.testing.pytest_plugin"]
-settings.register_profile("sized", settings(), max_examples=size(40, 100))
+settings.register_profile(  # without limits of time, for any machine
+    "sized", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=size(40, 100)
+)
 settings.load_profile("sized")
 
 

@@ -73,13 +73,13 @@ def configs(draw: st.DrawFn) -> MAUnifiedConfig:
     )
 
 
-@settings(deadline=None, print_blob=True, max_examples=size(50, 600))
+@settings(print_blob=True, max_examples=size(50, 600))
 @given(candles=made_candles(), config=configs())
 def test_random_candles_give_the_same_signals_as_the_batch(candles: list[Candle], config: MAUnifiedConfig) -> None:
     assert_same(candles, config)
 
 
-@settings(deadline=None, print_blob=True, max_examples=size(25, 300))
+@settings(print_blob=True, max_examples=size(25, 300))
 @given(candles=made_candles(min_size=15, max_size=60), period=st.integers(1, 14))
 def test_each_average_true_range_equals_the_batch_at_every_candle(candles: list[Candle], period: int) -> None:
     """To the bit. And Wilder's rounding errors never add up to more than `period` half units.

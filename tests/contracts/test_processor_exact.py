@@ -168,7 +168,7 @@ class Run:
         return {self.candles[each.index].time: each for each in found if not each.filters}
 
 
-@settings(deadline=None, print_blob=True, max_examples=size(25, 400))
+@settings(print_blob=True, max_examples=size(25, 400))
 @given(config=st.sampled_from(QUICK), steps=st.lists(steps, min_size=5, max_size=25), has_cache=st.booleans())
 def test_stops_faults_and_caches_change_no_signal(
     config: MAUnifiedConfig, steps: list[Step], *, has_cache: bool
@@ -197,7 +197,7 @@ async def _stops_change_no_signal(run: Run, steps: list[Step]) -> None:
     assert run.harness.processor.strategy.snapshot() == strategy.snapshot()
 
 
-@settings(deadline=None, print_blob=True, max_examples=size(25, 400))
+@settings(print_blob=True, max_examples=size(25, 400))
 @given(config=st.sampled_from(QUICK), steps=st.lists(corrections, min_size=5, max_size=25))
 def test_after_corrections_the_book_has_the_signals_of_the_final_candles(
     config: MAUnifiedConfig, steps: list[Step]

@@ -32,7 +32,7 @@ def test_it_keeps_its_promises_on_real_candles(name: str, config: Any, real: Rea
 
 
 @pytest.mark.parametrize(("name", "config"), quick)
-@settings(deadline=None, print_blob=True, max_examples=size(15, 30))
+@settings(print_blob=True, max_examples=size(15, 30))
 @given(candles=made_candles())
 def test_it_keeps_its_promises_on_ties_flat_candles_and_gaps(name: str, config: Any, candles: list[Candle]) -> None:
     check_strategy(partial(strategy, name, config), candles)

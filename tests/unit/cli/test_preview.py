@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as slow_too
 from hypothesis import strategies as st
 
 from signalpost import Signal, UserTier
@@ -179,7 +178,6 @@ def test_a_part_is_closed_at_a_gain_and_a_reversal_is_a_loss(side: str) -> None:
 PRICES = st.fractions(Fraction(1, 10**6), 10**6).map(rounded)
 
 
-@slow_too(deadline=None)
 @given(
     st.sampled_from(["BUY", "SELL"]),
     st.lists(PRICES, min_size=3, max_size=3, unique=True),

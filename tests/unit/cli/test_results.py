@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from io import StringIO
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -37,7 +37,6 @@ def test_each_trade_counts_once() -> None:
     assert sum(results[1:6]) == results.signals
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(9_000, 11_000), max_size=12))
 def test_r_is_summed_exactly(cents: list[int]) -> None:
     """Thirds of a risk would be lost in decimals."""

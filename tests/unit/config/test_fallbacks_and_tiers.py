@@ -43,7 +43,7 @@ def readers(tiers: dict[UserTier, Tier]) -> dict[str, set[int]]:
     return known
 
 
-@settings(max_examples=size(300, 3000), deadline=None)
+@settings(max_examples=size(300, 3000))
 @given(tiers, st.dictionaries(st.sampled_from(NAMES), lists, max_size=5))
 def test_whatever_is_passed_on_is_read_by_nobody_lower(
     tiers: dict[UserTier, Tier], fallbacks: dict[str, tuple[str, ...]]

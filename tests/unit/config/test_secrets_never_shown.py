@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost import AsyncNotificationStartup, Config, InvalidConfiguration, NotificationIntegration
@@ -62,14 +62,12 @@ def _in_toml(values: dict[str, str]) -> str:
     return "\n".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
 
 
-@settings(deadline=None)  # files are written, on a disk that others use
 @given(st.dictionaries(st.sampled_from(VARIABLES), HOSTILE), st.dictionaries(st.sampled_from(VARIABLES), HOSTILE))
 def test_nothing_of_a_variable_is_shown(environment: dict[str, str], flags: dict[str, str]) -> None:
     with TemporaryDirectory() as folder, chdir(folder):
         assert TOKEN not in _all_that_is_told(environment, flags)
 
 
-@settings(deadline=None)  # files are written, on a disk that others use
 @given(
     st.dictionaries(st.sampled_from(KEYS), HOSTILE),
     st.dictionaries(st.sampled_from(["community", "signals-gold", TOKEN]), TABLES),
@@ -94,7 +92,6 @@ def test_nothing_of_a_file_is_shown(
         assert TOKEN not in _all_that_is_told({"SIGNALPOST_CONFIG": "s.toml"}, {})
 
 
-@settings(deadline=None)  # files are written, on a disk that others use
 @given(st.lists(st.tuples(st.sampled_from([*VARIABLES, "OTHER", ""]), HOSTILE)))
 def test_nothing_of_a_dot_env_or_of_a_secret_file_is_shown(lines: list[tuple[str, str]]) -> None:
     with TemporaryDirectory() as folder, chdir(folder), pytest.MonkeyPatch.context() as patch:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost import (
@@ -156,7 +156,6 @@ STATUS = SystemStatus(
 )
 
 
-@settings(deadline=None)
 @given(values)
 def test_every_value_survives_json_and_plain_data_unchanged(value: Value) -> None:
     kind = type(value)
@@ -179,7 +178,6 @@ def test_every_value_survives_json_and_plain_data_unchanged(value: Value) -> Non
     assert json.loads(value.to_json()) == json.loads(json.dumps(plain))
 
 
-@settings(deadline=None)
 @given(values, futures)
 def test_fields_of_a_newer_version_are_ignored(value: Value, future: dict[str, Any]) -> None:
     added = {**value.to_dict(), **future, "x-nested": {"a": [1, {"b": None}]}}
@@ -187,7 +185,6 @@ def test_fields_of_a_newer_version_are_ignored(value: Value, future: dict[str, A
     assert type(value).from_json(json.dumps(added)) == value
 
 
-@settings(deadline=None)
 @given(values, values)
 def test_values_are_equal_if_and_only_if_their_plain_data_is(one: Value, other: Value) -> None:
     for left, right in ((one, other), (one, one.but())):

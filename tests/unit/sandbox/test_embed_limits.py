@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost.sandbox.rules.message_form import length
@@ -86,7 +86,6 @@ _messages = st.fixed_dictionaries(
 ).filter(lambda fields: sum(map(length, fields.get("embeds") or [])) <= 6000)
 
 
-@settings(deadline=None)
 @given(_messages)
 def test_a_message_within_every_limit_is_accepted_and_shown(fields: dict[str, Any]) -> None:
     caller = Caller()
@@ -101,7 +100,6 @@ def _sizes_of_6000(draw: st.DrawFn) -> list[int]:
     return [end - start for start, end in pairwise(edges)]
 
 
-@settings(deadline=None)
 @given(_sizes_of_6000().filter(lambda sizes: max(sizes) <= 4096), st.integers(0, 9))
 def test_all_embeds_together_have_at_most_6000_code_points(sizes: list[int], chosen: int) -> None:
     embeds: list[dict[str, Any]] = [{"description": "x" * size} for size in sizes]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost.sandbox.rules.discord import Outcome
@@ -67,7 +67,6 @@ def test_the_sixth_request_in_two_seconds_is_refused() -> None:
     assert status(caller.post()) == 429
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 0.5), min_size=12, max_size=30))
 def test_a_client_that_waits_for_retry_after_is_not_refused_again(steps: list[float]) -> None:
     caller = Caller(BUCKET)
@@ -80,7 +79,6 @@ def test_a_client_that_waits_for_retry_after_is_not_refused_again(steps: list[fl
             assert status(caller.post()) == 200
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 0.3), min_size=10, max_size=40))
 def test_a_client_that_obeys_remaining_and_reset_after_is_never_refused(steps: list[float]) -> None:
     caller = Caller(BUCKET)

@@ -1,7 +1,7 @@
 """The sliding window: edge cases, and a comparison with a simple count."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost.sandbox.rules.limits import Rate, Window
@@ -47,7 +47,6 @@ def test_the_times_until_one_slot_and_all_slots_are_free(at: float, free: float,
 _steps = st.lists(st.floats(0, 3, allow_nan=False), max_size=60)
 
 
-@settings(deadline=None)
 @given(_steps, st.integers(1, 6), st.floats(0.1, 5))
 def test_it_never_exceeds_its_rate_and_refuses_only_when_full(
     steps: list[float], requests: int, seconds: float
@@ -63,7 +62,6 @@ def test_it_never_exceeds_its_rate_and_refuses_only_when_full(
             assert len(counted) == requests
 
 
-@settings(deadline=None)
 @given(_steps)
 def test_a_client_that_waits_as_long_as_reported_is_accepted(steps: list[float]) -> None:
     window, now = Window(Rate(2, 2)), 1000.0

@@ -57,7 +57,7 @@ class _Killed(InlineOutbox):
         raise AssertionError
 
 
-@settings(deadline=None, max_examples=size(5, 60))
+@settings(max_examples=size(5, 60))
 @given(st.integers(0, 2_000), st.integers(0, 2**32))
 def test_the_trades_are_those_of_a_life_without_restarts(first: int, seed: int) -> None:
     # No weekends: polling through them would only slow the test down.

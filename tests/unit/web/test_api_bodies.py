@@ -5,8 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost.domain.priority import NotificationPriority
@@ -163,7 +162,6 @@ PLAIN = st.recursive(
 NAMES = sorted({name for kind in KIND_BY_PATH.values() for names in kind.names.spellings.values() for name in names})
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])  # the first values take a second on a busy machine
 @given(
     st.sampled_from(sorted(KIND_BY_PATH)),
     st.dictionaries(st.sampled_from([*NAMES, "priority", "user_tier", "tier", "context", "kind"]), PLAIN, max_size=9),

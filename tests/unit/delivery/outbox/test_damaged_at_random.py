@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost import clock
@@ -44,7 +44,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=size(25, 60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=size(25, 60))
 @given(data=st.data())
 def test_whatever_is_damaged_all_others_are_delivered(data: st.DataObject) -> None:
     table = data.draw(st.sampled_from([*["delivery"] * 6, *COLUMNS]), label="table")

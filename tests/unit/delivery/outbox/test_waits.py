@@ -104,7 +104,7 @@ def test_an_unreadable_saved_start_is_ignored(core: Core) -> None:
     assert left(core, "a", -HOUR) == WAIT
 
 
-@settings(max_examples=size(50, 150), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=size(50, 150), suppress_health_check=list(HealthCheck))
 @given(
     waits=st.lists(st.integers(1, 7200), min_size=1, max_size=4),
     clock=st.lists(st.tuples(st.integers(-5000, 5000), st.integers(1, 3)), max_size=8),

@@ -111,7 +111,7 @@ class Canvas:
     polygon = line
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=10, unique=True), st.integers(1, 400))
 def test_labels_never_overlap_and_stay_on_the_chart(steps: list[int], risk: int) -> None:
     price = Decimal("1.10000")

@@ -119,9 +119,7 @@ facts = st.dictionaries(
 items_of = st.builds(item, payloads, facts, run=st.one_of(st.none(), texts), may_repeat=st.booleans(), event=texts)
 
 
-@settings(
-    deadline=None, max_examples=size(60, 400), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@settings(max_examples=size(60, 400), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(items_of)
 def test_discord_accepts_every_message(each: Item) -> None:
     body = is_taken(each)

@@ -143,7 +143,7 @@ async def test_a_pair_without_candles_has_none(server: ExchangeServer) -> None:
     assert await fetched(server, CANDLES[0].time) == Fetched(())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     most=st.integers(3, 45),
     limit=st.integers(1, 45) | st.integers(1, 5),

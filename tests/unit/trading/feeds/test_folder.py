@@ -139,7 +139,7 @@ async def test_finer_prices_make_the_file_to_be_read_again(feed: FolderFeed, fil
     assert (await candles(feed))[0] is after[0]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 120), min_size=1, max_size=12), st.booleans())
 async def test_however_a_file_grows_its_complete_rows_are_there(
     tmp_path_factory: pytest.TempPathFactory, parts: list[int], is_gzip: bool
@@ -155,7 +155,7 @@ async def test_however_a_file_grows_its_complete_rows_are_there(
         assert len(await candles(feed)) == max(0, whole[:written].count(b"\n") - 1)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.binary(max_size=40) | st.sampled_from([row(0).encode(), row(1).encode(), b"\x1f\x8b", b'"', b"sep=;\n"])

@@ -111,7 +111,7 @@ async def test_a_time_in_the_future_is_never_sent(server: OandaServer, clock: Ma
     assert found == Fetched(()), "OANDA would reject it"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     most=st.integers(2, 70),
     limit=st.integers(1, 65) | st.integers(1, 5),

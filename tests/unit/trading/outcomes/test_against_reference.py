@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, ExpireOrder, Fill, Flag, Update
@@ -160,7 +160,6 @@ def event_of(change: Change) -> Event:
     return Event(what, 0, ticks, target)
 
 
-@settings(deadline=None)
 @given(cases(), st.booleans())
 def test_the_changes_equal_those_of_an_independent_computation(given_case: Case, is_sale: bool) -> None:
     case = given_case.turned() if is_sale else given_case
@@ -180,7 +179,6 @@ def test_the_changes_equal_those_of_an_independent_computation(given_case: Case,
     assert (Flag.GAPPED in life.trade.flags) is ("gapped" in expected.flags)
 
 
-@settings(deadline=None)
 @given(cases(), st.booleans())
 def test_each_change_happens_in_its_candle_and_in_order(given_case: Case, is_sale: bool) -> None:
     case = given_case.turned() if is_sale else given_case
@@ -192,7 +190,6 @@ def test_each_change_happens_in_its_candle_and_in_order(given_case: Case, is_sal
         assert when in (at(event.candle), at(event.candle + 1))
 
 
-@settings(deadline=None)
 @given(cases())
 def test_a_sale_in_the_mirror_ends_as_the_purchase(case: Case) -> None:
     bought, moves = lived(case)
@@ -212,7 +209,6 @@ def test_a_sale_in_the_mirror_ends_as_the_purchase(case: Case) -> None:
         assert (first.r, first.verdict) == (second.r, second.verdict)
 
 
-@settings(deadline=None)
 @given(cases(), st.booleans(), st.integers(1, 9))
 def test_a_stored_state_and_a_repeated_candle_change_nothing(given_case: Case, is_sale: bool, again: int) -> None:
     case = given_case.turned() if is_sale else given_case

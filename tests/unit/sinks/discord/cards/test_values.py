@@ -33,7 +33,7 @@ def in_unit(now: Trade, gain: Fraction, unit: str, entry: Fraction) -> Fraction:
     return gain / PIPS.get(str(now.signal.pair), Fraction(1))
 
 
-@settings(max_examples=size(60, 600), deadline=None)
+@settings(max_examples=size(60, 600))
 @given(lives())
 def test_distances_and_r_follow_from_the_prices_in_the_table(states: list[Trade]) -> None:
     now, rows = states[-1], table_of(signal_card(states[-1], LOOK, View(is_edit=True)))
@@ -54,7 +54,7 @@ def test_distances_and_r_follow_from_the_prices_in_the_table(states: list[Trade]
             assert row["r"] == written(gain / risk, 2)
 
 
-@settings(max_examples=size(60, 600), deadline=None)
+@settings(max_examples=size(60, 600))
 @given(lives())
 def test_a_result_is_the_parts_times_their_shares(states: list[Trade]) -> None:
     now = states[-1]

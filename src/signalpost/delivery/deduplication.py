@@ -17,6 +17,7 @@ from signalpost.domain.instant import iso
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.signal import Signal
 from signalpost.domain.timeframe import Timeframe
+from signalpost.domain.value import encoded
 from signalpost.domain.words import Word
 
 _TOLERANCE = Decimal("1e-9")
@@ -114,8 +115,12 @@ class History(Protocol):
         """The number of signals."""
         ...
 
-    def of_pair(self, pair: Instrument, after: datetime, before: datetime) -> Iterable[Posted]:
-        """The signals of a pair. Those of the same time are in the order in which they were posted."""
+    def of_candle(self, signal: Signal, after: datetime, before: datetime) -> Posted | None:
+        """One of the same `candle_of` as this signal; None if there is none."""
+        ...
+
+    def last_of(self, pair: Instrument, after: datetime, before: datetime) -> Posted | None:
+        """The last signal of a pair; of several at the same time, the one that was posted last."""
         ...
 
 
@@ -133,9 +138,17 @@ class SignalHistory:
         """The number of signals between two instants."""
         return sum(after < each.at < before for each in self._posted)
 
-    def of_pair(self, pair: Instrument, after: datetime, before: datetime) -> list[Posted]:
-        """The signals of a pair between two instants."""
-        return [each for each in self._posted if each.signal.pair == pair and after < each.at < before]
+    def of_candle(self, signal: Signal, after: datetime, before: datetime) -> Posted | None:
+        """The first one of the same candle as this signal between two instants."""
+        wanted = candle_of(signal)
+        return next(
+            (each for each in self._posted if candle_of(each.signal) == wanted and after < each.at < before), None
+        )
+
+    def last_of(self, pair: Instrument, after: datetime, before: datetime) -> Posted | None:
+        """The last signal of a pair between two instants."""
+        posted = [each for each in self._posted if each.signal.pair == pair and after < each.at < before]
+        return last_of(posted)
 
 
 class SignalDeduplicationService:
@@ -193,13 +206,11 @@ def _by_itself(signal: Signal, filters: Filters) -> _Stops:
 def _by_its_pair(signal: Signal, now: datetime, filters: Filters, history: History) -> _Stops:
     if filters.one_per_candle:
         since = min(signal.timestamp, now) - _HOUR  # a clock may have been wrong
-        for each in history.of_pair(signal.pair, since, now + _DAY):
-            if _candle(each.signal) == _candle(signal):
-                yield FilterRule.DUPLICATE, f"{each.signal.signal_id} is of the same candle, strategy and side"
+        if (same := history.of_candle(signal, since, now + _DAY)) is not None:
+            yield FilterRule.DUPLICATE, f"{same.signal.signal_id} is of the same candle, strategy and side"
     cooldown = filters.pair_cooldown_minutes * _MINUTE
     if cooldown:
-        posted = history.of_pair(signal.pair, now - cooldown, now + cooldown)
-        last = next(iter(sorted(posted, key=lambda each: each.at)[-1:]), None)  # of equal times, the last one
+        last = history.last_of(signal.pair, now - cooldown, now + cooldown)
         if last is not None and last.signal.signal_type is signal.signal_type:  # the other side is always news
             wait = f"the next one may be posted {filters.pair_cooldown_minutes} minutes later"
             which = f"a {signal.signal_type} of {signal.pair}"
@@ -218,8 +229,15 @@ def _by_number(now: datetime, filters: Filters, history: History) -> _Stops:
             yield rule, f"signals posted within {word}: {count}; the maximum is {limit}"
 
 
-def _candle(signal: Signal) -> tuple[object, ...]:
-    return signal.strategy_name, signal.timeframe, signal.signal_type, signal.timestamp
+def candle_of(signal: Signal) -> str:
+    """The strategy, pair, timeframe, side and candle of a signal, as one text for comparison."""
+    parts = (signal.strategy_name, signal.pair, signal.timeframe, signal.signal_type, iso(signal.timestamp))
+    return encoded([None if part is None else str(part) for part in parts]).decode()
+
+
+def last_of(posted: Iterable[Posted]) -> Posted | None:
+    """The last of some signals; None if there are none."""
+    return next(iter(sorted(posted, key=lambda each: each.at)[-1:]), None)
 
 
 def _listed(names: Iterable[str]) -> str:

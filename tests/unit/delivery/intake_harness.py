@@ -54,6 +54,7 @@ class IntakeHarness:
         tiers: dict[UserTier, Tier] | None = None,
         core: Any = None,
         outbox: FailingOutbox | None = None,
+        seed: int = 7,
         **options: Any,
     ) -> None:
         self.outbox = outbox or FailingOutbox(core)
@@ -61,7 +62,7 @@ class IntakeHarness:
         self.woken: list[tuple[tuple[str, ...], NotificationPriority, datetime]] = []
         names = destinations or ("signals-free", "signals-premium", "alerts-critical", "system-status")
         routing = Routing(names, tiers=tiers)
-        ids = TicketIds(Random(7).getrandbits)
+        ids = TicketIds(Random(seed).getrandbits)
         self.intake = Intake(self.outbox, routing, ids, emit=self.events.append, on_put=self._woke, run=run, **options)
 
     def _woke(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:

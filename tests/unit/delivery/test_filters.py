@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from signalpost import Outcome, Ticket
+from signalpost import Outcome, SignalDeduplicationService, Ticket
 from signalpost.delivery.deduplication import Filters
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.routing import Tier
@@ -17,7 +19,7 @@ from signalpost.domain.ledger import StreamState, Unpublished, UnpublishedRule
 from signalpost.domain.tier import UserTier
 from signalpost.testing.manual_clock import ManualClock
 from tests.inline_outbox import InlineOutbox
-from tests.tmpfs import new_core
+from tests.tmpfs import new_core, with_connection
 from tests.unit.delivery.intake_harness import NOW, FailingOutbox, IntakeHarness, signal
 
 MINUTE = timedelta(minutes=1)
@@ -95,6 +97,66 @@ async def test_the_history_is_that_of_the_folder(clock: ManualClock, *, are_two:
     ]
     clock.advance(60 * MINUTE)
     assert (await first.intake.accept(signal(signal_id="f", pair="GBPUSD"))).outcome is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE trade SET candle = NULL, is_posted = NULL", "UPDATE trade SET run = run"]
+)
+async def test_signals_that_an_earlier_version_saved_count(clock: ManualClock, statement: str) -> None:
+    core, db = with_connection(new_core)
+    limits = {"max_per_hour": 3, "pair_cooldown_minutes": 15, "one_per_candle": True, "pairs": {"EURUSD", "GBPUSD"}}
+    harness = harness_of(core, **limits)
+    made = signal(signal_id="a"), signal(signal_id="stopped", pair="AUDUSD"), signal(signal_id="b", pair="GBPUSD")
+    for each in made:
+        await harness.intake.accept(each)
+        clock.advance(MINUTE)
+    db.execute(statement)
+    later = {"timestamp": "2026-01-05T15:00:00Z", "timeframe": "H1"}
+    tickets = [
+        await harness.intake.accept(signal(signal_id="c")),
+        await harness.intake.accept(signal(signal_id="d", **later)),
+        await harness.intake.accept(signal(signal_id="e", signal_type="SELL")),
+        await harness.intake.accept(signal(signal_id="f", pair="GBPUSD", signal_type="SELL")),
+    ]
+    assert [each.code for each in tickets] == ["duplicate", "pair-cooldown", None, "max-per-hour"]
+
+
+SIGNALS = st.tuples(
+    st.sampled_from(["EURUSD", "GBPUSD"]),
+    st.sampled_from(["BUY", "SELL"]),
+    st.sampled_from(["H4", "H1", None]),
+    st.sampled_from(["2026-01-05T12:00:00Z", "2026-01-05T08:00:00Z"]),
+    st.sampled_from(["one", "two", None]),
+    st.integers(0, 20),
+)
+
+
+@given(
+    batches=st.lists(st.lists(SIGNALS, min_size=1, max_size=4), min_size=1, max_size=6),
+    is_single=st.booleans(),
+    limit=st.integers(0, 4),
+    cooldown=st.sampled_from([0, 15]),
+)
+def test_the_book_decides_as_the_memory_of_one_process_does(
+    batches: list[list[tuple[Any, ...]]], limit: int, cooldown: int, *, is_single: bool
+) -> None:
+    with ManualClock(NOW) as clock:
+        filters = Filters(one_per_candle=is_single, pair_cooldown_minutes=cooldown, max_per_hour=limit)
+        memory, harness = SignalDeduplicationService(filters), IntakeHarness(filters=filters)
+        for number, batch in enumerate(batches):
+            names = ("pair", "signal_type", "timeframe", "timestamp", "strategy_name")
+            made = [
+                signal(
+                    signal_id=f"{number} {place}",
+                    valid_until=NOW + 600 * MINUTE,
+                    **dict(zip(names, each[:5], strict=True)),
+                )
+                for place, each in enumerate(batch)
+            ]
+            wanted = [memory.judge(each, clock.now()).rule for each in made]
+            tickets = asyncio.run(harness.intake.commit(STATE, made))
+            assert [each.code for each in tickets] == wanted
+            clock.advance(timedelta(minutes=max(each[5] for each in batch), milliseconds=1))
 
 
 async def test_signals_of_one_commit_count_and_their_tiers_do_not() -> None:

@@ -70,5 +70,5 @@ def _trades(db: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
             name,
             hashes.get(f"{sequence} {NEW}", b""),
             accepted_at,
-            None,
+            *(None, None, None),
         )

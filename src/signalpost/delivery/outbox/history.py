@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from signalpost.delivery.deduplication import Posted
+from signalpost.delivery.deduplication import Posted, SignalHistory, candle_of, last_of
 from signalpost.delivery.outbox.trades import Book, TradeRow
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.notification import Notification
@@ -27,11 +27,21 @@ class BookHistory:
         """The number of signals between two instants."""
         return self._book.posted(after, before) + sum(after < each.at < before for each in self._new())
 
-    def of_pair(self, pair: Instrument, after: datetime, before: datetime) -> Iterator[Posted]:
-        """The signals of a pair between two instants. Damaged ones are skipped."""
-        trades = map(self._book.trade, self._book.posted_of(pair, after, before))
-        yield from (Posted(trade.opened_at, trade.signal) for trade in trades if trade is not None)
-        yield from (each for each in self._new() if each.signal.pair == pair and after < each.at < before)
+    def of_candle(self, signal: Signal, after: datetime, before: datetime) -> Posted | None:
+        """One of the same candle as this signal between two instants."""
+        saved = self._readable(self._book.posted_of_candle(candle_of(signal), signal.pair, after, before))
+        return SignalHistory((*saved, *self._new())).of_candle(signal, after, before)
+
+    def last_of(self, pair: Instrument, after: datetime, before: datetime) -> Posted | None:
+        """The last signal of a pair between two instants."""
+        saved = next(self._readable(self._book.posted_of(pair, after, before)), None)
+        new = SignalHistory(self._new()).last_of(pair, after, before)
+        return last_of(each for each in (saved, new) if each is not None)
+
+    def _readable(self, rows: Iterator[TradeRow]) -> Iterator[Posted]:
+        """The signals of these rows, without damaged ones."""
+        trades = map(self._book.trade, rows)
+        return (Posted(trade.opened_at, trade.signal) for trade in trades if trade is not None)
 
     def _new(self) -> Iterator[Posted]:
         for row in self._opened.values():

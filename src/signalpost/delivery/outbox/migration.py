@@ -21,8 +21,8 @@ from signalpost.delivery.outbox.lock import holder_of, is_held_by_older_version
 from signalpost.delivery.outbox.schema import (
     ADDED_LATER,
     APPLICATION_ID,
-    HAS_COLUMN,
     IS_COMPLETE,
+    IS_THERE,
     MIGRATED_FROM,
     STEPS,
     VERSION,
@@ -82,11 +82,11 @@ def _migrate(path: Path, db: sqlite3.Connection, lock: Path) -> None:
 
 
 def _complete(db: sqlite3.Connection) -> None:
-    """Add columns that version 3 lacked at first."""
-    for column, add in ADDED_LATER.items():
-        if db.execute(HAS_COLUMN, (column,)).fetchone() is None:
+    """Add what version 3 lacked at first."""
+    for name, add in ADDED_LATER.items():
+        if db.execute(IS_THERE, (name,)).fetchone() is None:
             with _writing(db):
-                if db.execute(HAS_COLUMN, (column,)).fetchone() is None:  # another process may have been first
+                if db.execute(IS_THERE, (name,)).fetchone() is None:  # another process may have been first
                     db.execute(add)
 
 

@@ -130,12 +130,20 @@ CREATE TABLE IF NOT EXISTS meta (  -- what is known about the store itself
 ADDED_LATER = {
     "digest": "ALTER TABLE message ADD COLUMN digest TEXT",
     "has_chart": "ALTER TABLE message ADD COLUMN has_chart INTEGER DEFAULT 0",
+    "candle": "ALTER TABLE trade ADD COLUMN candle TEXT",
+    "is_posted": "ALTER TABLE trade ADD COLUMN is_posted INTEGER",
+    "trade_posted": "CREATE INDEX trade_posted ON trade (is_posted, opening, pair)",
+    "trade_candle": "CREATE INDEX trade_candle ON trade (is_posted, candle, pair, opening)",
 }
-"""Columns of `message` that are part of version 3, whose first files lack them: the digest of what a message shows, and
-whether it shows a chart; NULL if that is not certain."""
+"""Columns and indexes of version 3, whose first files lack them. Of a message: the digest of what it shows, and whether
+it shows a chart; NULL if that is not certain. Of a trade: the text by which signals of one candle are found, and
+whether its signal was posted, and not only recorded or of a replay; NULL if an earlier commit or version wrote it."""
 
-HAS_COLUMN = "SELECT 1 FROM pragma_table_info('message') WHERE name = ?"
-"""Finds nothing in a file that lacks a column. Remove it with the release of version 3."""
+IS_THERE = """
+SELECT 1 FROM pragma_table_info('message') WHERE name = ?1 UNION ALL
+SELECT 1 FROM pragma_table_info('trade') WHERE name = ?1 UNION ALL
+SELECT 1 FROM sqlite_master WHERE name = ?1"""
+"""Finds nothing in a file that lacks one of them. Remove it with the release of version 3."""
 
 # Version 3 is not released yet: add to it what you need, as long as files of it by an earlier commit can be completed.
 _VERSION_3 = f"""
@@ -169,6 +177,10 @@ CREATE INDEX trade_number ON trade (number) WHERE run IS NULL;
 CREATE INDEX trade_short_id ON trade (short_id) WHERE run IS NULL;
 CREATE INDEX trade_live ON trade (pair, number) WHERE run IS NULL AND state IN ('pending', 'open');
 CREATE INDEX trade_opening ON trade (opening);
+{ADDED_LATER["candle"]};
+{ADDED_LATER["is_posted"]};
+{ADDED_LATER["trade_posted"]};
+{ADDED_LATER["trade_candle"]};
 CREATE TABLE card (  -- what a destination shows of a trade: a part of a message
   sequence       TEXT NOT NULL,
   destination    TEXT NOT NULL,

@@ -132,13 +132,21 @@ LIVE_TRADES_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND pair = ? O
 ALL_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND number > ? ORDER BY number DESC"
 UNHEARD_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND changed_at < ? ORDER BY number"
 LIVE_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} ORDER BY number DESC"
-_POSTED = (
-    "FROM trade INDEXED BY trade_opening WHERE run IS NULL AND opening >= ? AND opening < ?"
-    """ AND NOT (state = 'expired' AND coalesce(instr(body, '"unpublished"'), 0))"""
-)
-COUNT_POSTED = f"SELECT count(*) {_POSTED}"
-POSTED_OF = f"SELECT {TRADE_COLUMNS} {_POSTED} AND pair = ? ORDER BY opening"
-ADD_TRADE = f"INSERT INTO trade ({TRADE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _posted(columns: str, index: str, condition: str = "true", condition_before: str = "") -> str:
+    """What was posted between two ids. Whether rows of earlier commits and versions were is seen in their bodies."""
+    source = f"SELECT {columns} FROM trade INDEXED BY {index} WHERE opening >= :first AND opening < :end"
+    return f"""
+{source} AND {condition} AND is_posted = 1 UNION ALL
+{source} AND {condition_before or condition} AND is_posted IS NULL AND run IS NULL
+  AND NOT (state = 'expired' AND coalesce(instr(body, '"unpublished"'), 0))"""
+
+
+COUNT_POSTED = f"SELECT sum(number) FROM ({_posted('count(*) AS number', 'trade_posted')})"
+POSTED_OF = f"{_posted(TRADE_COLUMNS, 'trade_posted', 'pair = :pair')} ORDER BY opening DESC"
+POSTED_OF_CANDLE = _posted(TRADE_COLUMNS, "trade_candle", "candle = :candle", "candle IS NULL AND pair = :pair")
+ADD_TRADE = f"INSERT INTO trade ({TRADE_COLUMNS}, candle, is_posted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 SAVE_TRADE = "UPDATE trade SET version = ?, state = ?, tiers = ?, changed_at = ?, body = ? WHERE sequence = ?"
 KEEP_TRADE = "UPDATE trade SET body = ? WHERE sequence = ? AND body IS NULL"
 OPENED_BY = f"SELECT {TRADE_COLUMNS} FROM trade WHERE opening"

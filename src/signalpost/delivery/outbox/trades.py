@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from signalpost.delivery.deduplication import candle_of
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.outbox.cards import cards_of
@@ -51,6 +52,10 @@ class TradeRow(NamedTuple):
     changed_at: datetime
     """When it was changed or followed last."""
     body: str | None
+    candle: str | None = None
+    """`candle_of` its signal; None if it was not read."""
+    is_posted: bool | None = None
+    """Whether its signal was posted, and not only recorded or of a replay; None if it was not read."""
 
     @property
     def key(self) -> Key:
@@ -127,8 +132,13 @@ class Book:
         return int(self._tx.first(sql.COUNT_POSTED, _ids_between(after, before))[0])
 
     def posted_of(self, pair: Instrument, after: datetime, before: datetime) -> Iterator[TradeRow]:
-        """The trades of a pair that were posted between two instants, both exclusive."""
-        return self._rows(self._tx.select(sql.POSTED_OF, (*_ids_between(after, before), str(pair))))
+        """The trades of a pair that were posted between two instants, both exclusive, the newest first."""
+        return self._rows(self._tx.select(sql.POSTED_OF, {**_ids_between(after, before), "pair": str(pair)}))
+
+    def posted_of_candle(self, candle: str, pair: Instrument, after: datetime, before: datetime) -> Iterator[TradeRow]:
+        """The trades of a candle that were posted between two instants, and those whose candle is not known."""
+        wanted = {**_ids_between(after, before), "pair": str(pair), "candle": candle}
+        return self._rows(self._tx.select(sql.POSTED_OF_CANDLE, wanted))
 
     def unheard_of(self, before: datetime) -> Iterator[TradeRow]:
         """The live trades that changed, or were followed, last before a time."""
@@ -183,6 +193,8 @@ class Book:
             notification.content_hash,
             notification.accepted_at,
             None,
+            candle_of(signal),
+            notification.run is None and new.unpublished is None,
         )
         if new.unpublished is None:
             return row
@@ -235,9 +247,9 @@ def _is_wanted(row: TradeRow, wanted: FindTrades) -> bool:
     )
 
 
-def _ids_between(after: datetime, before: datetime) -> tuple[str, str]:
-    """The ids of notifications that were accepted then, to the millisecond."""
-    return first_of(after + timedelta(milliseconds=1)), first_of(before)
+def _ids_between(after: datetime, before: datetime) -> dict[str, str]:
+    """The bounds of the ids of notifications that were accepted then, to the millisecond."""
+    return {"first": first_of(after + timedelta(milliseconds=1)), "end": first_of(before)}
 
 
 def _encoded(tiers: Sequence[UserTier]) -> str:
@@ -245,7 +257,7 @@ def _encoded(tiers: Sequence[UserTier]) -> str:
 
 
 def _values(row: TradeRow) -> tuple[Any, ...]:
-    return (*row[:7], _encoded(row.tiers), row.opening, row.hash, micros(row.changed_at), row.body)
+    return (*row[:7], _encoded(row.tiers), row.opening, row.hash, micros(row.changed_at), *row[11:])
 
 
 def _trade_row(values: Sequence[Any]) -> TradeRow | None:

@@ -32,12 +32,14 @@ from signalpost.config.settings import (
     FEEDS,
     FILTER_SETTINGS,
     FOLLOW_SETTINGS,
+    HOLIDAYS,
     REDIS_URL,
     ROLES,
     SETTINGS,
     SIGNAL_SETTINGS,
     SIGNALS,
     USUAL_ROLE,
+    WATCHDOG_SETTINGS,
     Setting,
 )
 from signalpost.config.sources import FILE
@@ -191,10 +193,11 @@ class CheckResult(NamedTuple):
             return self._plain_faults()
         reading, config, folder = self.configuration
         follow = () if config.follow is None else FOLLOW_SETTINGS
+        watchdogs = WATCHDOG_SETTINGS if config.strategies or config.follow is not None else ()
         redis = () if config.redis_url is None else (REDIS_URL,)
         return {
             "file": None if reading.file is None else redacted(str(reading.file)),
-            "settings": dict(_settings(reading, (*SETTINGS, *redis, *SIGNAL_SETTINGS, *follow))),
+            "settings": dict(_settings(reading, (*SETTINGS, *redis, *SIGNAL_SETTINGS, *follow, *watchdogs))),
             "filters": dict(_settings(reading, FILTER_SETTINGS)),
             "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
             "destinations": [_destination(each, reading, config) for each in config.destinations],
@@ -270,6 +273,7 @@ def _feed(feed: FeedConfig, reading: Reading) -> dict[str, Any]:
         "calendar": str(feed.calendar),
         "from": reading.origin_by_key[f"{FEEDS}.{feed.name}"],
         **(shown if feed.kind in KINDS else {}),
+        **({HOLIDAYS: ", ".join(map(str, sorted(feed.calendar.holidays)))} if feed.calendar.holidays else {}),
     }
 
 

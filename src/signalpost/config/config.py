@@ -31,6 +31,7 @@ from signalpost.config.settings import (
     RETENTION,
     SIGNAL_SETTINGS,
     VALID_FOR,
+    WATCHDOG_SETTINGS,
     WORKERS,
     Setting,
     has_our_prefix,
@@ -50,6 +51,7 @@ from signalpost.proxies import proxy_for
 from signalpost.secret import Secret
 from signalpost.sinks.discord.address import API_HOST
 from signalpost.sinks.discord.cards.look import Look
+from signalpost.trading.watchdogs import USUAL_LIMITS, WatchdogLimits
 
 SET_A_WEBHOOK = f"set {ONLY_WEBHOOK}, or {', '.join(usual.variable for usual in USUAL_DESTINATIONS)}"
 NO_WEBHOOK_SET = f"no webhook is set, so every notification will be refused: {SET_A_WEBHOOK}"
@@ -102,6 +104,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The candles that follow all live signals; None to follow only those of strategies, each by its own candles.
 
     Raises InvalidConfiguration if `feeds` does not have its feed."""
+    watchdogs: WatchdogLimits = USUAL_LIMITS
+    """When operators are alerted to silent feeds, late candles and a stale cache."""
     workers: int = WORKERS.default
     """Senders per destination: with n, n - 1 send everything in order and one URGENT and HIGH; a single one sends all
     in order."""
@@ -239,7 +243,8 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         for fault in fallback_faults(destinations.configs, routing):
             place = sources.file.place(*(fault.field or "").split("."))
             sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
-    values |= {each.name: sources.value(each) for each in (*SIGNAL_SETTINGS, *FILTER_SETTINGS, *FOLLOW_SETTINGS)}
+    in_tables = (*SIGNAL_SETTINGS, *FILTER_SETTINGS, *FOLLOW_SETTINGS, *WATCHDOG_SETTINGS)
+    values |= {each.name: sources.value(each) for each in in_tables}
     copies = find_copies(sources)
     feeds = find_feeds(sources)
     look, cards = find_look(sources, [*ranks_of(tiers)], copies)
@@ -261,6 +266,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             "follow": find_follow(sources),
             **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
             "filters": Filters(**{each.key: values[each.name] for each in FILTER_SETTINGS}),
+            "watchdogs": WatchdogLimits(**{each.key: values[each.name] for each in WATCHDOG_SETTINGS}),
             "look": look,
             "host_rate": HOST_RATE if values[LIMITS.key] else None,
             "notes": (*sources.findings.notes, *notes),

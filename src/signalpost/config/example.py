@@ -26,6 +26,7 @@ from signalpost.config.settings import (
     TICKET,
     USUAL_ROLE,
     VALID_FOR,
+    WATCHDOG_SETTINGS,
     Setting,
 )
 from signalpost.domain.destinations import USUAL_DESTINATIONS
@@ -49,7 +50,8 @@ def example() -> str:
     signals = "\n\n".join((f"[{SIGNALS}]\n{_example_of(OPEN_FOR)}", _example_of(VALID_FOR)))
     filters = [_FILTERS + _example_of(FILTER_SETTINGS[0]), *map(_example_of, FILTER_SETTINGS[1:])]
     blocks = [_START, *map(_example_of, SETTINGS), signals, *filters, *messages, colours, companions, _ROLES]
-    return "\n\n".join((*blocks, _DESTINATIONS + tables[0], *tables[1:], _END, _FEEDS))
+    watchdogs = [_WATCHDOGS + _example_of(WATCHDOG_SETTINGS[0]), *map(_example_of, WATCHDOG_SETTINGS[1:])]
+    return "\n\n".join((*blocks, _DESTINATIONS + tables[0], *tables[1:], _END, *watchdogs, _FEEDS))
 
 
 def _example_of(setting: Setting[Any]) -> str:
@@ -149,11 +151,15 @@ messages_a_minute = {RATE.default}
 #hide = ["stop", "targets"]
 #{IF_ENDED.key} = "{IF_ENDED.default}"
 #min_confidence = 0.7"""
+_WATCHDOGS = """\
+# Alerts about feeds that answer without new candles, or late, and about the cache of strategies.
+[watchdogs]
+"""
 _FEEDS = f"""\
 # A feed: where strategies get their candles. Its kind is {", ".join(FEEDS)}, or the path of your own class,
 # such as mypackage.feeds:MyFeed, which gets the other settings of its table. Its calendar says when the market trades:
-# fx (Sunday 17:00 to Friday 17:00 in New York), always, or custom, with sessions. `signalpost feeds test NAME` fetches
-# candles once.
+# fx (Sunday 17:00 to Friday 17:00 in New York), always, or custom, with sessions. No alert reports missing candles on
+# its holidays. `signalpost feeds test NAME` fetches candles once.
 #
 # OANDA. The default url is that of the practice host; the live one is https://api-fxtrade.oanda.com. The variables for
 # the token are {OANDA_VARIABLE}, and {OANDA_VARIABLE}{FILE_SUFFIX} for the path of a file.
@@ -174,6 +180,7 @@ _FEEDS = f"""\
 #path = "candles"
 #calendar = "custom"
 #sessions = ["Mon-Fri 09:30-16:00 America/New_York"]
+#holidays = [2026-11-26, 2026-12-25]
 
 # A strategy that the service runs on a feed's candles. Its kind is {", ".join(STRATEGIES)}, or the path of your own
 # class, which gets the other settings of its table. Its signals are for `tiers`, and followed to their end unless

@@ -1,6 +1,7 @@
 """Reads the feeds of candles from all sources of settings, and makes them."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +18,12 @@ from signalpost.config.settings import (
     FOLLOW,
     FOLLOW_FEED,
     FOLLOW_TIMEFRAME,
+    HOLIDAYS,
     OANDA_VARIABLE,
     SESSIONS,
 )
 from signalpost.config.sources import FILE, Sources, Table, add_unknown, text_of
-from signalpost.domain.sessions import OpeningHours
+from signalpost.domain.sessions import OpeningHours, overlapping
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import Fault, InvalidConfiguration, InvalidValue
 from signalpost.secret import Secret
@@ -155,7 +157,10 @@ def _calendar(sources: Sources, name: str, table: Table, usual: str) -> tuple[Ca
     findings, at = sources.findings, sources.file.place(FEEDS, name, SESSIONS)
     names = findings.checked(sources.file.place(FEEDS, name, CALENDAR), _calendar_name, table.get(CALENDAR, usual))
     sessions = findings.checked(at, _sessions, table.get(SESSIONS, []))
-    return findings.checked(at, _calendar_of, names[0], sessions[0]) if names and sessions else ()
+    holidays = findings.checked(sources.file.place(FEEDS, name, HOLIDAYS), _holidays, table.get(HOLIDAYS, []))
+    if not (names and sessions and holidays):
+        return ()
+    return findings.checked(at, _calendar_of, names[0], sessions[0], holidays[0])
 
 
 def _calendar_name(value: object) -> str:
@@ -175,7 +180,18 @@ def _sessions(value: object) -> list[str]:
         if fault := _fault_of(each):
             problem = f"session {number} of the list is not valid: use {fault.limit}"
             raise InvalidConfiguration(problem, code=fault.code, limit=fault.limit)
+    if (places := overlapping([OpeningHours.of(each) for each in value])) is not None:
+        one, other = (place + 1 for place in places)
+        problem = f"sessions {one} and {other} of the list overlap: shorten one of them, or join them"
+        raise InvalidConfiguration(problem, code="overlap", limit="sessions that do not overlap")
     return value
+
+
+def _holidays(value: object) -> list[date]:
+    if isinstance(value, list) and all(type(each) is date for each in value):
+        return value
+    problem = "this must list dates without quotes, such as [2026-11-26, 2026-12-25]"
+    raise InvalidConfiguration(problem, code="not-a-list", limit="dates")
 
 
 def _fault_of(session: str) -> Fault | None:
@@ -187,9 +203,9 @@ def _fault_of(session: str) -> Fault | None:
     return None
 
 
-def _calendar_of(name: str, sessions: list[str]) -> Calendar:
+def _calendar_of(name: str, sessions: list[str], holidays: list[date]) -> Calendar:
     try:
-        return calendar_of(name, sessions)
+        return calendar_of(name, sessions, holidays)
     except InvalidValue as error:
         raise InvalidConfiguration.of_all(error.errors) from None
 

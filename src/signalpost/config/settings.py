@@ -30,6 +30,7 @@ from signalpost.sinks.discord.cards.look import (
     TicketLayout,
 )
 from signalpost.trading.redis_url import WANTED, masked, redis_url
+from signalpost.trading.watchdogs import USUAL_LIMITS
 
 
 class Setting(NamedTuple, Generic[Value]):
@@ -159,6 +160,23 @@ FOLLOW = "follow"
 FOLLOW_FEED: Setting[str | None] = Setting("feed", "", None, parsers.NAME_OF_FEED, table=FOLLOW)
 FOLLOW_TIMEFRAME = Setting("timeframe", "", Timeframe("M1"), parsers.TIMEFRAME, table=FOLLOW)
 FOLLOW_SETTINGS: tuple[Setting[Any], ...] = (FOLLOW_FEED, FOLLOW_TIMEFRAME)
+
+WATCHDOGS = "watchdogs"
+_SILENT = (
+    "You get an alert if a feed answers, but brings none of so many candles in a row although its market is open. The "
+    "missing candles must cover at least 10 minutes."
+)
+_LATE = "You get an alert if a candle arrives later than this after its close, such as `30s` or `5m`."
+_STALE = "You get an alert if the cache in `REDIS_URL` misses the states of so many closes in a row."
+_OFTEN = parsers.whole_number(0, 1000, "; 0 turns this off")
+WATCHDOG_SETTINGS: tuple[Setting[Any], ...] = tuple(
+    Setting(key, "", getattr(USUAL_LIMITS, key), parser, f"{text} 0 turns this off.", WATCHDOGS)
+    for key, parser, text in (
+        ("silent_candles", _OFTEN, _SILENT),
+        ("late_after", parsers.DELAY, _LATE),
+        ("stale_cache_rounds", _OFTEN, _STALE),
+    )
+)
 
 REDIS_URL: Setting[Secret | None] = Setting(
     "redis_url",
@@ -313,11 +331,15 @@ COMPANION_SETTINGS = tuple(
 )
 CARD_SETTINGS: tuple[Setting[Any], ...] = (*MESSAGE_SETTINGS, *COLOUR_SETTINGS, *COMPANION_SETTINGS)
 """The settings of messages: the fields of `Look`, except roles, which belong to tiers."""
-ALL_SETTINGS = (*SETTINGS, REDIS_URL, *SIGNAL_SETTINGS, *FILTER_SETTINGS, *FOLLOW_SETTINGS, *CARD_SETTINGS)
+ALL_SETTINGS = (
+    *(*SETTINGS, REDIS_URL, *SIGNAL_SETTINGS, *FILTER_SETTINGS),
+    *(*FOLLOW_SETTINGS, *WATCHDOG_SETTINGS, *CARD_SETTINGS),
+)
 TABLE_KEYS = {
     SIGNALS: tuple(setting.key for setting in SIGNAL_SETTINGS),
     FOLLOW: tuple(setting.key for setting in FOLLOW_SETTINGS),
     FILTERS: tuple(setting.key for setting in FILTER_SETTINGS),
+    WATCHDOGS: tuple(setting.key for setting in WATCHDOG_SETTINGS),
     CARDS: (*(setting.key for setting in MESSAGE_SETTINGS), "colours", "companions", "roles"),
     COLOURS: tuple(setting.key for setting in COLOUR_SETTINGS),
     COMPANIONS: tuple(setting.key for setting in COMPANION_SETTINGS),
@@ -339,8 +361,8 @@ DESTINATION_KEYS = ("webhook", "webhook_file", RATE.key, TICKET.key, FALLBACKS, 
 DELAY = Setting("delay", "", AT_ONCE, parsers.DELAY)
 IF_ENDED = Setting("if_ended", "", IfEnded.SHOW, parsers.one_of(IfEnded))
 FEEDS = "feeds"
-CALENDAR, SESSIONS = "calendar", "sessions"
-FEED_KEYS = ("kind", CALENDAR, SESSIONS)
+CALENDAR, SESSIONS, HOLIDAYS = "calendar", "sessions", "holidays"
+FEED_KEYS = ("kind", CALENDAR, SESSIONS, HOLIDAYS)
 """The settings of every feed; each kind has more."""
 TIER_KEYS = (RANK.key, "signals_to", DELAY.key, "hide", IF_ENDED.key, "min_confidence")
 

@@ -30,6 +30,7 @@ from signalpost.config.settings import (
     TABLE_KEYS,
     TIER_KEYS,
     TIERS,
+    WATCHDOGS,
     Setting,
     has_our_prefix,
 )
@@ -44,7 +45,7 @@ _PROXIES = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 _TOP_KEYS = (
     *(setting.key for setting in SETTINGS),
-    *(SIGNALS, FILTERS, CARDS, DESTINATIONS, TIERS, FEEDS, FOLLOW, STRATEGY),
+    *(SIGNALS, FILTERS, CARDS, DESTINATIONS, TIERS, FEEDS, FOLLOW, WATCHDOGS, STRATEGY),
 )
 _WORDS_BY_KIND = {bool: "true or false", int: "a number", float: "a decimal number", str: "text", list: "a list"}
 _LARGEST = 10**9

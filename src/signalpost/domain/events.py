@@ -205,16 +205,17 @@ class IncidentBegan(NamedTuple):
     """A feed or a strategy has failed for so long, or so often, that a person should know."""
 
     kind: str
-    """`feed`, `stream` (one stream of a feed whose others work) or `strategy`."""
+    """`feed`, `stream` (one stream of a feed whose others work), `strategy`, or what a watchdog found: `silent-feed`,
+    `silent`, `late-feed`, `late`, `cache`."""
     name: str
     """Of the feed, or the stream's key."""
     severity: AlertSeverity
     feed: str
-    """The name of the feed."""
+    """The name of the feed, or `cache`."""
     reason: str
     since: datetime
     candles: tuple[Instrument, Timeframe] | None = None
-    """Those that the feed did not give; None if a strategy fails."""
+    """Those that the feed did not give, or late; None if a strategy or the cache fails."""
 
 
 class IncidentEnded(NamedTuple):

@@ -5,10 +5,10 @@ in its own hours.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, combinations, product
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from signalpost.errors import InvalidValue
 
 _SATURDAY = 5
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
+_USUAL_WEEKS = (date(2024, 1, 8), date(2024, 1, 15), date(2024, 7, 8), date(2024, 7, 15))
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _SESSION = re.compile(
     r"(?P<first>[A-Za-z]{3})(?:-(?P<last>[A-Za-z]{3}))?"
@@ -101,6 +102,23 @@ class MarketHours(NamedTuple):
     def trades_until(self, at: datetime) -> datetime:
         """The last time at or before `at` until which the market trades."""
         return max(min(closes, at) for opens, closes in _open_times(self.sessions, _monday(at)) if opens < at)
+
+
+def overlapping(sessions: Sequence[OpeningHours]) -> tuple[int, int] | None:
+    """The places of the first two sessions that overlap in winter or in summer; None if none do.
+
+    The weeks between two changes to daylight saving time are not looked at: nobody can avoid their overlaps.
+    """
+    for (place, one), (other_place, other) in combinations(enumerate(sessions), 2):
+        pairs = product(_times_of(one), _times_of(other))
+        if any(opens < other_closes and other_opens < closes for (opens, closes), (other_opens, other_closes) in pairs):
+            return place, other_place
+    return None
+
+
+def _times_of(hours: OpeningHours) -> list[tuple[datetime, datetime]]:
+    """The times of some weeks in winter and in summer."""
+    return [times for monday in _USUAL_WEEKS for times in hours.in_week(monday)]
 
 
 def _day(name: str) -> int:

@@ -32,6 +32,7 @@ from signalpost.trading.incidents import Incidents
 from signalpost.trading.lives import Life, advance
 from signalpost.trading.outcomes import QuoteCandle, begin, reverses
 from signalpost.trading.schedule import Slot, next_look, retry_of_feed
+from signalpost.trading.watchdogs import FeedAnswer
 
 _LOOK_EVERY = 10.0
 """Seconds after which the book is read again: another process may have opened a trade."""
@@ -142,7 +143,7 @@ class Follower:
         self._has_news = asyncio.Event()
 
     def listen(self, event: Event) -> None:
-        """Look for new trades soon. A listener of the bus."""
+        """FeedAnswer for new trades soon. A listener of the bus."""
         if isinstance(event, Taken) and event.notification.event == NEW:
             self._has_news.set()
 
@@ -219,6 +220,7 @@ class Follower:
         since = min(life.state.since for life in lives)
         # The candles before the first one show at which times they open.
         earlier = 2 * length.duration if place.watermark is None else timedelta(0)
+        began = clock.now()
         try:
             found = await feed.quotes(source.pair, length, since=since - earlier)
         except FeedFailed as fault:
@@ -231,6 +233,9 @@ class Follower:
         if taken and not await self._save(lives, taken, now):
             return place._replace(failures=0), now  # one of the trades has changed: apply the candles to the new state
         watermark = taken[-1].time if taken else place.watermark or length.candle_open(since - _JUST_BEFORE)
+        has_news = bool(taken) and watermark != place.watermark
+        answer = FeedAnswer(source.feed, source.stream, source.pair, length, feed.calendar, watermark, has_news, began)
+        self._emit_each(self._incidents.answered(answer))
         look = next_look(place.slot, watermark, None, now, feed.calendar, length)
         is_behind = bool(taken) and look.slot is not None and look.slot.due <= now
         return _Place(watermark, look.slot), now if is_behind else look.at

@@ -7,13 +7,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 
 from signalpost import clock
 from signalpost.config import Config
 from signalpost.config.feeds import Candles, make_feeds
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.domain.events import IncidentBegan
+from signalpost.domain.events import Event, IncidentBegan
 from signalpost.domain.reason import Reason
 from signalpost.domain.signal import Signal
 from signalpost.service.away import Away
@@ -32,6 +33,7 @@ from signalpost.trading.strategies.port import LiveStrategy
 
 _MOST_CANDLES = 5_000
 """The most candles in one fetch."""
+_WATCH_EVERY = 5.0
 
 
 class Market:
@@ -53,7 +55,7 @@ class Market:
         used = {each.feed for each in (*config.strategies, config.follow) if each is not None}
         feeds = make_feeds(each for each in config.feeds if each.name in used)
         self.feeds = {name: BoundedFeed(feed) for name, feed in feeds.items()}
-        self.incidents = Incidents(opened, [(each.feed, each.key) for each in config.strategies])
+        self.incidents = Incidents(opened, [(each.feed, each.key) for each in config.strategies], config.watchdogs)
         self._away = Away(intake, config.routing())
         self._was_alive_at = was_alive_at
         strategies = [(each, each.make()) for each in config.strategies]
@@ -77,8 +79,11 @@ class Market:
         if self.feeds:
             work["follower"] = self._follower.run
         else:
-            for event in self.incidents.only((), clock.now()):
-                bus.emit(event)
+            self._emit_each(self.incidents.only((), clock.now()))
+        if self._cache is not None:
+            work["cache watchdog"] = partial(self._watch, self._cache)
+        else:
+            self._emit_each(self.incidents.without_cache(clock.now()))
         self._tasks = [KeptTask(name, run, bus.emit) for name, run in work.items()]
 
     def is_followed(self, signal: Signal) -> bool:
@@ -137,6 +142,16 @@ class Market:
             if self._cache is not None:
                 await self._cache.close()
             await asyncio.gather(*(feed.close() for feed in self.feeds.values()))
+
+    async def _watch(self, cache: RoundCache) -> None:
+        """Report that the cache stays behind the store, and that it has caught up."""
+        while True:
+            await asyncio.sleep(_WATCH_EVERY)
+            self._emit_each(self.incidents.cached(cache.rounds_behind, cache.trouble, clock.now()))
+
+    def _emit_each(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._bus.emit(event)
 
     def _missed(self, since: datetime | None) -> None:
         self._away.missed(self._was_alive_at if since is None else since)

@@ -10,7 +10,7 @@ If there is no other destination for operators, only the log has the message.
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from signalpost import clock
 from signalpost.delivery.facts import card_gone_fact, incident_fact
@@ -152,26 +152,75 @@ class OperatorAlerts:
                 await self._save(then)
 
 
+class _Words(NamedTuple):
+    """The words of an alert about a kind of incident; `{name}` is that of the feed or stream."""
+
+    title: str
+    effect: str
+    then: str
+    over: str
+    do: str
+    alert_type: str = "external_api_downtime"
+    unused: str = "Nothing waits for candles from {feed} any more"
+
+
+_RETRIES = "signalpost retries, and skips no candle."
+_TEST = "Run signalpost feeds test {feed}"
+_SILENT = _Words(
+    "No new candles from {name}",
+    "The feed answers, but brings nothing new",
+    "Without candles there are no signals, and trades are not followed. signalpost keeps looking.",
+    "New candles from {name} again",
+    f"Check the source of the candles. {_TEST}",
+)
+_LATE = _Words(
+    "Late candles from {name}",
+    "Signals of late candles are late",
+    "No candle is skipped.",
+    "Candles from {name} are in time again",
+    "Check the source of the candles, and the clocks",
+    "performance_degradation",
+)
+_WORDS = {
+    "feed": _Words("No candles from {name}", "Its requests fail", _RETRIES, "{name} works again", _TEST),
+    "stream": _Words("No candles for {name}", "Its requests fail", _RETRIES, "{name} works again", _TEST),
+    "strategy": _Words(
+        "Strategy {name} fails",
+        "It makes no signals",
+        _RETRIES,
+        "{name} works again",
+        "Read the log, and correct the strategy",
+        "signal_processing_failure",
+    ),
+    "silent-feed": _SILENT,
+    "silent": _SILENT._replace(title="No new candles for {name}", over="New candles for {name} again"),
+    "late-feed": _LATE,
+    "late": _LATE._replace(title="Late candles for {name}", over="Candles for {name} are in time again"),
+    "cache": _Words(
+        "The cache of strategies does not save",
+        "Strategies run without it",
+        "Their signals are the same. signalpost retries.",
+        "The cache of strategies works again",
+        "Check the server in REDIS_URL",
+        "performance_degradation",
+        "The cache of strategies is not watched any more",
+    ),
+}
+
+
 def alert_of(incident: IncidentBegan, *, is_unused: bool = False) -> Alert:
-    """The alert of a feed or a strategy that fails, until it works again or nothing needs its candles any more."""
-    name, is_strategy = incident.name, incident.kind == "strategy"
-    title, over = f"No candles from {name}", f"{name} works again"
-    if is_unused:
-        over = f"Nothing waits for candles from {incident.feed} any more"
-    what, do = "Its requests fail", f"Run signalpost feeds test {incident.feed}"
-    if incident.candles is not None:
+    """The alert of a feed, a strategy or the cache that fails, until it works again or nothing needs it any more."""
+    words = _WORDS.get(incident.kind, _WORDS["feed"])  # a newer version may have saved another kind
+    over, do = words.unused if is_unused else words.over, words.do.format(feed=incident.feed)
+    if incident.candles is not None and words.do.endswith(_TEST):
         do += f" --pair {incident.candles[0]} --timeframe {incident.candles[1]}"
-    if is_strategy:
-        title, what, do = f"Strategy {name} fails", "It makes no signals", "Read the log, and correct the strategy"
-    elif incident.kind == "stream":
-        title = f"No candles for {name}"
     return Alert(
-        alert_type="signal_processing_failure" if is_strategy else "external_api_downtime",
+        alert_type=words.alert_type,
         severity=incident.severity,
-        title=title,
-        message=f"{what}: {incident.reason.removesuffix('.')}. signalpost retries, and skips no candle.",
+        title=words.title.format(name=incident.name),
+        message=f"{words.effect}: {incident.reason.removesuffix('.')}. {words.then}",
         timestamp=incident.since,
-        alert_id=f"{incident.kind} {name} {incident.severity} {iso(incident.since)}",
+        alert_id=f"{incident.kind} {incident.name} {incident.severity} {iso(incident.since)}",
         source=incident.feed,
-        context={"do": do, "resolved": over},
+        context={"do": do, "resolved": over.format(name=incident.name, feed=incident.feed)},
     )

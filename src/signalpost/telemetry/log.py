@@ -84,14 +84,18 @@ def _log_signal(
             logger.warning("the card of %s in %s is lost (%s): %s", signal_id, destination, how, then)
 
 
+_SUBJECTS = {"silent-feed": "feed", "late-feed": "feed", "silent": "stream", "late": "stream", "cache": "state"}
+"""What the incidents of watchdogs are about."""
+
+
 def _log_incident(event: events.IncidentBegan | events.IncidentEnded) -> None:
     match event:
         case events.IncidentBegan(kind, name, _, _, reason):
-            logger.error("%s %s fails: %s", kind, name, reason)
-        case events.IncidentEnded(incident, is_unused=True):
-            logger.warning("%s %s failed, and nothing waits for its candles any more", incident.kind, incident.name)
-        case events.IncidentEnded(incident):
-            logger.warning("%s %s works again", incident.kind, incident.name)
+            logger.error("%s %s fails: %s", _SUBJECTS.get(kind, kind), name, reason)
+        case events.IncidentEnded(incident, is_unused=is_unused):
+            subject = _SUBJECTS.get(incident.kind, incident.kind)
+            then = "failed, and nothing needs it any more" if is_unused else "works again"
+            logger.warning("%s %s %s", subject, incident.name, then)
 
 
 def _log_worker(event: events.WorkerFailed | events.WorkerRecovered | events.TookOver | events.OwnershipLost) -> None:

@@ -4,8 +4,8 @@
 closes. A `custom` calendar has sessions such as `Mon-Fri 09:30-16:00 America/New_York`.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from signalpost.domain.sessions import FX_WEEK, MarketHours, OpeningHours
@@ -13,6 +13,8 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidValue
 
 _DAY = timedelta(days=1)
+_FX_HOLIDAYS = frozenset({(12, 25), (1, 1)})
+"""Month and day."""
 
 
 class Calendar(NamedTuple):
@@ -24,13 +26,15 @@ class Calendar(NamedTuple):
 
     hours: MarketHours | None = None
     """None if the market never closes."""
+    holidays: frozenset[date] = frozenset()
+    """Dates without trades. They excuse missing candles, and change neither the grid of candles nor its gaps."""
 
     def __str__(self) -> str:
         """Its name, or the sessions of a custom calendar. Equal calendars have the same text.
 
-        The text is part of a stream's fingerprint.
+        The text is part of a stream's fingerprint, so it does not have the holidays.
         """
-        names = [name for name, calendar in _BY_NAME.items() if calendar == self]
+        names = [name for name, calendar in _BY_NAME.items() if calendar.hours == self.hours]
         return names[0] if names or self.hours is None else ", ".join(map(str, self.hours.sessions))
 
     def is_open(self, at: datetime) -> bool:
@@ -63,6 +67,28 @@ class Calendar(NamedTuple):
             opened = self.next_open(opened + (candles - 1) * timeframe.duration, timeframe)
         return count
 
+    def trades_from(self, at: datetime) -> datetime:
+        """The first time at or after `at` when the market trades and it is no holiday.
+
+        25 December and 1 January are holidays of `fx`. A day that begins in the evening belongs to the next date.
+        """
+        at = at if self.hours is None else self.hours.opens_from(at)
+        ends = self._holiday_until(at)
+        return at if ends is None else self.trades_from(ends)
+
+    def _holiday_until(self, at: datetime) -> datetime | None:
+        """The end of the holiday at `at`; None if it is none."""
+        session = None if self.hours is None else self.hours.sessions[0]
+        zone, begins = (UTC, time()) if session is None else (session.zone, session.opens)
+        local = at.astimezone(zone)
+        is_overnight = session is not None and session.closes <= session.opens
+        day = local.date() + (_DAY if is_overnight and local.time() >= begins else timedelta())
+        is_of_fx = self.hours == FX_WEEK and (day.month, day.day) in _FX_HOLIDAYS
+        if day not in self.holidays and not is_of_fx:
+            return None
+        ends = datetime.combine(day, begins, zone) if is_overnight else datetime.combine(day + _DAY, time(), zone)
+        return ends.astimezone(UTC)
+
     def _end(self, opened: datetime, duration: timedelta) -> datetime:
         if duration % _DAY == timedelta() and self.hours is not None:
             for session in self.hours.sessions:
@@ -84,8 +110,8 @@ _BY_NAME = {"fx": FX, "always": ALWAYS}
 CALENDARS = (*_BY_NAME, "custom")
 
 
-def calendar_of(name: str, sessions: Sequence[str] = ()) -> Calendar:
-    """The calendar `fx`, `always`, or `custom` with its sessions.
+def calendar_of(name: str, sessions: Sequence[str] = (), holidays: Collection[date] = ()) -> Calendar:
+    """The calendar `fx`, `always`, or `custom` with its sessions, and with these holidays.
 
     Raises InvalidValue, with the field `calendar` or `sessions`, for an unknown name, an invalid session, sessions of
     a calendar that is not custom, and a custom calendar without sessions.
@@ -97,8 +123,8 @@ def calendar_of(name: str, sessions: Sequence[str] = ()) -> Calendar:
         if sessions:
             advice = f"only a custom calendar has sessions, and this one is {name!r}: remove them, or use 'custom'"
             raise InvalidValue.of("sessions", list(sessions), advice, code="conflict", limit="custom")
-        return _BY_NAME[name]
+        return _BY_NAME[name]._replace(holidays=frozenset(holidays)) if holidays else _BY_NAME[name]
     if not sessions:
         text = "sessions is missing: a custom calendar needs at least one, such as 'Mon-Fri 09:30-16:00 Europe/London'"
         raise InvalidValue(text, code="missing", field="sessions")
-    return Calendar(MarketHours(tuple(OpeningHours.of(text) for text in sessions)))
+    return Calendar(MarketHours(tuple(OpeningHours.of(text) for text in sessions)), frozenset(holidays))

@@ -25,11 +25,19 @@ class RoundCache:
         self._waiting: dict[str, StreamState] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._rounds = self._failed = 0
 
     @property
     def trouble(self) -> str | None:
         """As the cache's."""
         return self._cache.trouble
+
+    @property
+    def rounds_behind(self) -> int | None:
+        """How many of the last rounds in a row were not saved; None before the first."""
+        if not self._rounds:
+            return None
+        return 0 if self.trouble is None else self._failed
 
     async def read(self, streams: Sequence[str]) -> Mapping[str, StreamState]:
         """As the cache's."""
@@ -80,3 +88,5 @@ class RoundCache:
         while self._waiting:
             states, self._waiting = tuple(self._waiting.values()), {}
             await self._cache.write(states)
+            self._rounds += 1
+            self._failed = 0 if self.trouble is None else self._failed + 1

@@ -18,6 +18,7 @@ from signalpost.trading.candle_rules import CandleRule
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.processor import Cycle, IncrementalSignalProcessor, StateFrom
 from signalpost.trading.schedule import Slot, next_look, retry_of_feed, retry_of_strategy
+from signalpost.trading.watchdogs import FeedAnswer
 
 BEHIND_AFTER = timedelta(seconds=20)
 _LONGEST_SLEEP = 30.0
@@ -108,7 +109,18 @@ class StreamRunner:
         calendar, timeframe, now = self.processor.feed.calendar, self.processor.strategy.config.timeframe, clock.now()
         self._next, self._slot = next_look(self._slot, cycle.watermark, cycle.forming, now, calendar, timeframe)
         self.counts.update(cycle.counts)
-        for event in self._incidents.worked(self.feed, self.key, now):
+        answer = FeedAnswer(
+            self.feed,
+            self.key,
+            self.processor.strategy.config.pair,
+            timeframe,
+            calendar,
+            cycle.watermark,
+            cycle.candles_taken > 0,
+            began,
+            cycle.forming,
+        )
+        for event in (*self._incidents.worked(self.feed, self.key, now), *self._incidents.answered(answer)):
             self._emit(event)
 
     def _feed_failed(self, fault: FeedFailed) -> None:

@@ -22,6 +22,7 @@ from signalpost.config.settings import (
     TABLE_KEYS,
     TIER_KEYS,
     TIERS,
+    WATCHDOGS,
     known_variables,
 )
 from signalpost.domain.destinations import USUAL_DESTINATIONS
@@ -44,7 +45,9 @@ def test_the_example_changes_nothing(environment: dict[str, str]) -> None:
 
 def test_it_has_each_setting_and_no_other() -> None:
     said = tomllib.loads(TEXT)
-    assert said.keys() - {SIGNALS, FILTERS, CARDS, DESTINATIONS, TIERS} == {setting.key for setting in SETTINGS}
+    assert said.keys() - {SIGNALS, FILTERS, WATCHDOGS, CARDS, DESTINATIONS, TIERS} == {
+        setting.key for setting in SETTINGS
+    }
     origins = read_sources({"SIGNALPOST_CONFIG": str(EXAMPLE)}).origin_by_key
     assert {origins[setting.key] for setting in SETTINGS} == {"file"}
     assert list(said[DESTINATIONS]) == [*(usual.name for usual in USUAL_DESTINATIONS), "default"]

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from textwrap import dedent
 
@@ -18,8 +19,10 @@ from signalpost.trading.feeds.exchange import ExchangeFeed
 from signalpost.trading.feeds.folder import FolderFeed
 from signalpost.trading.feeds.oanda import OandaFeed
 from signalpost.trading.feeds.replay import ReplayFeed
+from signalpost.trading.watchdogs import WatchdogLimits
 
 TOKEN = "0123456789abcdef-fedcba"
+SESSIONS = '[feeds.x]\nkind = "replay"\ncalendar = "custom"\nsessions = '
 OANDA = '[feeds.practice]\nkind = "oanda"\n'
 
 
@@ -47,6 +50,24 @@ def token_of(config: Config) -> object:
 def test_without_a_table_there_are_no_feeds() -> None:
     assert read("").feeds == ()
     assert make_feeds(()) == {}
+
+
+def test_sessions_may_touch_and_holidays_are_dates() -> None:
+    text = "['Mon-Fri 09:00-11:30 Asia/Tokyo', 'Mon-Fri 11:30-15:00 Asia/Tokyo', 'Mon-Fri 16:00-09:00 Asia/Tokyo']"
+    (feed,) = read(f"{SESSIONS}{text}\nholidays = [2026-01-02]").feeds
+    assert feed.calendar.holidays == {date(2026, 1, 2)}
+
+
+def test_watchdogs_have_limits_which_can_be_turned_off() -> None:
+    assert read("").watchdogs == WatchdogLimits()
+    text = "[watchdogs]\nsilent_candles = 0\nlate_after = '0s'\nstale_cache_rounds = 7"
+    assert read(text).watchdogs == WatchdogLimits(0, timedelta(), 7)
+    bad = faults("[watchdogs]\nsilent_candles = -1\nlate_after = '8d'\nstale_rounds = 1")
+    assert [(each.field, each.code) for each in bad] == [
+        ("stale_rounds", "unknown-field"),
+        ("watchdogs.silent_candles", "out-of-range"),
+        ("watchdogs.late_after", "invalid-time"),
+    ]
 
 
 def test_feeds_of_each_kind_are_read_and_made(tmp_path: Path) -> None:
@@ -148,6 +169,11 @@ def test_a_token_that_everyone_can_read_is_a_warning() -> None:
         ('[feeds.x]\nkind = "replay"\nsessions = ["Mon 09:00-10:00 UTC"]', "conflict", "feeds.x.sessions"),
         ('[feeds.x]\nkind = "replay"\nsessions = "Mon"', "not-a-list", "feeds.x.sessions"),
         ('[feeds.x]\nkind = "replay"\nsessions = [1]', "not-a-list", "feeds.x.sessions"),
+        (f"{SESSIONS}['Mon-Fri 09:00-12:00 UTC', 'Fri 11:59-13:00 UTC']", "overlap", "feeds.x.sessions"),
+        (f"{SESSIONS}['Sun 20:00-10:00 UTC', 'Mon 09:00-12:00 UTC']", "overlap", "feeds.x.sessions"),
+        (f"{SESSIONS}['Mon 08:00-17:00 UTC', 'Mon 17:30-18:00 Europe/London']", "overlap", "feeds.x.sessions"),
+        ('[feeds.x]\nkind = "replay"\nholidays = "2026-12-25"', "not-a-list", "feeds.x.holidays"),
+        ('[feeds.x]\nkind = "replay"\nholidays = [2026-12-25T00:00:00Z]', "not-a-list", "feeds.x.holidays"),
         ('[feeds.x]\nkind = "replay"\nsessions = ["Mon"]', "invalid-session", "feeds.x.sessions"),
         ('[feeds]\nx = "replay"', "invalid-setting", "feeds"),
         ('feeds = "replay"', "invalid-setting", "feeds"),

@@ -177,13 +177,28 @@ async def test_the_notice_that_candles_are_not_needed_any_more_does_not_say_that
     assert works.context["resolved"] != unused.context["resolved"]
 
 
+KINDS = ("silent-feed", "silent", "late-feed", "late", "cache", "of a newer version")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_alert_of_a_watchdog_has_type_source_and_advice(kind: str) -> None:
+    candles = None if kind == "cache" else (Instrument("GBP_USD"), Timeframe("M5"))
+    alert = alert_of(IncidentBegan(kind, "NAME", AlertSeverity.MEDIUM, "oanda", "it is away", SINCE, candles))
+    is_slow = kind in {"late-feed", "late", "cache"}
+    assert alert.alert_type == ("performance_degradation" if is_slow else "external_api_downtime")
+    assert (alert.source, "it is away" in alert.message) == ("oanda", True)
+    assert str(alert.context["do"]).endswith("--timeframe M5") is not is_slow
+    unused = alert_of(IncidentBegan(kind, "NAME", AlertSeverity.MEDIUM, "oanda", "x", SINCE), is_unused=True)
+    assert unused.context["resolved"] != alert.context["resolved"]
+
+
 def test_the_alert_names_the_command_that_tests_the_candles_that_are_missing() -> None:
     candles = (Instrument("GBP_USD"), Timeframe("M5"))
     incident = IncidentBegan("stream", "GBP_USD_M5", AlertSeverity.HIGH, "oanda", "code 503", SINCE, candles)
     assert str(alert_of(incident).context["do"]).endswith(" feeds test oanda --pair GBP_USD --timeframe M5")
 
 
-@pytest.mark.parametrize("kind", ["feed", "stream", "strategy"])
+@pytest.mark.parametrize("kind", ["feed", "stream", "strategy", *KINDS[:4]])
 async def test_a_feed_or_strategy_that_fails_is_alerted_once_and_resolved(kind: str) -> None:
     intake = FakeIntake()
     listener = alerts(intake)

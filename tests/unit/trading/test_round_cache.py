@@ -12,7 +12,7 @@ from signalpost.trading.round_cache import RoundCache
 class CountingCache:
     """A cache in memory that lists its calls."""
 
-    trouble = "away"
+    trouble: str | None = "away"
 
     def __init__(self) -> None:
         self.states: dict[str, StreamState] = {}
@@ -103,5 +103,28 @@ def test_what_comes_during_a_write_is_written_next_and_what_waits_at_the_end_too
         await rounds.close()
         assert cache.writes == [["a"], ["b", "c"]]
         await asyncio.gather(reading, return_exceptions=True)
+
+    run_virtual(main())
+
+
+def test_rounds_that_were_not_saved_are_counted_until_the_cache_has_caught_up() -> None:
+    async def main() -> None:
+        cache = CountingCache()
+        cache.trouble = None
+        rounds = RoundCache(cache, [])
+        assert rounds.rounds_behind is None
+        behind = []
+        for trouble in (None, "away", "away", None):
+            cache.trouble = trouble
+            await rounds.write([state("a")])
+            await asyncio.sleep(1)
+            behind.append(rounds.rounds_behind)
+        assert behind == [0, 1, 2, 0]
+        cache.trouble = "away"
+        await rounds.write([state("a")])
+        await asyncio.sleep(1)
+        cache.trouble = None  # it wrote what waited
+        assert rounds.rounds_behind == 0
+        await rounds.close()
 
     run_virtual(main())

@@ -198,6 +198,43 @@ def test_a_feed_that_fails_is_retried_and_alerted_once_with_a_recovery() -> None
     run_virtual(main(), START)
 
 
+def test_a_feed_that_brings_nothing_new_is_alerted_once_with_a_recovery() -> None:
+    async def main() -> None:
+        feed = ClockFeed()
+        streams = Runners(feed, "EUR_USD", "GBP_USD")
+        await asyncio.sleep(30 * 60)
+        assert streams.events == []
+        feed.delay = 3600
+        await asyncio.sleep(30 * 60)
+        (began,) = streams.events
+        assert isinstance(began, IncidentBegan)
+        assert (began.kind, began.feed) == ("silent-feed", "feed")
+        last = datetime(2026, 3, 3, 10, 29, tzinfo=UTC)
+        assert timedelta(minutes=11) <= began.since - (last + MINUTE) <= timedelta(minutes=13)
+        feed.delay = 0
+        await asyncio.sleep(5 * 60)
+        assert [type(each) for each in streams.events] == [IncidentBegan, IncidentEnded]
+        await streams.stop()
+
+    run_virtual(main(), START)
+
+
+def test_candles_that_arrive_late_are_alerted_once_until_they_are_in_time() -> None:
+    async def main() -> None:
+        feed = ClockFeed(delay=400)
+        streams = Runners(feed, timeframe="H1")
+        await asyncio.sleep(5 * 3600)
+        (began,) = streams.events
+        assert isinstance(began, IncidentBegan)
+        assert (began.kind, began.severity) == ("late-feed", AlertSeverity.MEDIUM)
+        feed.delay = 20
+        await asyncio.sleep(2 * 3600)
+        assert [type(each) for each in streams.events] == [IncidentBegan, IncidentEnded]
+        await streams.stop()
+
+    run_virtual(main(), START)
+
+
 def test_a_feed_that_requires_a_pause_gets_it() -> None:
     async def main() -> None:
         feed = ClockFeed()

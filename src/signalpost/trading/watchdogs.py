@@ -1,0 +1,76 @@
+"""The watchdogs of feeds: candles that are missing although the market is open, or that arrive late. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice, takewhile
+from typing import NamedTuple
+
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.timeframe import Timeframe
+from signalpost.trading.calendar import Calendar
+
+QUIET = timedelta(minutes=10)
+"""How long after a start no feed counts as silent, and how much time the missing candles cover at least."""
+_GRACE = timedelta(minutes=1)
+"""How long after its close a candle is not missing yet."""
+
+
+class WatchdogLimits(NamedTuple):
+    """When watchdogs alert. 0 turns one off."""
+
+    silent_candles: int = 3
+    """How many candles in a row a feed may not bring while its market is open."""
+    late_after: timedelta = timedelta(minutes=5)
+    """How long after its close a candle may arrive."""
+    stale_cache_rounds: int = 3
+    """How many rounds of states in a row the cache may not save."""
+
+
+USUAL_LIMITS = WatchdogLimits()
+
+
+class FeedAnswer(NamedTuple):
+    """An answer of a feed to one of its streams."""
+
+    feed: str
+    stream: str
+    pair: Instrument
+    timeframe: Timeframe
+    calendar: Calendar
+    watermark: datetime | None
+    """The open of the newest candle; None if the feed has none."""
+    has_news: bool
+    """True if it brought candles that were not known."""
+    at: datetime
+    """When the fetch began."""
+    forming: datetime | None = None
+    """The open of the candle that is still forming, if the feed shows it: then earlier ones without trades are not
+    missing."""
+
+
+class Missing(NamedTuple):
+    """One or more candles that should be in."""
+
+    since: datetime
+    """When the first of them should have been in."""
+    is_silence: bool
+    """True if so many are missing that the feed counts as silent."""
+
+
+def missing(answer: FeedAnswer, watermark: datetime, silent_candles: int) -> Missing | None:
+    """The candles after `watermark` that should be in; None if the stream is up to date."""
+    most = max(silent_candles, -(-QUIET // answer.timeframe.duration))
+    due = tuple(takewhile(lambda due: due <= answer.at, islice(_due_after(watermark, answer), most)))
+    return Missing(due[0], len(due) == most) if due else None
+
+
+def _due_after(opened: datetime, answer: FeedAnswer) -> Iterator[datetime]:
+    """When each candle after the one that opened at `opened` should be in."""
+    while True:
+        opened = answer.calendar.trades_from(answer.calendar.next_open(opened, answer.timeframe))
+        yield answer.calendar.closes_at(opened, answer.timeframe) + _GRACE
+
+
+def late_by(answer: FeedAnswer, watermark: datetime, before: datetime) -> timedelta:
+    """How long after its close the newest candle was not there, if the answer at `before` did not have it."""
+    return before - answer.calendar.trades_from(answer.calendar.closes_at(watermark, answer.timeframe))

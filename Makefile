@@ -49,6 +49,7 @@ walk: $(VENV)/installed-dev ## Count the functions that one signal passes throug
 
 simulate: $(VENV)/installed-dev ## Try the promises in simulated time: make simulate SEEDS=1000 HOURS=24
 	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),200) --hours $(or $(HOURS),2) $(ARGS)
+	@$(BIN)/python -m simulation --strategies --seeds $(or $(WEEKS),40)
 
 rounds: $(VENV)/installed-dev ## Kill serve while it runs strategies, and compare the signals: make rounds N=200
 	@$(BIN)/python -m tests.faults.strategy_rounds --rounds $(or $(N),20) $(ARGS)

@@ -1,6 +1,6 @@
 """Runs all checks on the record of a run."""
 
-from simulation import check_cards, check_destinations, check_ends, check_pace, check_sends
+from simulation import check_cards, check_destinations, check_ends, check_pace, check_sends, check_signals
 from simulation.evidence import Evidence
 from simulation.run import Run
 
@@ -15,6 +15,8 @@ _RULES = (
 
 def findings(run: Run) -> list[str]:
     """Every broken promise as text; empty if all were kept."""
+    if run.plan.has_strategies:
+        return list(check_signals.findings(run))
     evidence = Evidence(run)
     reports = run.recorder.health_reports
     health = [f"P11: health reports a problem although there is none: {reason}" for reason in sorted(reports)]

@@ -15,9 +15,9 @@ class Clocks:
     Installed as signalpost's clock, it returns the machine's UTC.
     """
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    def __init__(self, loop: VirtualLoop, dawn: str = DAWN) -> None:
         self._loop = loop
-        self._dawn = utc(DAWN, "at")
+        self._dawn = utc(dawn, "at")
         self._began = loop.time()
         self._unseen = 0.0
         """Seconds that passed while the machine's monotonic clock stood still."""

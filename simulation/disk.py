@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from signalpost.delivery.outbox.book import Amend, FindTrades
+from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import (
     Answer,
     Cancel,
@@ -25,10 +25,11 @@ from signalpost.delivery.outbox.commands import (
 from signalpost.delivery.outbox.port import Core
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import Delivery
+from signalpost.domain.notification import payload_id
 from signalpost.errors import StoreClosed, StoreFailed
 from simulation.life import Life, never
 from simulation.plan import PLACES
-from simulation.recorder import OPEN, Amended, Booked, Commit, Recorder, Told
+from simulation.recorder import OPEN, Amended, Booked, Commit, Recorder, Saved, Told
 
 _GONE = "disabled"
 _ALL = 1_000_000
@@ -60,8 +61,6 @@ class Disk:
 
     def book(self) -> dict[str, Booked]:
         """Every trade, by the id of its signal."""
-        (found,) = self.open().apply([FindTrades(limit=_ALL)])
-        self.crash()
         return {
             entry.trade.signal.signal_id: Booked(
                 entry.trade.number,
@@ -71,8 +70,14 @@ class Disk:
                     (card.destination, card.message and card.message.message_id, card.version) for card in entry.cards
                 ),
             )
-            for entry in found
+            for entry in self.trades()
         }
+
+    def trades(self) -> tuple[BookEntry, ...]:
+        """Everything in the book; no process may run."""
+        (found,) = self.open().apply([FindTrades(limit=_ALL)])
+        self.crash()
+        return found
 
     def crash(self) -> None:
         """Drop the process; uncommitted work is lost."""
@@ -170,10 +175,13 @@ class MortalOutbox:
         at, utc = clocks.seconds(), clocks.now()
         for delivery in _touched(command, answer):
             self._recorder.committed(_commit_of(delivery, at, utc, self._life.number))
-        if isinstance(command, Amend):
+        if isinstance(command, Amend) and "change" in command.context:
             self._note_change(command, answer, at)
         if isinstance(command, Put):
             self._note_put(command, answer)
+            if (state := command.state) is not None:
+                saved = Saved(state.stream, self._life.number, state.watermark, at, utc)
+                self._recorder.of_streams.append(saved)
         if isinstance(command, Revive) and answer is not None and command.id.notification_id not in self._recorder.told:
             name = self._recorder.refs[command.id.notification_id], command.id.destination
             self._recorder.revived.setdefault(name, []).append((at, command.valid_until))
@@ -185,7 +193,7 @@ class MortalOutbox:
         at, utc = self._recorder.clocks.seconds(), self._recorder.clocks.now()
         for new, result in zip(command.notifications, answer, strict=True):
             if result.notification_id == new.notification.id:
-                ref = str(dict(new.notification.context.items())["ref"])
+                ref = str(new.notification.context.get("ref", payload_id(new.notification.payload)))
                 self._recorder.refs[new.notification.id] = ref
                 if ref.startswith("t"):
                     self._recorder.told[new.notification.id] = Told(ref, 1, is_companion=False)
@@ -219,7 +227,7 @@ class MortalOutbox:
         """The trades whose deliveries this command changed."""
         told = self._recorder.told
         if isinstance(command, Amend):
-            return {str(dict(command.context.items())["ref"])}
+            return {str(command.context.get("ref"))}
         if isinstance(command, Put):
             names = [result.notification_id for result in answer]
         else:

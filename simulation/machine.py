@@ -31,6 +31,7 @@ from simulation.life import Life, never
 from simulation.network import Network
 from simulation.plan import DELAYED, FALLBACKS, PLACES, Plan
 from simulation.recorder import Asked, Breaker, Recorder, Submitted
+from simulation.strategies import Market
 from simulation.trades import Change
 from simulation.workload import Submission, change_of, payload_of
 
@@ -42,9 +43,17 @@ class Machine:
     """Runs one process after another on one disk."""
 
     def __init__(
-        self, plan: Plan, disk: Disk, network: Network, recorder: Recorder, random: Random, producer: Random
+        self,
+        plan: Plan,
+        disk: Disk,
+        network: Network,
+        recorder: Recorder,
+        random: Random,
+        producer: Random,
+        market: Market,
     ) -> None:
         self._plan = plan
+        self._market = market
         self._disk = disk
         self._network = network
         self._recorder = recorder
@@ -78,7 +87,7 @@ class Machine:
         life = Life(self._number, began)
         mood = Mood(self._plan.slowest_commit, self._plan.store_down)
         outbox = MortalOutbox(self._disk, life, mood, recorder, self._random)
-        self._process = Process(self._plan, life, outbox, self._network, recorder, self._random)
+        self._process = Process(self._plan, life, outbox, self._network, recorder, self._random, self._market)
         life.spawn(self._process.begin())
         waiting = [asyncio.get_running_loop().create_task(event.wait()) for event in (life.is_over, is_over)]
         self._own |= set(waiting)
@@ -92,7 +101,7 @@ class Machine:
         recorder.lives.append((life.number, began, recorder.clocks.seconds(), life.end))
         self._disk.crash()
         if not is_over.is_set():
-            down = self._random.choice((0.0, 0.1, 3.0, 60.0, 600.0))
+            down = self._random.choice(self._plan.pauses)
             recorder.trouble("down", down)
             await asyncio.sleep(down)
 
@@ -191,9 +200,17 @@ class Process:
     """Intake and delivery of one process."""
 
     def __init__(
-        self, plan: Plan, life: Life, outbox: MortalOutbox, network: Network, recorder: Recorder, random: Random
+        self,
+        plan: Plan,
+        life: Life,
+        outbox: MortalOutbox,
+        network: Network,
+        recorder: Recorder,
+        random: Random,
+        market: Market,
     ) -> None:
         self.life = life
+        self._market = market
         self.ready = asyncio.Event()
         self._health = HealthState()
         self._outbox = outbox
@@ -202,12 +219,12 @@ class Process:
         connections = SimulatedConnections(network, life)
         copies = {UserTier(DELAYED): TierCopy(delay=timedelta(seconds=plan.delay))} if plan.delay else {}
         fallbacks = FALLBACKS if plan.falls_back_after else None
-        routing = Routing(PLACES, tiers=_TIERS, fallbacks=fallbacks, copies=copies)
+        self._routing = routing = Routing(PLACES, tiers=_TIERS, fallbacks=fallbacks, copies=copies)
         self._lanes = {
             name: _lane(name, WebhookAddress.parse(place.url), connections, plan, Look(copies=copies))._replace(
                 fallbacks=routing.fallbacks(name), fall_back_after=plan.falls_back_after or inf
             )
-            for name, place in PLACES.items()
+            for name, place in plan.places.items()
         }
         self.engine = Engine(
             _Superseding(outbox),
@@ -221,6 +238,7 @@ class Process:
         while True:
             with suppress(StoreFailed):
                 await self.engine.deliver(self._lanes, jitter=self._random.random)
+                self._market.run(self.engine, self._routing, self.life, self._on_event)
                 self.ready.set()
                 return
             await asyncio.sleep(1.0)

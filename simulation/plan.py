@@ -3,11 +3,13 @@
 from random import Random
 from typing import NamedTuple
 
+from simulation.candles import CALM, DAWNS, TIERS_OF_STRATEGIES
+from simulation.clocks import DAWN
 from simulation.faults import EVERYWHERE, OUTAGES, Outage
 from simulation.life import EDGES
 from simulation.network import Place
 from simulation.trades import Change, changes
-from simulation.workload import TIERS, URGENT, Submission, drawn, drawn_trade
+from simulation.workload import SIGNALS_TO, TIERS, URGENT, Submission, drawn, drawn_trade
 
 _TOKEN = "simulated-token-of-sixty-eight-characters-and-some-more-so-it-is-long"
 _NAMES = {
@@ -82,6 +84,16 @@ class Plan(NamedTuple):
     """Seconds by which the tier DELAYED gets its signals later."""
     falls_back_after: float | None = None
     """Seconds after which a destination that is down is replaced by its FALLBACKS; None for none."""
+    dawn: str = DAWN
+    pauses: tuple[float, ...] = (0.0, 0.1, 3.0, 60.0, 600.0)
+    """Seconds between two processes, one of which is chosen."""
+    has_strategies: bool = False
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """The destinations that it uses."""
+        used = {place for tier in TIERS_OF_STRATEGIES for place in SIGNALS_TO[tier]} if self.has_strategies else PLACES
+        return {name: place for name, place in PLACES.items() if name in used}
 
 
 def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = True) -> Plan:
@@ -96,6 +108,41 @@ def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = T
     if not is_calm:
         made += _moderation(Random(f"moderator {seed}"), hours * 3600)
     return drawn_plan._replace(actions=tuple(sorted(made, key=lambda action: action.at)))
+
+
+def plan_of_strategies(seed: int, hours: float) -> Plan:
+    """Draw the plan of a run in which strategies make all signals. Channels are never down for as long as a candle."""
+    random = Random(f"strategies {seed}")
+    seconds = hours * 3600
+    actions: list[Action] = []
+    for _ in range(round(hours / 12)):
+        doomed = random.random() < 0.7
+        kind, number = ("doom", random.choice((0, 1, 2, 5, 13))) if doomed else (random.choice(("kill", "stop")), 0.0)
+        actions.append(Action(random.uniform(CALM, seconds), kind, number=number, place=random.choice(EDGES)))
+    for _ in range(random.choice((0, 1, 2))):
+        at, step = random.uniform(CALM, seconds - 7200), random.choice((-3600.0, -60.0, 60.0, 3600.0))
+        back = at + random.choice((5.0, 600.0, 7000.0))
+        actions += [Action(at, "step", number=step), Action(back, "step", number=-step)]
+    if random.random() < 0.3:
+        kind = random.choice(("suspend", "suspend, counted"))
+        actions.append(Action(random.uniform(CALM, seconds), kind, number=random.choice((300.0, 9000.0))))
+    downs = (
+        ((at := random.uniform(CALM, seconds)), at + random.choice((2.0, 30.0, 300.0))) if random.random() < 0.5 else ()
+    )
+    return Plan(
+        seed=seed,
+        hours=hours,
+        actions=tuple(sorted(actions, key=lambda action: action.at)),
+        outages=(),
+        fault_share=random.choice((0.0, 0.02, 0.08)),
+        workers=random.choice((1, 2)),
+        has_reserve=True,
+        slowest_commit=random.choice((0.0, 0.005, 0.05)),
+        store_down=(downs,) if downs else (),
+        dawn=random.choice(DAWNS),
+        pauses=(0.0, 0.1, 3.0, 60.0, 60.0, 600.0, 600.0, 600.0, 5 * 3600.0, 20 * 3600.0),
+        has_strategies=True,
+    )
 
 
 def _with_fallbacks(plan: Plan, random: Random) -> Plan:

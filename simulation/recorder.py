@@ -8,6 +8,7 @@ from datetime import datetime
 from hashlib import blake2s
 from typing import NamedTuple
 
+from signalpost.domain.candle import Candle
 from signalpost.domain.events import Event
 from simulation.clocks import Clocks
 from simulation.faults import Proof
@@ -160,6 +161,26 @@ class Booked(NamedTuple):
     """Destination, message and version of each card."""
 
 
+class Answered(NamedTuple):
+    """A feed's answer to a stream."""
+
+    stream: str
+    life: int
+    asked: datetime
+    """The machine's UTC when it was fetched."""
+    candles: tuple[Candle, ...]
+
+
+class Saved(NamedTuple):
+    """A commit of a stream's state."""
+
+    stream: str
+    life: int
+    watermark: datetime
+    at: float
+    utc: datetime
+
+
 class Trouble(NamedTuple):
     """A disturbance that the checks have to know about."""
 
@@ -219,6 +240,8 @@ class Recorder:
         self.numbers: dict[str, int] = {}
         """The number of each trade that changes."""
         self.book: dict[str, Booked] = {}
+        self.of_streams: list[Answered | Saved] = []
+        """What the streams of strategies were answered, and what they committed, in order."""
         self.deleted: dict[str, float] = {}
         """When a moderator deleted each message."""
         self.order = blake2s()

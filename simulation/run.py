@@ -1,24 +1,29 @@
 """Runs one seed, from its plan to its record."""
 
 import asyncio
+from collections.abc import Mapping
 from hashlib import blake2s
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import NamedTuple
 
 from signalpost import clock
+from signalpost.delivery.outbox.book import BookEntry
 from signalpost.sandbox.rules.discord import LocalDiscord
 from signalpost.sandbox.rules.moderator import DeleteMessage, MoveWebhook
 from signalpost.testing.virtual_loop import VirtualLoop
+from simulation.candles import Series, drawn_series
 from simulation.clocks import Clocks
 from simulation.disk import Disk
 from simulation.faults import FaultSchedule
 from simulation.machine import Machine, Process
 from simulation.network import Network
-from simulation.plan import PLACES, Action, Plan, plan
+from simulation.plan import PLACES, Action, Plan, plan, plan_of_strategies
 from simulation.reader import card_in
-from simulation.recorder import OPEN, Recorder
+from simulation.recorder import OPEN, Recorder, Saved
+from simulation.strategies import Market
 
 LONGEST_CALM = 3 * 3600.0
 """Seconds after the last disturbance by which every deliverable message must be delivered."""
@@ -38,17 +43,31 @@ class Run(NamedTuple):
     discord: LocalDiscord
     digest: str
     """A hash over requests, commits, answers to callers and all events in order; equal for equal runs."""
+    series: tuple[Series, ...] = ()
+    """The candles of strategies."""
+    trades: tuple[BookEntry, ...] = ()
+    """The book at the end of a run of strategies, the newest trade first."""
+    seen: Mapping[str, int] = MappingProxyType({})
+    """What happened to the strategies, and how often."""
 
 
-def simulate(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = True) -> Run:
-    """Run a seed for `hours`, reproducibly. A calm run has no faults, and one without trades no changes."""
-    made = plan(seed, hours, is_calm=is_calm, has_trades=has_trades)
+def simulate(
+    seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = True, has_strategies: bool = False
+) -> Run:
+    """Run a seed for `hours`, reproducibly.
+
+    A calm run has no faults, and one without trades no changes. Strategies make all signals of a run, or none.
+    """
+    if has_strategies:
+        made = plan_of_strategies(seed, hours)
+    else:
+        made = plan(seed, hours, is_calm=is_calm, has_trades=has_trades)
     with TemporaryDirectory(prefix="signalpost-simulation-", dir=_FAST if _FAST.is_dir() else None) as folder:
         disk = Disk(Path(folder) / "outbox.db")
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             loop = runner.get_loop()
             assert isinstance(loop, VirtualLoop)
-            clocks = Clocks(loop)
+            clocks = Clocks(loop, made.dawn)
             before = clock.install(clocks)
             try:
                 return runner.run(_World(made, clocks, disk).run())
@@ -72,8 +91,17 @@ class _World:
             self._register(place.name)
         network = Network(self._discord, PLACES, self._faults, clocks, self._recorder, Random(f"network {plan.seed}"))
         self._disk = disk
+        candles = Random(f"candles {plan.seed}")
+        self._series = drawn_series(candles, plan.dawn, plan.hours) if plan.has_strategies else ()
+        self._market = Market(self._series, self._recorder, Random(f"feed {plan.seed}"))
         self._machine = Machine(
-            plan, disk, network, self._recorder, Random(f"machine {plan.seed}"), Random(f"producer {plan.seed}")
+            plan,
+            disk,
+            network,
+            self._recorder,
+            Random(f"machine {plan.seed}"),
+            Random(f"producer {plan.seed}"),
+            self._market,
         )
         self._moderator = Random(f"moderator's choice {plan.seed}")
 
@@ -88,14 +116,19 @@ class _World:
             await asyncio.sleep(max(0.0, began + action.at - self._clocks.seconds()))
             self._act(action)
         await asyncio.sleep(max(0.0, began + self._plan.hours * 3600 - self._clocks.seconds()))
-        self._faults.is_over = True
+        self._faults.is_over = self._market.is_over = True
         await self._calm_down()
         is_over.set()
         if watching is not None and not watching.cancel():
             watching.result()  # it failed
         await running
         self._recorder.book = self._disk.book()
-        return Run(self._plan, self._recorder, self._discord, self._digest())
+        trades = self._disk.trades() if self._series else ()
+        seen = self._market.seen
+        for each in self._market.runners:
+            seen.update({f"{rule}": count for rule, count in each.counts.items()})
+            seen.update({f"state from {source}": count for source, count in each.states_from.items()})
+        return Run(self._plan, self._recorder, self._discord, self._digest(), self._series, trades, seen)
 
     async def _watch_health(self) -> None:
         """Record every problem that health reports in a calm run."""
@@ -192,7 +225,7 @@ class _World:
         deadline = self._clocks.seconds() + LONGEST_CALM
         while self._clocks.seconds() < deadline:
             await asyncio.sleep(_LOOK_EVERY)
-            if not self._open() and not self._holds():
+            if not self._open() and not self._holds() and not self._are_behind():
                 return
         self._recorder.left_open = self._open()
 
@@ -205,6 +238,15 @@ class _World:
         known = {*recorder.refs, *(each.id for each in recorder.amended)}
         return any(outcome == "held" and id not in known and life > lives for outcome, id, _, life in answers)
 
+    def _are_behind(self) -> bool:
+        """True if a stream has not taken its last candle yet, or a digest may be missing."""
+        saved = {each.stream: each for each in self._recorder.of_streams if isinstance(each, Saved)}
+        last = {each.config.stream: each.candles[-1].candle.time for each in self._series}
+        quiet = self._clocks.seconds() - 60
+        return any(name not in saved or saved[name].watermark < at for name, at in last.items()) or any(
+            each.at > quiet for each in saved.values()
+        )
+
     def _open(self) -> list[tuple[str, int, str]]:
         state: dict[tuple[str, int, str], str] = {}
         for commit in self._recorder.commits:
@@ -216,5 +258,6 @@ class _World:
         lines += [str(commit) for commit in self._recorder.commits]
         lines += [str(each) for each in (*self._recorder.submitted, *self._recorder.opened, *self._recorder.asked)]
         lines += [str(each) for each in self._recorder.amended]
+        lines += [str(each) for each in self._recorder.of_streams]
         lines.append(self._recorder.order.hexdigest())
         return blake2s("\n".join(lines).encode()).hexdigest()

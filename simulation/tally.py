@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from simulation.candles import DAWNS
 from simulation.check_ends import ENDS
+from simulation.check_signals import fate_of
 from simulation.evidence import Evidence
 from simulation.faults import FAULTS, GONE, Proof
 from simulation.life import EDGES
@@ -31,12 +33,26 @@ _MUST = {
     "seen": ("repeat, marked", "revived", "processed after it was given up", "lapsed"),
 }
 """Faults and events that must occur at least once, by kind."""
+_MUST_OF_STRATEGIES = {
+    "end of a process": _CRASHES,
+    "trouble": ("step", "suspend", "down", "store failed"),
+    "signal": ("posted", "too-old", "late-correction", "revised"),
+    "stream": (
+        *("hangs", "raises", "fails", "slow", "clock of the feed ahead", "several pages"),
+        *("duplicate", "late", "correction", "gap", "flat"),
+        *("state from cache", "state from store", "state from origin"),
+        *("copy outdated or foreign", "copies forgotten"),
+    ),
+    "first day": DAWNS,
+}
+"""The same for runs of strategies."""
 
 
 class Tally:
     """Counters over many runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_strategies: bool = False) -> None:
+        self._must = _MUST_OF_STRATEGIES if has_strategies else _MUST
         self.counts: Counter[tuple[str, str]] = Counter()
         self.runs = 0
         self.hours = 0.0
@@ -63,12 +79,14 @@ class Tally:
 
     def missing(self) -> list[str]:
         """Required faults and events that did not occur."""
-        return [f"{kind}: {name}" for kind, names in _MUST.items() for name in names if not self.counts[kind, name]]
+        return [
+            f"{kind}: {name}" for kind, names in self._must.items() for name in names if not self.counts[kind, name]
+        ]
 
     def table(self) -> str:
         """Format the counts as a table."""
         lines = []
-        for kind, names in _MUST.items():
+        for kind, names in self._must.items():
             rows = [*names, *sorted(name for each, name in self.counts if each == kind and name not in names)]
             lines.append(f"{kind}:")
             lines += [f"    {self.counts[kind, name]:>8}  {name}" for name in rows]
@@ -84,14 +102,23 @@ class Tally:
         yield from (("answer to a caller", answer[0]) for each in recorder.submitted for answer in each.answers)
         yield from (("breaker", moved.state) for moved in recorder.breakers)
         yield from (("end of a delivery", commit.state) for commit in recorder.commits if commit.state in ENDS)
-        yield from _of_trades(run)
+        yield from _of_strategies(run) if run.plan.has_strategies else _of_trades(run)
         yield from (("seen", "revived") for commit in recorder.commits if commit.turn > 1 and commit.state == "pending")
         for request in recorder.requests:
             if request.message_id is not None and any(part.is_marked for part in request.parts):
                 yield "seen", "repeat, marked"
             if request.fault == "hangs, recorded late" and request.message_id is not None:
                 yield "seen", "processed after it was given up"
-        yield from (("seen", "lapsed") for owed in Evidence(run).owed for _ in owed.lapsed)
+        if not run.plan.has_strategies:
+            yield from (("seen", "lapsed") for owed in Evidence(run).owed for _ in owed.lapsed)
+
+
+def _of_strategies(run: Run) -> Iterator[tuple[str, str]]:
+    yield "first day", run.plan.dawn
+    yield from (("stream", name) for name, count in run.seen.items() if count)
+    for entry in run.trades:
+        yield "signal", fate_of(entry)
+        yield from (("signal", "revised") for flag in entry.trade.flags if flag == "revised")
 
 
 def _of_trades(run: Run) -> Iterator[tuple[str, str]]:

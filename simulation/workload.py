@@ -14,7 +14,7 @@ from simulation.trades import STOP, TARGETS, Change, price
 
 LOW, NORMAL, HIGH, URGENT = range(1, 5)
 TIERS = ("free", "premium", "admin", "vip", "desk")
-_SIGNALS_TO = {
+SIGNALS_TO = {
     "free": ("signals-free",),
     "premium": ("signals-premium",),
     "admin": ("signals-premium",),
@@ -55,7 +55,7 @@ class Submission(NamedTuple):
         """Its destinations."""
         match self.kind:
             case "signal" | "trade":
-                return _SIGNALS_TO[self.tier]
+                return SIGNALS_TO[self.tier]
             case "alert":
                 return ("alerts-critical" if self.severity in ("critical", "high") else "alerts-general",)
             case "analysis":

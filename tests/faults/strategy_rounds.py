@@ -45,7 +45,7 @@ CONFIGS = (
     MAUnifiedConfig(pair="GBP_USD", timeframe="S5", fast=2, slow=3, atr_period=2),
     MAUnifiedConfig(pair="USD_JPY", timeframe="S5", fast=1, slow=2, atr_period=4),
 )
-_PATIENCE = 60.0
+_PATIENCE = 600.0
 
 
 Made = tuple[str, str, datetime, Decimal, Decimal]

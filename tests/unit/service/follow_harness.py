@@ -84,8 +84,8 @@ class CountedFeed(ReplayFeed):
 class Following(IntakeHarness):
     """An intake whose trades are followed."""
 
-    def __init__(self, *feeds: Feed, plan: FollowPlan = BY_HAND, core: Any = None) -> None:
-        super().__init__(core=core)
+    def __init__(self, *feeds: Feed, plan: FollowPlan = BY_HAND, core: Any = None, seed: int = 7) -> None:
+        super().__init__(core=core, seed=seed)
         self.incidents = Incidents()
         self.seen: list[Event] = []
         made = {feed.name: feed for feed in feeds}

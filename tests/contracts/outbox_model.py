@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from signalpost.delivery.outbox import commands as c
+from signalpost.delivery.outbox.backlog import Backlog, LaneBacklog
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Notification
@@ -330,6 +331,13 @@ class OutboxModel:
 
     def stats(self, _: c.Stats) -> dict[tuple[str, DeliveryState], int]:
         return dict(Counter((row.lane, DeliveryState(row.state)) for row in self.rows))
+
+    def backlog(self, _: Backlog) -> dict[str, LaneBacklog]:
+        accepted: dict[str, list[datetime]] = {}
+        for row in sorted(self.rows, key=lambda row: row.number):
+            if row.state in OPEN:
+                accepted.setdefault(row.lane, []).append(row.notification.accepted_at)
+        return {lane: LaneBacklog(len(every), every[0]) for lane, every in accepted.items()}
 
     def loadstate(self, command: c.LoadState) -> StreamState | None:
         return self.streams.get(command.stream)

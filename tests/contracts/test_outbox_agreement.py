@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from signalpost.delivery.outbox import commands as c
+from signalpost.delivery.outbox.backlog import Backlog
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.outbox.verbs import execute
@@ -90,7 +91,7 @@ class Agreement(RuleBasedStateMachine):
         twice = (c.NewDelivery("one", 0), c.NewDelivery("one", 0))
         bad = c.NewNotification(self.drawn(data), twice, self.now + 9 * MINUTE)
         fresh = bad._replace(notification=bad.notification.but(event="never accepted"))
-        batch = [*(self.command(data) for _ in range(size)), c.Put((fresh,)), c.Stats()]
+        batch = [*(self.command(data) for _ in range(size)), c.Put((fresh,)), c.Stats(), Backlog()]
         with pytest.raises(CommandFailed):
             self.sqlite.apply(batch)
 
@@ -209,6 +210,7 @@ class Agreement(RuleBasedStateMachine):
             c.Find(limit=999),
             c.Open(),
             c.Stats(),
+            Backlog(),
             c.LoadState("stream"),
             *map(c.LoadFacts, SUBJECTS),
         ]

@@ -124,7 +124,7 @@ class Stopwatch:
                 pass
 
     def _counter_of(self, settled: Settled) -> Counter[tuple[str, str]]:
-        delivery, notification = settled
+        delivery, notification = settled.delivery, settled.notification
         if delivery.sequence.endswith(COMPANION):
             return self.companions
         is_added_later = notification is not None and is_chart(notification.event)

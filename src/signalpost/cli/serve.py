@@ -159,6 +159,7 @@ def service_api_of(service: AsyncNotificationService) -> "ServiceApi":
 
     If the store is unavailable, a notification is refused (503) and not held in memory, because its sender can retry.
     """
+    from signalpost.service.scrape import Scrape
     from signalpost.web.service_api import ServiceApi
 
     runtime = service._runtime
@@ -192,7 +193,15 @@ def service_api_of(service: AsyncNotificationService) -> "ServiceApi":
 
     ranks = ranks_of(service.config.tiers)
     return ServiceApi(
-        take, commit, service.load_state, runtime.deliveries, service.health, ranks, amend, runtime.trades
+        take,
+        commit,
+        service.load_state,
+        runtime.deliveries,
+        service.health,
+        ranks,
+        amend,
+        runtime.trades,
+        Scrape(runtime).families,
     )
 
 

@@ -16,6 +16,7 @@ from signalpost.domain.instant import iso
 from signalpost.domain.signal import Signal
 from signalpost.service.health_report import SILENT_AFTER, StreamReport, read_report, report_of
 from signalpost.trading.calendar import Calendar
+from signalpost.trading.schedule import lag
 
 _MOST_SIGNALS = 10_000
 """The newest signals of the book, among which the last one of each strategy is looked for."""
@@ -81,10 +82,7 @@ def _stream_of(signal: Signal) -> str:
 
 
 def _lag(watermark: datetime | None, strategy: StrategyConfig, calendar: Calendar, now: datetime) -> float:
-    if watermark is None:
-        return 0.0
-    due = calendar.closes_at(calendar.next_open(watermark, strategy.timeframe), strategy.timeframe)
-    return max(0.0, (now - due).total_seconds())
+    return 0.0 if watermark is None else lag(watermark, calendar, strategy.timeframe, now).total_seconds()
 
 
 def _plain(status: _Status) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from signalpost.errors import InvalidValue
 if TYPE_CHECKING:
     from signalpost.web.tokens import Token, TokensFile
 
-_SCOPES = ("api", "tradingview", "freqtrade")
+_SCOPES = ("api", "tradingview", "freqtrade", "metrics")
 _json_option = json_option("Print JSON.")
 
 

@@ -72,6 +72,8 @@ class SendBegan(NamedTuple):
 
     destination: str
     deliveries: tuple[Delivery, ...]
+    waited_seconds: tuple[float, ...] = ()
+    """How long each has waited since it was accepted, or since its `not_before`."""
 
 
 class SendEnded(NamedTuple):
@@ -90,6 +92,8 @@ class Settled(NamedTuple):
 
     delivery: Delivery
     notification: Notification | None = None
+    shown_at: datetime | None = None
+    """When its message was posted, by the destination's own clock; None for an edit, or if that is unknown."""
 
 
 class PassedOn(NamedTuple):
@@ -201,6 +205,19 @@ class OwnershipLost(NamedTuple):
     """The process that delivers now."""
 
 
+class CandlesTaken(NamedTuple):
+    """A strategy took new candles. Its state and its signals are saved."""
+
+    strategy: str
+    """The stream's key."""
+    feed: str
+    candles: int
+    took_seconds: float
+    """From the start of the fetch until everything is saved."""
+    waited_seconds: tuple[float, ...] = ()
+    """From the close of each signal's candle until the signal is saved."""
+
+
 class IncidentBegan(NamedTuple):
     """A feed or a strategy has failed for so long, or so often, that a person should know."""
 
@@ -249,6 +266,7 @@ Event = (
     | OwnershipLost
     | WorkerFailed
     | WorkerRecovered
+    | CandlesTaken
     | IncidentBegan
     | IncidentEnded
 )

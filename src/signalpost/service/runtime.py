@@ -1,7 +1,7 @@
 """The runtime of a service: starts and stops its runs, and answers for the present one."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from signalpost.config import NO_WEBHOOK_SET, Config
@@ -15,6 +15,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.health import Health, HealthState, HealthStatus, Role
 from signalpost.telemetry.bus import Bus
+from signalpost.telemetry.families import Family
 from signalpost.telemetry.log import log
 from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
@@ -59,7 +60,7 @@ class Runtime:
         self.config = config
         self._candles = candles
         self._is_producer = is_producer
-        self._metrics = Metrics()
+        self._metrics = Metrics((each.name for each in config.destinations), (each.name for each in config.feeds))
         self._state = HealthState()
         self.bus = Bus((self._metrics, self._state), (log, *listeners))
         self._run: Run | None = None
@@ -167,6 +168,10 @@ class Runtime:
             "log_lines_dropped": logger.dropped,
             "oldest_command_s": 0 if run is None else int(run.outbox.oldest_command),
         }
+
+    def families(self) -> Iterator[Family]:
+        """Counts and durations with labels."""
+        return self._metrics.families()
 
     def health(self) -> Health:
         """Status and reasons. For any thread."""

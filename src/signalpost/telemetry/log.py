@@ -26,10 +26,8 @@ def log(event: events.Event) -> None:
             level = logging.WARNING if is_odd else logging.INFO
             doubts = "".join(f"; {warning}" for warning in ticket.warnings)
             logger.log(level, "%s %s%s%s", notification.key, ticket.outcome, _because(ticket.reason), doubts)
-        case events.SendBegan(destination, deliveries):
-            logger.debug("sending %d to %s", len(deliveries), destination)
-        case events.SendEnded(destination, outcome, detail, seconds):
-            logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
+        case events.SendBegan() | events.SendEnded() | events.CandlesTaken():
+            _log_work(event)
         case (
             events.BreakerMoved()
             | events.DestinationGone()
@@ -56,6 +54,17 @@ def log(event: events.Event) -> None:
         case _:
             level, state = (logging.WARNING, "available again") if event.is_well else (logging.ERROR, "unavailable")
             logger.log(level, "the store is %s%s", state, _because(event.reason))
+
+
+def _log_work(event: events.SendBegan | events.SendEnded | events.CandlesTaken) -> None:
+    match event:
+        case events.SendBegan(destination, deliveries):
+            logger.debug("sending %d to %s", len(deliveries), destination)
+        case events.SendEnded(destination, outcome, detail, seconds):
+            logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
+        case _:
+            taken = "strategy %s took %d candles in %.3f s"
+            logger.debug(taken, event.strategy, event.candles, event.took_seconds)
 
 
 def _log_signal(

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+from signalpost.delivery.outbox.backlog import Backlog, LaneBacklog
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Find,
@@ -83,6 +84,7 @@ async def check_acceptance(outbox: Outbox) -> None:
     )
     same("the count", await outbox.do(Stats()), {(LANE, _S.PENDING): 1, ("other", _S.SUPPRESSED): 1})
     same("the count of open deliveries", await outbox.do(Stats(only_open=True)), {(LANE, _S.PENDING): 1})
+    same("the backlog", await outbox.do(Backlog()), {LANE: LaneBacklog(1, made.accepted_at)})
     same("a lease in the lane of a suppressed delivery", ids(await outbox.do(Lease("other", START))), [])
 
 

@@ -129,6 +129,11 @@ class IncrementalSignalProcessor:
         """True if the next cycle reads no state."""
         return self._is_warm
 
+    @property
+    def watermark(self) -> datetime | None:
+        """The time of the last candle taken; None before the first."""
+        return self._memory.watermark
+
     async def cycle(self, now: Instant) -> Cycle:
         """Process the candles that closed since the last cycle. If it fails, the processor is as before it.
 

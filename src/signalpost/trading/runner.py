@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
 from signalpost import clock
-from signalpost.domain.events import Listener
+from signalpost.domain.events import CandlesTaken, Listener
 from signalpost.errors import FeedFailed, StoreClosed, StoreFailed
 from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import log_failure, logger
@@ -81,7 +81,7 @@ class StreamRunner:
                 await self._look()
 
     async def _look(self) -> None:
-        began = clock.now()
+        began, started = clock.now(), asyncio.get_running_loop().time()
         try:
             cycle = await self.processor.cycle(began)
         except StoreClosed:
@@ -96,6 +96,8 @@ class StreamRunner:
             self._strategy_failed(fault)
         else:
             self._worked(cycle, began)
+            if cycle.candles_taken:
+                self._report(cycle, asyncio.get_running_loop().time() - started)
 
     def _worked(self, cycle: Cycle, began: datetime) -> None:
         if cycle.missed:
@@ -122,6 +124,11 @@ class StreamRunner:
         )
         for event in (*self._incidents.worked(self.feed, self.key, now), *self._incidents.answered(answer)):
             self._emit(event)
+
+    def _report(self, cycle: Cycle, took: float) -> None:
+        now = clock.now()
+        waited = tuple((now - signal.known_at).total_seconds() for signal in cycle.signals)
+        self._emit(CandlesTaken(self.key, self.feed, cycle.candles_taken, took, waited))
 
     def _feed_failed(self, fault: FeedFailed) -> None:
         now, reason = clock.now(), redacted(str(fault))

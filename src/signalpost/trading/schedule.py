@@ -79,6 +79,12 @@ def next_look(
     return NextLook(at, slot._replace(polls=slot.polls + 1))
 
 
+def lag(watermark: datetime, calendar: Calendar, timeframe: Timeframe, now: datetime) -> timedelta:
+    """How long ago the candle after the one that opened at `watermark` should have closed."""
+    due = calendar.closes_at(calendar.next_open(watermark, timeframe), timeframe)
+    return max(timedelta(), now - due)
+
+
 def _newest_due(slot: Slot, now: datetime, calendar: Calendar, timeframe: Timeframe, grace: timedelta) -> datetime:
     """The open of the newest candle that is due at `now`."""
     length = timeframe.duration

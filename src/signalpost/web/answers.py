@@ -15,6 +15,7 @@ from signalpost.web.problem import CONTENT_TYPE, Problem
 TICKETS = "/api/v1/tickets/"
 SIGNALS = "/api/v1/signals"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": "signalpost"}
+_UNHEALTHY = "unhealthy"
 _RETRY_AFTER = 5
 """Seconds."""
 _FINAL = frozenset(
@@ -104,9 +105,24 @@ def of_signal(found: Sequence[BookEntry]) -> web.Response:
 
 def of_health(status: str, reasons: Sequence[str]) -> web.Response:
     """The health; 503 if it is unhealthy, else 200."""
-    code = HTTPStatus.SERVICE_UNAVAILABLE if status == "unhealthy" else HTTPStatus.OK
-    causes = [{"code": getattr(each, "code", ""), "text": str(each)} for each in reasons]
-    return plain(code, {"status": status, "reasons": list(reasons), "causes": causes})
+    code = HTTPStatus.SERVICE_UNAVAILABLE if status == _UNHEALTHY else HTTPStatus.OK
+    return plain(code, {"status": status, "reasons": list(reasons), "causes": _causes(reasons)})
+
+
+def of_readiness(status: str, reasons: Sequence[str]) -> web.Response:
+    """200 if notifications are accepted and saved; 503 with the reasons if not."""
+    if status != _UNHEALTHY:
+        return plain(HTTPStatus.OK, {"ready": True, "reasons": [], "causes": []})
+    return plain(HTTPStatus.SERVICE_UNAVAILABLE, {"ready": False, "reasons": list(reasons), "causes": _causes(reasons)})
+
+
+def of_metrics(text: bytes, content_type: str) -> web.Response:
+    """The text of a scrape."""
+    return web.Response(body=text, headers={**_HEADERS, "Content-Type": content_type})
+
+
+def _causes(reasons: Sequence[str]) -> list[dict[str, str]]:
+    return [{"code": getattr(each, "code", ""), "text": str(each)} for each in reasons]
 
 
 def _refused(ticket: Ticket) -> Problem:

@@ -77,6 +77,13 @@ def is_local_name(header: str | None, listens_on: str) -> bool:
     return bool(name) and (_is_address(name) or _is_single(name) or name in own)
 
 
+def is_on_this_machine(request: web.BaseRequest) -> bool:
+    """True if the client connects from this machine's loopback address. A proxy that says so is not the client."""
+    is_passed_on = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "Via"))
+    remote = request.remote or ""
+    return not is_passed_on and _is_address(remote) and ip_address(remote).is_loopback
+
+
 def foreign_name(header: str) -> Problem:
     """The refusal of a Host header that is not local."""
     return Problem(

@@ -30,20 +30,25 @@ from signalpost.web.answers import (
     of_deliveries,
     of_health,
     of_ignored,
+    of_metrics,
+    of_readiness,
     of_signal,
     of_signals,
     of_ticket,
+    plain,
 )
 from signalpost.web.auth import TokenAuth
 from signalpost.web.body import json_object
 from signalpost.web.hook_signals import HookSignals
 from signalpost.web.problem import Problem
-from signalpost.web.requests import bearer, body_of, check_json, foreign_name, is_local_name
+from signalpost.web.requests import bearer, body_of, check_json, foreign_name, is_local_name, is_on_this_machine
+from signalpost.web.scrapes import Scrapes
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.timeouts import SAFE, UNSAFE, Timeouts
 from signalpost.web.tokens import Scope, Token
 
-HEALTH = "/health"
+ALWAYS_ANSWERED = frozenset({"/health", "/-/healthy", "/-/ready"})
+"""Also while there are too many requests."""
 _API = "/api/v1/"
 _IS_NO_NEWS = frozenset({Refusal.CONFLICT, Refusal.UNKNOWN_SIGNAL, Refusal.NOT_POSSIBLE})
 """Refusals by the signal book after which a request of freqtrade is ignored: it has nothing new to show."""
@@ -67,6 +72,13 @@ class Router:
         """One thread, so that at most one body at a time competes with the event loop for the processor."""
         self._first_times = FirstTimes(service)
         self._signals_of_hooks = HookSignals(service)
+        self._scrapes = Scrapes(service.metrics, self._read)
+        self._monitoring: dict[str, Handler] = {
+            "/health": self._health,
+            "/-/healthy": self._alive,
+            "/-/ready": self._ready,
+            "/metrics": self._metrics,
+        }
 
     def close(self) -> None:
         """Stop reading bodies."""
@@ -79,7 +91,7 @@ class Router:
             names = ", ".join(f"{_API}{name}" for name in KIND_BY_PATH)
             detail = (
                 f"Unknown path. The paths are {names}, {SIGNALS}/ID, {SIGNALS}/ID/{'|'.join(VERBS)}, {TICKETS}ID, "
-                "/hooks/KIND/TOKEN and /health."
+                "/hooks/KIND/TOKEN, /health, /-/healthy, /-/ready and /metrics."
             )
             raise Problem(HTTPStatus.NOT_FOUND, detail)
         if request.method not in methods:
@@ -91,8 +103,8 @@ class Router:
 
     def _route(self, path: Sequence[str]) -> tuple[Sequence[str], Handler | None]:
         match path:
-            case ["", "health"]:
-                return ("GET", "HEAD"), self._health
+            case ["", *_] if (handler := self._monitoring.get("/".join(path))) is not None:
+                return ("GET", "HEAD"), handler
             case ["", "api", "v1", "tickets", id] if id:
                 return ("GET", "HEAD"), lambda request: self._ticket(request, id)
             case ["", "api", "v1", "signals"]:
@@ -110,11 +122,30 @@ class Router:
         return (), None
 
     async def _health(self, request: web.BaseRequest) -> web.Response:
+        self._check_name(request)
+        return of_health(*self._service.health())
+
+    async def _alive(self, request: web.BaseRequest) -> web.Response:
+        self._check_name(request)
+        return plain(HTTPStatus.OK, {"healthy": True})
+
+    async def _ready(self, request: web.BaseRequest) -> web.Response:
+        self._check_name(request)
+        return of_readiness(*self._service.health())
+
+    async def _metrics(self, request: web.BaseRequest) -> web.Response:
+        """Answer a scrape. It needs a token, unless it comes from this machine. A token that is sent must be valid."""
+        is_local = is_on_this_machine(request) and is_local_name(request.headers.get("Host"), self._host)
+        if "Authorization" in request.headers or not is_local:
+            self._admitted(request, bearer(request), Scope.METRICS)
+        return of_metrics(*await self._scrapes.text(request.headers.get("Accept", "")))
+
+    def _check_name(self, request: web.BaseRequest) -> None:
+        """Raise Problem if a page of another site may have sent the request."""
         if not is_local_name(request.headers.get("Host"), self._host):
             if (token := bearer(request)) is None:
                 raise foreign_name(request.headers["Host"])
             self._admitted(request, token, Scope.API)  # with a token any host name is fine, such as a proxy's
-        return of_health(*self._service.health())
 
     async def _read(self, work: Callable[[], Read]) -> Read:
         """Run `work`, which may take a few tenths of a second, outside the event loop."""

@@ -5,7 +5,7 @@ GET  /api/v1/signals, /api/v1/signals/ID
 POST /api/v1/signals/ID/update, fill, close, cancel
 GET  /api/v1/tickets/ID
 POST /hooks/tradingview/TOKEN, /hooks/freqtrade/TOKEN
-GET  /health
+GET  /health, /-/healthy, /-/ready, /metrics
 """
 
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from signalpost.web.answers import of_problem
 from signalpost.web.auth import TokenAuth
 from signalpost.web.connection import READ_WITHIN, Connections
 from signalpost.web.problem import Problem
-from signalpost.web.router import HEALTH, Router
+from signalpost.web.router import ALWAYS_ANSWERED, Router
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.timeouts import ANSWER_WITHIN, Timeouts
 
@@ -104,7 +104,7 @@ class HttpServer:
         connection.began()  # type: ignore[attr-defined]  # every connection is ours
         self.at_once += 1
         try:
-            if self.at_once > self._most_at_once and request.path != HEALTH:  # health is always answered
+            if self.at_once > self._most_at_once and request.path not in ALWAYS_ANSWERED:
                 return of_problem(_TOO_MANY)
             return await self._router.handler_of(request)(request)
         except Problem as problem:

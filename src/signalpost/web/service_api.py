@@ -11,6 +11,7 @@ from signalpost.domain.notification import Payload
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.ingest.send_options import SendOptions
+from signalpost.telemetry.families import Family
 
 
 class Take(Protocol):
@@ -46,6 +47,10 @@ class Amending(Protocol):
         ...
 
 
+Collect = Callable[[], Coroutine[Any, Any, Sequence[Family]]]
+"""Collects all metrics, without waiting for a store that hangs."""
+
+
 class ServiceApi(NamedTuple):
     """The operations, as callables."""
 
@@ -61,3 +66,4 @@ class ServiceApi(NamedTuple):
     """The rank of each known tier. A token may send for its own tier and for lower ranks."""
     amend: Amending
     trades: Callable[[FindTrades], Coroutine[Any, Any, Sequence[BookEntry]]]
+    metrics: Collect

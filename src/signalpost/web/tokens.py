@@ -43,6 +43,8 @@ class Scope(Word):
     """`/api/v1`."""
     TRADINGVIEW = "tradingview"
     FREQTRADE = "freqtrade"
+    METRICS = "metrics"
+    """`/metrics`."""
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

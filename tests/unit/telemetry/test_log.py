@@ -6,6 +6,7 @@ import pytest
 from signalpost import Delivery, DeliveryState, Outcome, Ticket
 from signalpost.domain.events import (
     BreakerMoved,
+    CandlesTaken,
     CardGone,
     ChangeRefused,
     ChartEnded,
@@ -83,6 +84,7 @@ def test_a_ticket_is_logged_and_a_refused_one_as_a_warning(
     [
         (SendBegan("d1", ()), "DEBUG", ("d1", "0")),
         (SendEnded("d1", "throttled", "DETAIL", 0.25), "DEBUG", ("d1", "throttled", "0.250 s", "DETAIL")),
+        (CandlesTaken("EUR_USD H4", "f", 2, 0.25), "DEBUG", ("EUR_USD H4", "2", "0.250 s")),
         (BreakerMoved("d1", "open"), "WARNING", ("d1", "open")),
         (ClockStepped(3600.0), "WARNING", ("+3600.0 s",)),
         (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from signalpost import Candle, MAUnifiedConfig, Signal, Ticket, clock
-from signalpost.domain.events import Event, IncidentBegan, IncidentEnded
+from signalpost.domain.events import CandlesTaken, Event, IncidentBegan, IncidentEnded
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.ledger import StreamState
 from signalpost.domain.reports import AlertSeverity
@@ -123,6 +123,8 @@ class Runners:
 
     def __init__(self, feed: Feed, *pairs: str, timeframe: str = "M1", ledger: MemoryLedger | None = None) -> None:
         self.events: list[Event] = []
+        """All but those of candles."""
+        self.taken: list[CandlesTaken] = []
         self.incidents = Incidents()
         self.ledger = ledger or MemoryLedger()
         self.streams = [self._stream(feed, pair, timeframe) for pair in pairs or ("EUR_USD",)]
@@ -131,7 +133,13 @@ class Runners:
     def _stream(self, feed: Feed, pair: str, timeframe: str) -> StreamRunner:
         strategy = MAUnifiedStrategy(MAUnifiedConfig(pair=pair, timeframe=timeframe, fast=1, slow=2, places=5))
         processor = IncrementalSignalProcessor(strategy, feed, self.ledger)
-        return StreamRunner(strategy.config.key, processor, self.incidents, self.events.append)
+        return StreamRunner(strategy.config.key, processor, self.incidents, self._listen)
+
+    def _listen(self, event: Event) -> None:
+        if isinstance(event, CandlesTaken):
+            self.taken.append(event)
+        else:
+            self.events.append(event)
 
     async def stop(self) -> None:
         for task in self.tasks:
@@ -152,6 +160,25 @@ def test_a_stream_looks_a_second_after_each_close_and_polls_until_the_candle_is_
         assert stream.last is not None
         assert stream.last.watermark == START + timedelta(seconds=90)
         assert runners.ledger.signals
+
+    run_virtual(main(), START)
+
+
+def test_new_candles_are_reported_with_the_time_that_they_and_their_signals_took() -> None:
+    async def main() -> None:
+        feed = ClockFeed(delay=6)
+        feed.takes = 0.5
+        runners = Runners(feed)
+        await asyncio.sleep(160)
+        await runners.stop()
+        first, *later = runners.taken
+        assert (first.strategy, first.feed, first.candles, first.waited_seconds) == ("EUR_USD_M1", "feed", 60, ())
+        assert [each.candles for each in later] == [1, 1]
+        assert [each.took_seconds for each in runners.taken] == pytest.approx([0.5] * 3)
+        waited = [seconds for each in later for seconds in each.waited_seconds]
+        assert len(waited) == len(runners.ledger.signals)
+        assert waited
+        assert all(6 <= seconds <= 12 for seconds in waited)
 
     run_virtual(main(), START)
 

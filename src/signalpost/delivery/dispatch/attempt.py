@@ -5,7 +5,7 @@ neither stop the lane nor hide that a message was delivered. So such parts are r
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -77,6 +77,11 @@ class SendResult(NamedTuple):
             case outcome:
                 return isinstance(outcome, Unavailable | Unconfirmed)
 
+    @property
+    def shown_at(self) -> datetime | None:
+        """When the message was posted, by the destination's clock; None if it was not, or that is unknown."""
+        return self.outcome.sent_at if isinstance(self.outcome, Receipt) else None
+
     def attempt(self) -> Attempt | None:
         """The attempt for the delivery's history; None if nothing was sent."""
         if not self.was_sent:
@@ -90,6 +95,12 @@ class SendResult(NamedTuple):
         receipt = self.outcome
         where = receipt.channel, receipt.guild, receipt.webhook, receipt.digest, receipt.has_chart
         return Message(destination, receipt.message_id, receipt.sent_at or self.ended_at, 1, *where)
+
+
+def waited(entries: Iterable[OutboxEntry], now: datetime) -> tuple[float, ...]:
+    """For how many seconds each delivery could have been sent, but was not."""
+    accepted = ((entry.delivery.not_before, entry.notification.accepted_at) for entry in entries)
+    return tuple((now - max(at, not_before or at)).total_seconds() for not_before, at in accepted)
 
 
 async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], seconds: float) -> SendOutcome:

@@ -321,7 +321,7 @@ class Worker:
         is_silent = not self._gate.may_resend and any(each.may_repeat for each in deliveries)  # during the lease
         if self._lane.is_stopping or seconds <= 0 or not may_send or is_silent:
             return SendResult(LeaseEnd.UNSENT, began_at, began_at, 0.0)
-        self._emit(SendBegan(self._gate.destination, deliveries))
+        self._emit(SendBegan(self._gate.destination, deliveries, attempt.waited(entries, began_at)))
         self._is_calling = True
         try:
             outcome: SendOutcome = await attempt.send(self._gate.destination, self._gate.sink, entries, seconds)
@@ -374,7 +374,7 @@ class Worker:
         if request is not None and is_same:  # the lease saw what these verdicts made possible
             request = request.after(self._lane, notifications)
         for delivery in settled:
-            self._emit(Settled(delivery, notifications[delivery.id]))
+            self._emit(Settled(delivery, notifications[delivery.id], result.shown_at))
         for event in gone:
             self._emit(event)
         if is_news:

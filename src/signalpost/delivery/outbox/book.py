@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from signalpost.delivery.outbox.backlog import Backlog
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, LoadState, Open, Stats
 from signalpost.domain.change import Change
 from signalpost.domain.context import NO_CONTEXT, Context
@@ -152,5 +153,5 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
     limit: int = 100
 
 
-READING = (Find, Open, History, Stats, LoadState, LoadFacts, FindTrades)
+READING = (Find, Open, History, Stats, Backlog, LoadState, LoadFacts, FindTrades)
 """Commands that change nothing, so they need not wait for a writer."""

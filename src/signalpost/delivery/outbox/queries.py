@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.backlog import Backlog, LaneBacklog
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.delivery.outbox.commands import (
     Command,
@@ -87,6 +88,13 @@ def _stats(tx: Transaction, command: Stats) -> dict[tuple[str, DeliveryState], i
     return dict(counts)
 
 
+def _backlog(tx: Transaction, _: Backlog) -> dict[str, LaneBacklog]:
+    return {
+        lane if is_text(lane) else repr(lane): LaneBacklog(count, instant(oldest) if is_time(oldest) else None)
+        for lane, count, oldest in tx.select(sql.BACKLOG)
+    }
+
+
 def _state(tx: Transaction, command: LoadState) -> StreamState | None:
     found = tx.first(sql.STREAM, (command.stream,))
     if found is None or not (is_text(found[1]) and is_time(found[2]) and type(found[3]) is bytes):
@@ -118,6 +126,7 @@ QUERIES: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
     Open: _open,
     History: attempts,
     Stats: _stats,
+    Backlog: _backlog,
     LoadState: _state,
     LoadFacts: facts,
     FindTrades: find_trades,

@@ -109,6 +109,12 @@ COUNT_OPEN = (
     " GROUP BY state, destination"
 )
 
+BACKLOG = (
+    "SELECT destination, open, (SELECT accepted_at FROM notification AS n WHERE n.number = oldest) FROM"
+    " (SELECT destination, count(*) AS open, min(number) AS oldest FROM delivery INDEXED BY lane"
+    " WHERE state IN ('pending', 'leased') GROUP BY destination)"
+)
+
 _GONE = f"FROM delivery WHERE notification_id IN {LISTED}"
 MESSAGES_OF_GONE = (
     f"SELECT count(*), destination, message_id {_GONE} AND message_id IS NOT NULL GROUP BY destination, message_id"

@@ -296,7 +296,9 @@ class Rounds:
     def _shown(self) -> Iterator[tuple[int, bool]]:
         for message in self._sandbox.discord.guild.messages("signals-free"):
             if message["embeds"]:
-                yield int(message["embeds"][0]["footer"]["text"].partition("#")[2].split(" ")[0]), is_marked(message)
+                # The edit that adds a chart renews the footer, and leaves the first line as it was posted.
+                is_repeat = is_marked(message) or "MAY REPEAT" in message["content"]
+                yield int(message["embeds"][0]["footer"]["text"].partition("#")[2].split(" ")[0]), is_repeat
 
 
 def _decimal(price: Fraction) -> Decimal:

@@ -170,7 +170,7 @@ class Agreement(RuleBasedStateMachine):
     def pass_on(self, data: st.DataObject, limit: int) -> c.PassOn:
         here, there = data.draw(st.permutations(LANES))
         by_kind = data.draw(st.sampled_from(({"alert": there}, {"alert": "three"}, {"announcement": there}, {})))
-        return c.PassOn(here, self.now, "gone", {}, by_kind, limit)
+        return c.PassOn(here, self.now, "gone", {}, by_kind, limit=limit)
 
     def other(self, data: st.DataObject) -> Any:
         limit = data.draw(st.integers(1, 3))

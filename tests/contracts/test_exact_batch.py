@@ -15,6 +15,8 @@ from tests.contracts.made_candles import candles as made_candles
 from tests.contracts.samples import SAMPLES
 from tests.size import size
 
+pytestmark = pytest.mark.unmeasured
+
 Real = Callable[[str], Sequence[Candle]]
 
 TICK = Decimal(1).scaleb(-PLACES)

@@ -30,6 +30,8 @@ from tests.contracts.outbox_model import OutboxModel
 from tests.size import size
 from tests.tmpfs import FAST, with_connection
 
+pytestmark = pytest.mark.unmeasured
+
 LANES = ("one", "two")
 EVENTS = ("new", "update 1", "update 2", "closed")
 _S = DeliveryState

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,6 +169,7 @@ class Run:
         return {self.candles[each.index].time: each for each in found if not each.filters}
 
 
+@pytest.mark.unmeasured
 @settings(print_blob=True, max_examples=size(25, 400))
 @given(config=st.sampled_from(QUICK), steps=st.lists(steps, min_size=5, max_size=25), has_cache=st.booleans())
 def test_stops_faults_and_caches_change_no_signal(
@@ -197,6 +199,7 @@ async def _stops_change_no_signal(run: Run, steps: list[Step]) -> None:
     assert run.harness.processor.strategy.snapshot() == strategy.snapshot()
 
 
+@pytest.mark.unmeasured
 @settings(print_blob=True, max_examples=size(25, 400))
 @given(config=st.sampled_from(QUICK), steps=st.lists(corrections, min_size=5, max_size=25))
 def test_after_corrections_the_book_has_the_signals_of_the_final_candles(

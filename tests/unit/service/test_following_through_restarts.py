@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ class _Killed(InlineOutbox):
         raise AssertionError
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=size(5, 60))
 @given(st.integers(0, 2_000), st.integers(0, 2**32))
 def test_the_trades_are_those_of_a_life_without_restarts(first: int, seed: int) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -163,6 +164,7 @@ def test_trades_are_numbered_and_marked_as_followed_by_mid_prices() -> None:
     assert isinstance(trades[1].last_change, Fill)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=size(20, 200))
 @given(st.integers(0, 2_000), st.integers(5, 40), st.integers(45, 120))
 def test_the_ends_are_those_of_an_independent_computation(first: int, fast: int, slow: int) -> None:

@@ -16,6 +16,7 @@ from tests.unit.delivery.dispatch.world import DOWN, HERE, FaultyOutbox, World, 
 LIMITS = NOTHING_ASSUMED._replace(messages_a_minute=30, reserve=False)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("answer", [None, DOWN, Rejected("unknown webhook", is_gone=True), HANG])
 @pytest.mark.parametrize("slow", [Lease, Settle, SaveFacts])
 @pytest.mark.parametrize("moment", [0.0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.5])

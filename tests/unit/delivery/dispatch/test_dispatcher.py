@@ -195,6 +195,7 @@ async def test_a_sink_that_ignores_cancellation_delays_a_stop_only_briefly() -> 
         assert (left.state.value, left.may_repeat, now() - began) == ("pending", True, 2.0)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(12))
 def test_a_stop_at_any_time_loses_nothing_and_repeats_nothing(seed: int) -> None:
     """The next start delivers the rest. Only cancelled sends repeat, and they are marked."""
@@ -339,6 +340,7 @@ async def test_sends_in_flight_can_be_listed() -> None:
         assert (lane.in_flight, lane.is_busy) == (1, True)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("count", [1, size(600, 1300)])
 def test_leases_of_a_dead_owner_are_settled_before_any_send(count: int) -> None:
     @virtual

@@ -232,6 +232,7 @@ async def test_a_drain_can_wait_for_one_notification() -> None:
         assert len(busy.shown) == 31
 
 
+@pytest.mark.unmeasured
 @virtual
 async def test_deliveries_behind_a_thousand_others_are_assumed_to_be_ready() -> None:
     async with World(ScriptedSink([throttled(300)])) as world:
@@ -241,6 +242,7 @@ async def test_deliveries_behind_a_thousand_others_are_assumed_to_be_ready() -> 
         assert await drained(world, 301) == (300.0, 0)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("fault", [BROKEN, DOWN])
 @pytest.mark.parametrize("answers_probes", [False, True])
 @pytest.mark.parametrize("waiting", [1, 3, 20])

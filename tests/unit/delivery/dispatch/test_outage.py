@@ -43,6 +43,7 @@ def hanging_during(seconds: float) -> Iterator[Step]:
         yield HANG if now() < BEGAN + seconds else (lambda: None)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(size(4, 20)))
 @pytest.mark.parametrize("answers_probes", [False, True])
 def test_an_outage_of_60_s_costs_under_40_requests_and_6_seconds(seed: int, answers_probes: bool) -> None:

@@ -31,6 +31,7 @@ def within(sink: ScriptedSink, name: str) -> float:
     return next(sent.began for sent in reversed(sink.shown) if name in sent.ids)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("priority", "jitter", "seconds", "workers"),
     [

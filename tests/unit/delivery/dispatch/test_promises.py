@@ -30,6 +30,7 @@ from tests.unit.delivery.dispatch.world import (
 )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(size(8, 20)))
 def test_each_sequence_keeps_its_order_and_each_delivery_has_one_final_state(seed: int) -> None:
     random = Random(seed)
@@ -65,6 +66,7 @@ def test_each_sequence_keeps_its_order_and_each_delivery_has_one_final_state(see
     run()
 
 
+@pytest.mark.unmeasured
 @virtual
 async def test_an_urgent_behind_ten_thousand_low_ones_leaves_within_a_second() -> None:
     """With only the reserve of the window left, and another send hanging."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,7 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=size(25, 60))
 @given(data=st.data())
 def test_whatever_is_damaged_all_others_are_delivered(data: st.DataObject) -> None:

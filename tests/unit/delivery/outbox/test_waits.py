@@ -104,6 +104,7 @@ def test_an_unreadable_saved_start_is_ignored(core: Core) -> None:
     assert left(core, "a", -HOUR) == WAIT
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=size(50, 150), suppress_health_check=list(HealthCheck))
 @given(
     waits=st.lists(st.integers(1, 7200), min_size=1, max_size=4),

@@ -98,6 +98,7 @@ def changed(*changes: Any, **fields: Any) -> tuple[Trade, Notification]:
     return states[-2], notification(states[-1].signal, event="v", trade=states[-1], number=1, **fields)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_text_makes_discord_refuse_a_message(kind: str, text: str) -> None:
@@ -119,6 +120,7 @@ facts = st.dictionaries(
 items_of = st.builds(item, payloads, facts, run=st.one_of(st.none(), texts), may_repeat=st.booleans(), event=texts)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=size(60, 400), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(items_of)
 def test_discord_accepts_every_message(each: Item) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,6 +175,7 @@ def is_valid_edit(body: dict[str, Any]) -> bool:
     return not faults(body, name) and body.keys() <= SCHEMAS["components"]["schemas"][name]["properties"].keys()
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=size(60, 600))
 @given(lives(), LOOKS, views())
 def test_every_card_keeps_to_lengths_contract_and_schema(states: list[Trade], look: Look, view: View) -> None:
@@ -221,6 +223,7 @@ def check_schema(body: dict[str, Any], *, is_edit: bool) -> None:
         assert refusals(body) == []
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=size(60, 600))
 @given(lives(), LOOKS, views(), st.integers(0, 3))
 def test_a_companion_is_short_valid_and_never_sent_to_a_copy(
@@ -237,6 +240,7 @@ def test_a_companion_is_short_valid_and_never_sent_to_a_copy(
         assert not view.is_replay or ("roles" not in body["allowed_mentions"] and body["flags"] == limits.SILENT)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=size(60, 600))
 @given(lives(), LOOKS, views(fewest_hidden=1))
 def test_no_digit_of_a_hidden_level_is_in_any_byte(states: list[Trade], look: Look, view: View) -> None:

@@ -64,6 +64,12 @@ def test_a_ticket_can_have_a_line_for_each_price() -> None:
     assert shown == ["BUY EURUSD @ 1.08452", "SL 1.07792", "TP1 1.09112", "TP2 1.09442", "TP3 1.09772"]
 
 
+def test_prices_that_are_too_long_for_any_table_stand_alone() -> None:
+    entry, stop = "123456789012345678.12346", "123456789012345677.12346"
+    shown = lines(trade(1, FX, entry_price=entry, stop_loss=stop, targets=None), PREMIUM)
+    assert [line.split() for line in shown[1:4]] == [["price"], ["Entry", entry], ["SL", stop]]
+
+
 @pytest.mark.parametrize(("number", "line"), [(8, None), (9, "+1 more target"), (10, "+2 more targets")])
 def test_targets_beyond_the_eighth_are_counted(number: int, line: str | None) -> None:
     for shown in (content(trade(1, many(number))), lines(trade(1, many(number)), PREMIUM)):

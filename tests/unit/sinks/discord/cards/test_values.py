@@ -4,6 +4,7 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 
 from signalpost.domain.trade import Trade
@@ -33,6 +34,7 @@ def in_unit(now: Trade, gain: Fraction, unit: str, entry: Fraction) -> Fraction:
     return gain / PIPS.get(str(now.signal.pair), Fraction(1))
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=size(60, 600))
 @given(lives())
 def test_distances_and_r_follow_from_the_prices_in_the_table(states: list[Trade]) -> None:
@@ -54,6 +56,7 @@ def test_distances_and_r_follow_from_the_prices_in_the_table(states: list[Trade]
             assert row["r"] == written(gain / risk, 2)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=size(60, 600))
 @given(lives())
 def test_a_result_is_the_parts_times_their_shares(states: list[Trade]) -> None:

@@ -8,6 +8,8 @@ import pytest
 from benchmarks import overhead
 from benchmarks.__main__ import main
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.mark.parametrize(
     ("name", "sizes"),

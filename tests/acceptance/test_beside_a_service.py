@@ -45,10 +45,12 @@ def served(sandbox: str, environment: Environment) -> Iterator[Environment]:
 def test_the_running_service_delivers_every_kind(sandbox: str, served: Environment) -> None:
     published = [
         run(served, "publish", "signal", *SIGNAL, "--strategy", "Night", "--id", "mine"),
-        run(served, "publish", "alert", "--type", "feed", "--severity", "high", "--title", "No candles", "--id", "a1"),
+        in_process(
+            served, "publish", "alert", "--type", "feed", "--severity", "high", "--title", "No candles", "--id", "a1"
+        ),
         run(served, "publish", "announcement", stdin='{"title": "Maintenance", "text": "Sunday"}'),
-        run(served, "publish", "status", "--status", "operational", "--context", "feed=oanda"),
-        run(served, "publish", "analysis", "--title", "Dollar", "--text", "Ranges", "--pair", "EURUSD"),
+        in_process(served, "publish", "status", "--status", "operational", "--context", "feed=oanda"),
+        in_process(served, "publish", "analysis", "--title", "Dollar", "--text", "Ranges", "--pair", "EURUSD"),
     ]
     assert [(each.returncode, each.stderr) for each in published] == [(0, "")] * 5
     assert [re.findall(r"[\w-]+", each.stdout.splitlines()[1]) for each in published] == [
@@ -67,7 +69,7 @@ def test_the_running_service_delivers_every_kind(sandbox: str, served: Environme
 
 
 def test_without_waiting_publish_returns_accepted_and_the_service_delivers(sandbox: str, served: Environment) -> None:
-    published = run(served, "publish", "signal", *SIGNAL, "--no-wait", "--json")
+    published = in_process(served, "publish", "signal", *SIGNAL, "--no-wait", "--json")
     assert (published.returncode, published.stderr) == (0, "")
     ticket = json.loads(published.stdout)
     assert ticket["outcome"] == "accepted"
@@ -127,13 +129,13 @@ def test_a_backup_is_restored_as_documented(sandbox: str, environment: Environme
     home = Path(environment["SIGNALPOST_HOME"])
     waits = in_process(environment, "publish", "signal", *SIGNAL, "--id", "waits", "--no-wait")
     assert waits.returncode == 0
-    assert run(environment, "backup", str(tmp_path / "copy.db")).returncode == 0
+    assert in_process(environment, "backup", str(tmp_path / "copy.db")).returncode == 0
     (home / "outbox.db").write_bytes(b"damaged " * 1_000)
     assert in_process(environment, "deliveries", "list").returncode == 3
     for name in ("outbox.db-wal", "outbox.db-shm"):
         (home / name).unlink(missing_ok=True)
     (home / "outbox.db").write_bytes((tmp_path / "copy.db").read_bytes())
-    assert run(environment, "publish", "signal", *SIGNAL, "--id", "next").returncode == 0
+    assert in_process(environment, "publish", "signal", *SIGNAL, "--id", "next").returncode == 0
     listed = in_process(environment, "deliveries", "list", "--json").stdout.splitlines()
     assert {json.loads(line)["state"] for line in listed} == {"delivered"}, "what waited in the copy was sent"
     assert len(shown(sandbox)) == 2
@@ -143,11 +145,11 @@ def test_a_webhook_that_was_gone_works_again_once_enabled(sandbox: str, environm
     fault = json.dumps({"webhook": "signals-free", "status": 404}).encode()
     request = urllib.request.Request(f"{sandbox}/_faults", fault, {"Content-Type": "application/json"})
     urllib.request.urlopen(request).close()
-    assert run(environment, "publish", "signal", *SIGNAL, "--id", "lost").returncode == 1
+    assert in_process(environment, "publish", "signal", *SIGNAL, "--id", "lost").returncode == 1
     assert "`signalpost destinations test signals-free`" in in_process(environment, "deliveries", "why", "lost").stdout
     assert in_process(environment, "destinations", "test", "signals-free").returncode == 0
     assert in_process(environment, "destinations", "enable", "signals-free").returncode == 0
-    assert run(environment, "publish", "signal", *SIGNAL, "--id", "found").returncode == 0
+    assert in_process(environment, "publish", "signal", *SIGNAL, "--id", "found").returncode == 0
 
 
 def test_a_running_service_uses_a_webhook_that_a_command_enabled(sandbox: str, environment: Environment) -> None:
@@ -155,13 +157,13 @@ def test_a_running_service_uses_a_webhook_that_a_command_enabled(sandbox: str, e
     request = urllib.request.Request(f"{sandbox}/_faults", fault, {"Content-Type": "application/json"})
     urllib.request.urlopen(request).close()
     with serving(environment) as served:
-        assert run(environment, "publish", "signal", *SIGNAL, "--id", "lost").returncode == 1
+        assert in_process(environment, "publish", "signal", *SIGNAL, "--id", "lost").returncode == 1
         assert "webhook-gone" in served.causes()
         assert in_process(environment, "publish", "signal", *SIGNAL, "--id", "waits", "--no-wait").returncode == 0
         assert run(environment, "destinations", "enable", "signals-free").returncode == 0
         while "webhook-gone" in served.causes():
             pass
-        assert run(environment, "publish", "signal", *SIGNAL, "--id", "next").returncode == 0
+        assert in_process(environment, "publish", "signal", *SIGNAL, "--id", "next").returncode == 0
         waited = json.loads(in_process(environment, "deliveries", "why", "waits", "--json").stdout)
         assert waited["state"] == "delivered"
 
@@ -187,7 +189,7 @@ def test_bad_input_of_every_kind_is_exit_code_2(environment: Environment, kind: 
         in_process(environment, "publish", kind, "--json", *options, "--timeout", "-1"),
         in_process(environment, "publish", kind, "--json", *options, "--josn"),
         in_process(environment, "publish", kind, "--json", *options[2:], "--id", "x"),
-        run(environment, "publish", kind, "--json", stdin='{"nonsense": 1}'),
+        in_process(environment, "publish", kind, "--json", stdin='{"nonsense": 1}'),
     ]
     assert [each.returncode for each in bad] == [2] * len(bad), [each.stderr for each in bad]
     assert [errors(each)[0] for each in bad] == [

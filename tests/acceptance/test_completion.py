@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from signalpost.cli import main
 
+pytestmark = pytest.mark.unmeasured
+
 BASH = shutil.which("bash")
 needs_bash = pytest.mark.skipif(BASH is None, reason="bash is not on the PATH: completion is NOT tested")
 

@@ -106,7 +106,7 @@ def test_the_errors_of_all_sources_are_reported_together(tmp_path: Path) -> None
 
 
 def test_the_example_file_sets_every_default(tmp_path: Path) -> None:
-    example = run(tmp_path, "check", "--example").stdout
+    example = in_process(tmp_path, "check", "--example").stdout
     (tmp_path / "signalpost.toml").write_text(example, encoding="utf-8")
     with_it, without = (
         json.loads(in_process(tmp_path, "check", "--json", *arguments).stdout)
@@ -142,9 +142,9 @@ def local_webhook() -> Iterator[tuple[str, list[str]]]:
 def test_a_dry_run_sends_nothing_to_a_configured_webhook(tmp_path: Path, local_webhook: tuple[str, list[str]]) -> None:
     """A sandbox may run on this machine's usual port or not, so the exit code is not checked."""
     webhook, paths = local_webhook
-    dry = run(tmp_path, *ALERT, DISCORD_WEBHOOK_ALERTS_CRITICAL=webhook, SIGNALPOST_DRY_RUN="1")
+    dry = in_process(tmp_path, *ALERT, DISCORD_WEBHOOK_ALERTS_CRITICAL=webhook, SIGNALPOST_DRY_RUN="1")
     assert "sandbox" in dry.stderr
     assert paths == []
     assert [path.name for path in (tmp_path / ".local/share/signalpost").iterdir()] == ["dry-run"]
-    run(tmp_path, *ALERT, DISCORD_WEBHOOK_ALERTS_CRITICAL=webhook)
+    in_process(tmp_path, *ALERT, DISCORD_WEBHOOK_ALERTS_CRITICAL=webhook)
     assert paths, "without it, the webhook gets the alert"

@@ -13,6 +13,8 @@ import pytest
 from tests.acceptance.conftest import Environment
 from tests.acceptance.serving import Served, run, serving
 
+pytestmark = pytest.mark.unmeasured
+
 LIMITED = ("bash", "-c", 'ulimit -n 512; exec "$@"', "-")
 IDLE = 1_300
 

@@ -7,10 +7,14 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from signalpost import Alert, AsyncNotificationService, Config
 from tests.acceptance.conftest import Environment
 from tests.acceptance.serving import serving, shown
 from tests.size import size
+
+pytestmark = pytest.mark.unmeasured
 
 ALERTS = size(150, 450)
 FACTS = {f"fact {number}": "x" * 17 for number in range(2_500)}

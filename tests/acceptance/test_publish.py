@@ -49,7 +49,7 @@ def test_a_signal_and_an_alert_from_json_are_delivered(sandbox: str, environment
 
 
 def test_a_refused_notification_is_exit_code_1_with_a_reason(environment: Environment) -> None:
-    published = run(environment, "publish", "signal", *SIGNAL, "--tier", "premium")
+    published = in_process(environment, "publish", "signal", *SIGNAL, "--tier", "premium")
     assert published.returncode == 1
     assert all(fact in published.stdout for fact in ("refused", "signals-premium"))
     as_json = json.loads(in_process(environment, "publish", "signal", *SIGNAL, "--tier", "premium", "--json").stdout)
@@ -58,7 +58,7 @@ def test_a_refused_notification_is_exit_code_1_with_a_reason(environment: Enviro
 
 def test_a_rejection_by_discord_is_exit_code_1(sandbox: str, environment: Environment) -> None:
     rejected = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": f"{sandbox}/api/v10/webhooks/signals-free"}
-    published = run(rejected, "publish", "signal", *SIGNAL)
+    published = in_process(rejected, "publish", "signal", *SIGNAL)
     assert published.returncode == 1
     first, second = published.stdout.splitlines()
     assert re.findall(r"[\w-]+", second)[:2] == ["signals-free", "dead"]
@@ -100,11 +100,11 @@ def test_a_stopped_serve_prints_how_many_deliveries_are_open(environment: Enviro
 
 def test_a_pending_delivery_is_exit_code_1(sandbox: str, environment: Environment) -> None:
     gone = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/signals-free/t"}
-    published = run(gone, "publish", "signal", *SIGNAL, "--timeout", "0.5")
+    published = in_process(gone, "publish", "signal", *SIGNAL, "--timeout", "0.5")
     assert published.returncode == 1
     name, state = re.findall(r"[\w-]+", published.stdout.splitlines()[1])[:2]
     assert (name, state in {"pending", "leased"}) == ("signals-free", True), "leased if the first try has just begun"
-    following = run(
+    following = in_process(
         environment, "publish", "alert", "--type", "feed", "--severity", "high", "--title", "t", "--timeout", "60"
     )
     assert following.returncode == 0, "the next run delivers its own, and the older one once it is due"
@@ -113,9 +113,9 @@ def test_a_pending_delivery_is_exit_code_1(sandbox: str, environment: Environmen
 def test_bad_input_is_exit_code_2_and_nothing_is_sent(sandbox: str, environment: Environment) -> None:
     unusable = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "https://example.com/token-to-hide"}
     bad = [
-        run(environment, "publish", "signal", "--json", *SIGNAL, "--target", "1.0"),
+        in_process(environment, "publish", "signal", "--json", *SIGNAL, "--target", "1.0"),
         in_process(environment, "publish", "signal", "--json", *SIGNAL, "--context", "trending"),
-        run(environment, "publish", "signal", "--json", stdin="BUY"),
+        in_process(environment, "publish", "signal", "--json", stdin="BUY"),
         in_process(environment, "publish", "signal", "--json", stdin="[1]"),
         in_process(environment, "publish", "alert", "--json", "--title", "t"),
         in_process(environment, "publish", "alert", "--json", "--type", "t", "--severity", "dreadful", "--title", "t"),
@@ -145,7 +145,7 @@ def test_bad_input_is_exit_code_2_and_nothing_is_sent(sandbox: str, environment:
 
 
 def test_a_missing_store_is_exit_code_3(environment: Environment) -> None:
-    nowhere = run(environment, "deliveries", "list", "--json")
+    nowhere = in_process(environment, "deliveries", "list", "--json")
     path = f"{environment['SIGNALPOST_HOME']}/outbox.db"
     assert (nowhere.returncode, errors(nowhere)) == (3, [("no-store-yet", "path", path)])
     assert path in nowhere.stderr

@@ -241,7 +241,8 @@ def _in_process(arguments: Sequence[str]) -> tuple[int, str]:
 
 
 def _environment() -> dict[str, str]:
-    here = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "FORCE_COLOR"}}
+    unwanted = {"COLUMNS", "FORCE_COLOR", "COVERAGE_PROCESS_CONFIG"}
+    here = {name: value for name, value in os.environ.items() if name not in unwanted}
     return here | {"PYTHONUNBUFFERED": "1"}
 
 

@@ -1,7 +1,6 @@
 """Instants: aware, in UTC, to the microsecond. Naive times are rejected because they are ambiguous."""
 
 import re
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -43,6 +42,8 @@ def utc(value: Instant, name: str) -> datetime:
     if isinstance(value, str):
         text = value.strip()
         value = _from_unix(text, name) if _UNIX_TEXT.fullmatch(text) and len(text) != _DATE else _parsed(value, name)
+        if value.tzinfo is UTC:
+            return _in_range(value, name)
     elif not isinstance(value, datetime):
         value = _from_unix(value, name)
     if value != value:  # pandas' NaT is a datetime that is not equal to itself
@@ -87,9 +88,11 @@ def iso(instant: datetime) -> str:
 
 
 def _parsed(text: str, name: str) -> datetime:
-    with suppress(ValueError):
+    try:
         if "\0" not in text:  # Python 3.11 would stop parsing at the NUL
             return datetime.fromisoformat(text.strip())
+    except ValueError:
+        pass
     raise _invalid_time(text, name)
 
 

@@ -1,10 +1,16 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from signalpost import Candle, InvalidValue
+from signalpost.domain.candle import PRICES
+from signalpost.domain.exact import decimal_of
 from tests.surface.errors import Facts, facts_of
 
 GOOD = {"time": "2025-08-20T01:00:00Z", "open": 1.1, "high": 1.3, "low": 1.0, "close": 1.2}
@@ -72,3 +78,26 @@ def test_a_volume_below_zero_and_a_time_without_a_zone_are_refused() -> None:
     with pytest.raises(InvalidValue) as refusal:
         Candle(**{**GOOD, "time": "2025-08-20T01:00:00"})  # type: ignore[arg-type]
     assert facts_of(refusal.value) == [Facts("no-time-zone", "time", "2025-08-20T01:00:00")]
+
+
+@given(
+    prices=st.lists(st.decimals("-5", "5", places=3), min_size=4, max_size=4),
+    volume=st.none() | st.decimals("0", "9", places=1),
+)
+def test_a_candle_of_checked_values_is_the_one_that_the_constructor_makes(
+    prices: list[Decimal], volume: Decimal | None
+) -> None:
+    at = datetime(2026, 3, 3, tzinfo=UTC)
+    checked = [decimal_of(price, "open") for price in prices]
+    fields = dict(zip(PRICES, checked, strict=True))
+    made = outcome(lambda: Candle(time=at, volume=volume, **fields))
+    assert outcome(lambda: Candle.of_checked(at, checked, volume)) == made
+
+
+def outcome(make: Callable[[], Candle]) -> object:
+    """The candle, with its JSON, or the faults."""
+    try:
+        made = make()
+    except InvalidValue as fault:
+        return fault.errors
+    return made, hash(made), made.to_json()

@@ -15,11 +15,12 @@ from datetime import datetime
 from decimal import Decimal
 from io import StringIO, TextIOWrapper
 from itertools import chain, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO, cast
 
 from signalpost.domain.candle import Candle
-from signalpost.domain.exact import decimal_of, non_negative
+from signalpost.domain.exact import decimal_of, non_negative, places_of
 from signalpost.domain.instant import iso
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
@@ -90,12 +91,16 @@ def _file_of(
     after: Candle | None = None,
 ) -> tuple[CandleFile, list[int]]:
     """The candles of the rows, and the line of each."""
-    grid = _grid(rows, instrument, places)
+    prices = {id(price): price for row in rows for price in row.prices}.values()  # without most repetitions
+    at_least = None if instrument is None else instrument.places
+    grid = grid_of(prices, at_least=at_least) if places is None else PriceGrid(places)
+    rounding = None if all(places_of(price) <= grid.places for price in prices) else grid
+    above_zero = instrument if min(prices, default=1) <= 0 else None
     candles: list[Candle] = []
     lines: list[int] = []
     duplicates = rounded = 0
     for row in rows:
-        candle, count = _candle(row, grid, instrument, name)
+        candle, count = _candle(row, rounding, above_zero, name)
         rounded += count
         last = candles[-1] if candles else after
         if last is not None and candle.time <= last.time:
@@ -130,11 +135,11 @@ def _parsed(text: TextIO, name: str, earlier_lines: int = 0) -> Iterator[_Row]:
         raise not_utf8(name, 1)
     reader = csv.reader(chain([header], text), delimiter=separator, strict=True)
     try:
-        columns = _columns(next(reader, []), header, name, skipped + 1)
+        rows = _Rows(_columns(next(reader, []), header, name, skipped + 1))
         for cells in reader:
             line = reader.line_num + skipped + earlier_lines
             if cells:
-                yield _row(cells, columns, line)
+                yield rows.row(cells, line)
     except InvalidValue as fault:
         raise _of_row(fault, name, line) from fault
     except csv.Error as fault:
@@ -180,17 +185,42 @@ def _columns(header: Sequence[str], text: str, name: str, line: int) -> dict[str
         raise InvalidCandleFile(text, path=name, line=line, **error.errors[0].facts()) from None
 
 
-def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:
-    if len(cells) <= max(columns.values()):
-        text = f"the row has only {len(cells)} cells, fewer than the header: complete or delete it"
-        raise InvalidValue(text, code="missing", value=str(len(cells)), limit=str(max(columns.values()) + 1))
-    volume = cells[columns["volume"]].strip() if "volume" in columns else ""
-    return _Row(
-        line,
-        candle_columns.opening_time(cells, columns),
-        tuple(decimal_of(cells[columns[price]], price) for price in _PRICES),
-        non_negative(volume, "volume") if volume else None,
-    )
+class _Rows:
+    """Reads the rows of a file."""
+
+    def __init__(self, columns: dict[str, int]) -> None:
+        self._columns = columns
+        self._width = max(columns.values()) + 1
+        self._prices = itemgetter(*(columns[name] for name in _PRICES))
+        self._volume = columns.get("volume")
+        self._known: dict[str, Decimal] = {}
+        """The numbers of earlier rows, which repeat often."""
+
+    def row(self, cells: Sequence[str], line: int) -> _Row:
+        """The values of a row. Raises InvalidValue."""
+        if len(cells) < self._width:
+            text = f"the row has only {len(cells)} cells, fewer than the header: complete or delete it"
+            raise InvalidValue(text, code="missing", value=str(len(cells)), limit=str(self._width))
+        time = candle_columns.opening_time(cells, self._columns)
+        texts, known = self._prices(cells), self._known
+        try:
+            prices = tuple(map(known.__getitem__, texts))
+        except KeyError:
+            prices = tuple(map(self._number, texts, _PRICES))
+        return _Row(line, time, prices, None if self._volume is None else self._size(cells[self._volume]))
+
+    def _size(self, text: str) -> Decimal | None:
+        """A volume; None if the cell is empty."""
+        if not (text := text.strip()):
+            return None
+        volume = self._number(text, "volume")
+        return volume if volume >= 0 else non_negative(volume, "volume")
+
+    def _number(self, text: str, name: str) -> Decimal:
+        number = self._known.get(text)
+        if number is None:
+            number = self._known[text] = decimal_of(text, name)
+        return number
 
 
 def _of_row(fault: InvalidValue, name: str, line: int | None) -> InvalidCandleFile:
@@ -199,24 +229,18 @@ def _of_row(fault: InvalidValue, name: str, line: int | None) -> InvalidCandleFi
     return InvalidCandleFile(str(fault), path=name, line=line, **facts)
 
 
-def _grid(rows: Sequence[_Row], instrument: Instrument | None, places: int | None) -> PriceGrid:
-    if places is not None:
-        return PriceGrid(places)
-    at_least = None if instrument is None else instrument.places
-    return grid_of((price for row in rows for price in row.prices), at_least=at_least)
-
-
-def _candle(row: _Row, grid: PriceGrid, instrument: Instrument | None, name: str) -> tuple[Candle, int]:
-    """The row's candle, and the number of its prices that were rounded."""
+def _candle(row: _Row, grid: PriceGrid | None, instrument: Instrument | None, name: str) -> tuple[Candle, int]:
+    """The row's candle, and the number of its prices that were rounded to `grid`. `instrument` checks prices."""
     try:
         if instrument is not None:
             for column, price in zip(_PRICES, row.prices, strict=True):
                 instrument.check_price(price, column)
-        prices = [grid.nearest(price) for price in row.prices]
-        open_, high, low, close = prices
-        candle = Candle(time=row.time, open=open_, high=high, low=low, close=close, volume=row.volume)
+        prices = row.prices if grid is None else tuple(map(grid.nearest, row.prices))
+        candle = Candle.of_checked(row.time, prices, row.volume)
     except InvalidValue as fault:
         raise _of_row(fault, name, row.line) from fault
+    if grid is None:
+        return candle, 0
     return candle, sum(price != given for price, given in zip(prices, row.prices, strict=True))
 
 

@@ -1,7 +1,8 @@
 """A watched folder of candle files, such as `EUR_USD_H4.csv` or `EUR_USD_H4.csv.gz`, that other programs write.
 
 A file may grow, or be replaced at any time. Its last line counts once it ends with a line break, because it may be half
-written. Files are read only if they have changed. If rows were appended, only these are read.
+written. Files are read only if they have changed. If rows were appended, only these are parsed: a checksum shows that
+the rows before them are the same.
 """
 
 import asyncio
@@ -9,8 +10,9 @@ import os
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from signalpost import clock
 from signalpost.domain.candle import Candle
@@ -30,8 +32,7 @@ from signalpost.trading.outcomes import QuoteCandle
 _THREADS = OwnThreads()
 """A file may hang with its disk. The pool of the program's loop must not."""
 _ENDINGS = (".csv", ".csv.gz")
-_COMPARED = 1 << 16
-"""Bytes before an appended part that are compared with those read before. If they differ, the file was replaced."""
+_CHUNK = 1 << 20
 _ENOUGH = 10
 """A file with fewer candles could consist of weekends and holidays."""
 _CHECKED = 50
@@ -100,8 +101,8 @@ class _Lines(NamedTuple):
     """Up to the header."""
     size: int
     lines: int
-    end: bytes
-    """The last bytes, for comparison."""
+    checksum: blake2b
+    """Of all bytes that were read."""
     candles: list[Candle]
     last_line: int = 0
     """Of the last candle."""
@@ -114,7 +115,7 @@ class _Lines(NamedTuple):
         is_separator = declared_separator(first.decode(errors="replace")) is not None
         second = _after_line(rest)[0] if is_separator else b""
         head = first + second if second or not is_separator else b""
-        return cls(head, len(head), head.count(b"\n"), head, [])
+        return cls(head, len(head), head.count(b"\n"), blake2b(head), [])
 
 
 class _WatchedFile:
@@ -187,13 +188,11 @@ class _WatchedFile:
         """The lines with those appended since; None if the file was not just appended to."""
         if self._lines is None:
             return None
-        with path.open("rb") as file:
-            file.seek(self._lines.size - len(self._lines.end))
-            data = file.read()
-        if not data.startswith(self._lines.end):
-            return None
         before = self._lines
-        self._lines = self._with(path, before, data[len(before.end) :])
+        with path.open("rb") as file:
+            if _checksum_of(file, before.size).digest() != before.checksum.digest():
+                return None
+            self._lines = self._with(path, before, file.read())
         return self._lines if self._lines.places == before.places else None
 
     def _whole(self, path: Path) -> _Lines:
@@ -213,13 +212,15 @@ class _WatchedFile:
         except UnicodeDecodeError as fault:
             line = before.lines + (before.head + more).count(b"\n", 0, fault.start) - before.head.count(b"\n") + 1
             raise not_utf8(str(path), line) from fault
+        checksum = before.checksum.copy()
+        checksum.update(more)
         last = before.candles[-1] if before.candles else None
         earlier = before.lines - before.head.count(b"\n")
         read, lines_of = read_candle_text(text, name=str(path), pair=self._pair, after=last, earlier_lines=earlier)
         return before._replace(
             size=before.size + len(more),
             lines=before.lines + more.count(b"\n"),
-            end=(before.end + more)[-_COMPARED:],
+            checksum=checksum,
             candles=[*before.candles, *read.candles],
             last_line=lines_of[-1] if lines_of else before.last_line,
             places=max(before.places, read.places),
@@ -230,6 +231,15 @@ def _after_line(data: bytes) -> tuple[bytes, bytes]:
     """The first line, empty if it is not complete, and the rest."""
     end = data.find(b"\n") + 1
     return data[:end], data[end:]
+
+
+def _checksum_of(file: BinaryIO, size: int) -> blake2b:
+    """The checksum of the next `size` bytes of a file, or of all that are left if it is shorter."""
+    checksum = blake2b()
+    while size and (part := file.read(min(size, _CHUNK))):
+        checksum.update(part)
+        size -= len(part)
+    return checksum
 
 
 def _decompressed(data: bytes) -> bytes:

@@ -7,7 +7,6 @@ price are such noise and are rounded away. Anything larger is a different price.
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
-from signalpost.domain.exact import places_of
 from signalpost.domain.precision import MOST_PLACES, quoted_places
 from signalpost.errors import InvalidValue
 
@@ -30,8 +29,6 @@ class PriceGrid:
 
         Raises InvalidValue if rounding would change it by a billionth of itself or more.
         """
-        if places_of(price) <= self.places:
-            return price
         rounded = _ROUNDING.quantize(price, self._step)
         if rounded == price:
             return price

@@ -127,6 +127,18 @@ async def test_a_rewritten_file_of_the_same_size_is_noticed_by_its_time(feed: Fo
     assert [str(candle.close) for candle in await candles(feed)] == ["1.08"]
 
 
+@pytest.mark.parametrize("place", [0, 1, 2_500, 4_999])
+async def test_a_row_that_was_changed_far_before_the_end_of_a_file_that_grew_is_noticed(
+    feed: FolderFeed, file: Path, clock: ManualClock, place: int
+) -> None:
+    clock.advance(timedelta(days=1000))
+    file.write_text(HEADER + rows(5_000))
+    await candles(feed)
+    changed = [row(number, "1.08" if number == place else "1.09") for number in range(5_001)]
+    file.write_text(HEADER + "".join(changed))
+    assert [at for at, candle in enumerate(await candles(feed)) if str(candle.close) == "1.08"] == [place]
+
+
 async def test_finer_prices_make_the_file_to_be_read_again(feed: FolderFeed, file: Path) -> None:
     """Which digits of a price are noise depends on the decimals of the whole file."""
     file.write_text(HEADER + rows(2))

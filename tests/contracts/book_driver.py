@@ -92,7 +92,9 @@ class Driver:
             name = entry.card.message_id if entry.is_edit and entry.card else f"m{self._id()}"
             changes.setdefault("message", Message(lane, name, self.now, 1, "c1", "g1", "w1"))
         if entry.notification.before is None:
-            changes.setdefault("card", CardResult(version, entry.is_edit))
+            trade = entry.notification.trade
+            shows_end = trade is not None and not trade.state.is_live
+            changes.setdefault("card", CardResult(version, entry.is_edit, shows_end=shows_end))
         (settled,) = await self.outbox.do(Settle((verdict(entry.delivery, state, **changes),)))
         return settled
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from signalpost.delivery.outbox.commands import NewDelivery, NewNotification, Put
+from signalpost.delivery.outbox.commands import CardResult, NewDelivery, NewNotification, Put
 from signalpost.domain.change import Close, Reopen, Update
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.notification import notification_of
@@ -90,6 +90,42 @@ async def test_a_signal_that_ended_before_its_release_is_shown_as_ended_or_dropp
         assert await serve(book, A) == expected
     dropped, shown = await book.find()
     assert (dropped.cards[0].version, shown.cards[0].version) == (0, 2)
+    assert not dropped.cards[0].was_live
+    assert not shown.cards[0].was_live, "it was shown, but only its end"
+    await book.change(Reopen(), "True")
+    book.now += DELAY
+    assert await serve(book, A) == ["v3"]
+    _, shown = await book.find()
+    assert shown.cards[0].was_live, "reopened, it is shown before its next end"
+    await book.change(Close(price="1.1010"), "True")
+    assert await serve(book, A) == ["v4"]
+    _, shown = await book.find()
+    assert shown.cards[0].was_live
+
+
+async def test_a_post_without_an_answer_may_have_shown_a_trade_before_it_ended(book: Driver) -> None:
+    await opened(book)
+    await serve(book, B)
+    book.now += DELAY
+    entry = await book.leased(A)
+    await book.settle(entry, _S.PENDING, may_repeat=True, card=CardResult(1, is_edit=False))
+    await book.change(Close(price="1.1010"))
+    await serve(book, B)
+    assert (await book.find())[0].cards[0].was_live
+    assert await serve(book, A) == ["v2"]
+    assert (await book.find())[0].cards[0].was_live
+
+
+async def test_an_end_that_was_posted_without_an_answer_was_not_shown_live(book: Driver) -> None:
+    await opened(book)
+    await serve(book, B)
+    await book.change(Close(price="1.1010"))
+    book.now += DELAY
+    await serve(book, B)
+    await book.settle(await book.leased(A), _S.PENDING, may_repeat=True)
+    assert not (await book.find())[0].cards[0].was_live
+    assert await serve(book, A) == ["v2"]
+    assert not (await book.find())[0].cards[0].was_live
 
 
 async def opened_as(book: Driver, name: str, *, shows_ended: bool) -> None:

@@ -31,6 +31,8 @@ class CardEntry(NamedTuple):
     version: int
     """The version of the trade that it shows; 0 if it was never shown."""
     first_shown_at: datetime | None
+    was_live: bool = False
+    """Whether it was shown, or may have been, before the trade ended."""
 
 
 class BookEntry(NamedTuple):
@@ -150,6 +152,8 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
     """Only trades that were sent to none but these tiers; None for all."""
     above: int = 0
     """Only trades with a greater number."""
+    changed_since: datetime | None = None
+    """Only trades that are live, or were changed then or later; None for all."""
     limit: int = 100
 
 

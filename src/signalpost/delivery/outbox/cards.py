@@ -58,6 +58,8 @@ class CardRow(NamedTuple):
     loss: Loss | None = None
     """Why its last message was lost."""
     is_stopped: bool = False
+    is_late: bool = False
+    """Whether it has only shown the end of the trade."""
 
     @property
     def is_shown(self) -> bool:
@@ -98,7 +100,8 @@ class CardRow(NamedTuple):
     @property
     def entry(self) -> CardEntry:
         """The part of it that people see."""
-        return CardEntry(self.destination, self.tier, self.message, self.version, self.first_shown_at)
+        was_live = (self.first_shown_at is not None or self.is_doubtful) and not self.is_late
+        return CardEntry(self.destination, self.tier, self.message, self.version, self.first_shown_at, was_live)
 
 
 def cards_of(tx: Transaction, sequence: str) -> list[CardRow]:
@@ -257,7 +260,9 @@ def with_card(verdict: Settlement, entry: OutboxEntry) -> Settlement:
     if not version or entry.notification.before is not None:
         return verdict
     result = verdict.card or CardResult(0, entry.is_edit)
-    return verdict._replace(card=result._replace(version=version))
+    trade = entry.notification.trade
+    shows_end = trade is not None and not trade.state.is_live
+    return verdict._replace(card=result._replace(version=version, shows_end=shows_end))
 
 
 def cards_gone(entries: Sequence[OutboxEntry], verdicts: Sequence[Settlement], at: datetime) -> tuple[CardGone, ...]:
@@ -286,24 +291,27 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
         tx.write(sql.DOUBT_CHART, [where[::-1]])
     if result is None:
         return
+    shows_end = result.shows_end
     if row.delivery.state is DeliveryState.SUPERSEDED:
-        tx.write(sql.SHOW_CARD, [(None, result.version, None, None, *where)])
+        tx.write(sql.SHOW_CARD, [(None, result.version, None, None, shows_end, *where)])
     elif row.delivery.state is DeliveryState.DELIVERED and message is not None and message.message_id:
         posted = None if result.is_edit else result.version
-        tx.write(sql.SHOW_CARD, [(message.message_id, result.version, posted, micros(message.sent_at), *where)])
+        tx.write(
+            sql.SHOW_CARD, [(message.message_id, result.version, posted, micros(message.sent_at), shows_end, *where)]
+        )
     elif result.loss is not None:
         tx.write(sql.LOSE_CARD, [(result.loss.value, result.is_stopped, *where)])
         tx.write(sql.MARK_EDIT, [(False, *row.delivery.id)])
     elif not result.is_edit and row.delivery.state is DeliveryState.DELIVERED:  # but nobody knows its message
-        tx.write(sql.DOUBT_CARD, [(result.version, message and micros(message.sent_at), *where)])
+        tx.write(sql.DOUBT_CARD, [(result.version, message and micros(message.sent_at), shows_end, *where)])
     elif not result.is_edit and verdict.may_repeat:
-        tx.write(sql.DOUBT_CARD, [(0, None, *where)])
+        tx.write(sql.DOUBT_CARD, [(0, None, shows_end, *where)])
 
 
 def _card(values: Sequence[Any]) -> CardRow:
     """A card's row. A damaged one is left alone: it may be shown, and must not be posted again."""
     sequence, destination, tier, until, release, delay, shows_ended, message_id, version, posted, first, *rest = values
-    doubtful, replacements, loss, stopped, *where = rest
+    doubtful, replacements, loss, stopped, late, *where = rest
     try:
         return CardRow(
             sequence,
@@ -321,6 +329,7 @@ def _card(values: Sequence[Any]) -> CardRow:
             int(replacements),
             None if loss is None else Loss(loss),
             bool(stopped),
+            bool(late),
         )
     except (ValueError, TypeError, OverflowError):
         never = instant(0)

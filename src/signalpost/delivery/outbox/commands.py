@@ -151,6 +151,7 @@ class CardResult(NamedTuple):
     """True if it is not posted again."""
     is_uncertain: bool = False
     """Whether the message may have been edited or not."""
+    shows_end: bool = False
 
 
 class Settlement(NamedTuple):

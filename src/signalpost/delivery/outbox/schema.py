@@ -130,17 +130,19 @@ CREATE TABLE IF NOT EXISTS meta (  -- what is known about the store itself
 ADDED_LATER = {
     "digest": "ALTER TABLE message ADD COLUMN digest TEXT",
     "has_chart": "ALTER TABLE message ADD COLUMN has_chart INTEGER DEFAULT 0",
+    "is_late": "ALTER TABLE card ADD COLUMN is_late INTEGER NOT NULL DEFAULT 0",
     "candle": "ALTER TABLE trade ADD COLUMN candle TEXT",
     "is_posted": "ALTER TABLE trade ADD COLUMN is_posted INTEGER",
     "trade_posted": "CREATE INDEX trade_posted ON trade (is_posted, opening, pair)",
     "trade_candle": "CREATE INDEX trade_candle ON trade (is_posted, candle, pair, opening)",
 }
 """Columns and indexes of version 3, whose first files lack them. Of a message: the digest of what it shows, and whether
-it shows a chart; NULL if that is not certain. Of a trade: the text by which signals of one candle are found, and
+it shows a chart; NULL if that is not certain. Of a card: whether it has only shown the end. Of a trade: the text by which signals of one candle are found, and
 whether its signal was posted, and not only recorded or of a replay; NULL if an earlier commit or version wrote it."""
 
 IS_THERE = """
 SELECT 1 FROM pragma_table_info('message') WHERE name = ?1 UNION ALL
+SELECT 1 FROM pragma_table_info('card') WHERE name = ?1 UNION ALL
 SELECT 1 FROM pragma_table_info('trade') WHERE name = ?1 UNION ALL
 SELECT 1 FROM sqlite_master WHERE name = ?1"""
 """Finds nothing in a file that lacks one of them. Remove it with the release of version 3."""
@@ -200,6 +202,7 @@ CREATE TABLE card (  -- what a destination shows of a trade: a part of a message
   is_stopped     INTEGER NOT NULL DEFAULT 0,  -- deleted again: it is left alone
   PRIMARY KEY (sequence, destination)
 ) WITHOUT ROWID;
+{ADDED_LATER["is_late"]};
 CREATE INDEX card_message ON card (destination, message_id) WHERE message_id IS NOT NULL;
 """
 

@@ -135,7 +135,10 @@ LIVE = "run IS NULL AND state IN ('pending', 'open')"
 TRADE_BY_NUMBER = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND number = ?"
 TRADES_BY_SHORT_ID = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND short_id = ?"
 LIVE_TRADES_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND pair = ? ORDER BY number"
-ALL_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND number > ? ORDER BY number DESC"
+ALL_TRADES = (
+    f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND number > ?"
+    " AND (changed_at >= ? OR state IN ('pending', 'open')) ORDER BY number DESC"
+)
 UNHEARD_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND changed_at < ? ORDER BY number"
 LIVE_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} ORDER BY number DESC"
 
@@ -162,7 +165,7 @@ DELETE_TRADE = "DELETE FROM trade WHERE sequence = ?"
 DELETE_CARDS = "DELETE FROM card WHERE sequence = ?"
 CARDS = """
 SELECT sequence, destination, tier, open_until, release_at, delay, shows_ended, message_id, card.version,
-  posted_version, first_shown_at, is_doubtful, replacements, loss, is_stopped, channel, guild, webhook, digest,
+  posted_version, first_shown_at, is_doubtful, replacements, loss, is_stopped, is_late, channel, guild, webhook, digest,
   has_chart
 FROM card LEFT JOIN message USING (destination, message_id) WHERE sequence"""
 CARD = f"{CARDS} = ? AND destination = ?"
@@ -177,15 +180,17 @@ LANES_OF_WAITING = (
     "SELECT destination FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence = ?"
     f" AND event NOT GLOB '*{CHART}'"
 )
-SHOW_CARD = """
+# Late is a card that has only shown the end of its trade. A post that got no answer may have been shown.
+_IS_LATE = "is_late = ? AND (is_late OR (first_shown_at IS NULL AND NOT is_doubtful))"
+SHOW_CARD = f"""
 UPDATE card SET message_id = coalesce(?, message_id), version = ?, posted_version = coalesce(?, posted_version),
-  first_shown_at = coalesce(first_shown_at, ?), is_doubtful = 0
+  first_shown_at = coalesce(first_shown_at, ?), is_doubtful = 0, {_IS_LATE}
 WHERE sequence = ? AND destination = ?"""
 CARDS_OF_BEFORE = """
 INSERT OR IGNORE INTO card
   SELECT trade.sequence, d.destination, json_extract(tiers, '$[0]'), d.valid_until, 0, 0, 0, d.message_id, 0,
     CASE WHEN d.message_id IS NULL THEN 0 ELSE 1 END, CASE WHEN d.message_id IS NULL THEN NULL ELSE 1 END, sent_at,
-    d.state = 'unconfirmed', 0, NULL, 0
+    d.state = 'unconfirmed', 0, NULL, 0, 0
   FROM delivery AS d JOIN trade ON trade.opening = d.notification_id AND body IS NULL
     LEFT JOIN message USING (destination, message_id)
   WHERE d.state IN ('pending', 'leased', 'delivered', 'unconfirmed') ORDER BY d.turn DESC"""
@@ -194,8 +199,8 @@ VERSION_OF = "SELECT version FROM trade WHERE sequence = ?"
 REOPEN_CARD = """
 UPDATE card SET open_until = max(open_until, ?) WHERE sequence = ? AND destination = ?
   AND EXISTS (SELECT 1 FROM trade WHERE trade.sequence = card.sequence AND trade.version = 1)"""
-DOUBT_CARD = """
-UPDATE card SET is_doubtful = 1, version = max(version, ?), first_shown_at = coalesce(first_shown_at, ?)
+DOUBT_CARD = f"""
+UPDATE card SET is_doubtful = 1, version = max(version, ?), first_shown_at = coalesce(first_shown_at, ?), {_IS_LATE}
 WHERE sequence = ? AND destination = ?"""
 FORGET_DIGEST = """
 UPDATE message SET digest = NULL WHERE destination = ? AND message_id = (

@@ -17,6 +17,7 @@ from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.outbox.cards import cards_of
 from signalpost.delivery.outbox.commands import NewDelivery, NewNotification
 from signalpost.delivery.outbox.rows import Key, instant, is_text, is_time, micros, notification_in
+from signalpost.delivery.outbox.schema import FIRST
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.ticket_ids import first_of
 from signalpost.domain.change import Close, Flag
@@ -153,7 +154,8 @@ class Book:
         elif wanted.only_live:
             rows = self._rows(self._tx.select(sql.LIVE_TRADES))
         else:
-            rows = self._rows(self._tx.select(sql.ALL_TRADES, (wanted.above,)))
+            since = FIRST if wanted.changed_since is None else micros(wanted.changed_since)
+            rows = self._rows(self._tx.select(sql.ALL_TRADES, (wanted.above, since)))
         for row in rows:
             trade = self.trade(row) if _is_wanted(row, wanted) else None
             if trade is not None and (trade.state.is_live or not wanted.only_live):

@@ -13,6 +13,7 @@ from signalpost.domain.delivery import Attempt
 from signalpost.domain.digest import Digest
 from signalpost.domain.instant import iso
 from signalpost.domain.notification import Notification
+from signalpost.domain.recap import Recap
 from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
 
@@ -105,6 +106,8 @@ def summary_of(notification: Notification) -> str:
             return f"status: {payload.status}{event}"
         case Digest() as payload:
             return f"digest: {len(payload.signals)} missed"
+        case Recap() as payload:
+            return f"{payload.period.recurrence} recap: {payload.closed} closed"
         case payload:
             return f"announcement: {payload.title}{event}"
 
@@ -121,4 +124,5 @@ _KINDS = {
     SystemStatus: "a status report",
     Announcement: "an announcement",
     Digest: "a digest",
+    Recap: "a recap",
 }

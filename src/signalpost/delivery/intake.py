@@ -32,6 +32,7 @@ from signalpost.domain.ledger import StreamState, Unpublished, UnpublishedRule
 from signalpost.domain.notification import NEW, Notification, Payload, notification_of
 from signalpost.domain.order import OrderKind
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.recap import Recap
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
@@ -175,13 +176,13 @@ class Intake:
         context: Mapping[str, object] | None = None,
         unpublished: Sequence[Unpublished] = (),
         closes: Mapping[str, int] = {},
-        digests: Sequence[tuple[Digest, UserTier]] = (),
+        reports: Sequence[tuple[Digest | Recap, UserTier]] = (),
     ) -> list[Ticket]:
         """Save a stream's state together with the signals of its last candle, all or nothing.
 
         Each signal is for each of the tiers, or for FREE, and has a ticket. Unpublished ones, and new ones that have
         expired, are recorded but not posted. `closes` has the numbers of the trades that signals reverse, by id. The
-        `digests` are saved too, without tickets. Raises StoreFailed if the store is unavailable or held notifications
+        `reports` are saved too, without tickets. Raises StoreFailed if the store is unavailable or held notifications
         come first, and CommandFailed if these cannot be saved. Then feed the strategy nothing until it has succeeded.
         """
         items = [*((each, too_old(each, event, clock.now())) for each in signals), *unpublished]
@@ -191,7 +192,7 @@ class Intake:
             for item, why in items
             for tier in each_tier
         ]
-        news += [self._new(digest, NEW, None, tier, None, None) for digest, tier in digests]
+        news += [self._new(report, NEW, None, tier, None, None) for report, tier in reports]
         if self._held:
             text = f"{len(self._held)} notifications are not saved yet ({self._failure}): try again"
             raise StoreFailed(text, code="not-saved-yet", value=str(len(self._held)))

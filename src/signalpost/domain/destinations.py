@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from signalpost.domain.digest import Digest
 from signalpost.domain.notification import Payload
+from signalpost.domain.recap import Recap
 from signalpost.domain.reports import Alert, AlertSeverity, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
@@ -58,7 +59,7 @@ def usual_destination(payload: Payload, tier: UserTier) -> str | None:
             return MARKET_ANALYSIS
         case SystemStatus():
             return SYSTEM_STATUS
-        case Digest():
+        case Digest() | Recap():
             return payload.destination
         case _:
             return COMMUNITY

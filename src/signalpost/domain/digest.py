@@ -22,6 +22,8 @@ class MissedSignal(msgspec.Struct, frozen=True):
     pair: Instrument
     side: SignalType
     known_at: datetime
+    standing: str | None = None
+    """What became of it until the digest, for readers: its result, `open` or `not filled`; None if nobody knows."""
 
 
 class Digest(Value, frozen=True, kw_only=True, tag="digest"):

@@ -17,6 +17,7 @@ from signalpost.domain.digest import Digest
 from signalpost.domain.exact import plain
 from signalpost.domain.life import opened
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.recap import Recap
 from signalpost.domain.reports import Alert, AlertSeverity, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
@@ -27,11 +28,11 @@ from signalpost.domain.value import Value, encoded
 from signalpost.domain.words import member
 from signalpost.errors import InvalidValue
 
-Payload = Signal | Alert | MarketAnalysis | SystemStatus | Announcement | Digest
-"""The types of payload. Only the service itself makes a digest."""
+Payload = Signal | Alert | MarketAnalysis | SystemStatus | Announcement | Digest | Recap
+"""The types of payload. Only the service itself makes a digest or a recap."""
 
 KINDS = ("signal", "alert", "market_analysis", "system_status", "announcement")
-"""The kinds of notification, as named in settings: the tags of the payloads, but for digests."""
+"""The kinds of notification, as named in settings: the tags of the payloads, but for digests and recaps."""
 
 HASH_VERSION = 2
 """The first byte of `content_hash`. Hashes of version 1 had 16 bytes and no version."""
@@ -65,7 +66,7 @@ _BY_SEVERITY = {
 _NOT_CONTENT = frozenset({"created_at", "updated_at", "known_at", "valid_until", "price_places"})
 """Fields that default to the time of the call, so they differ between two calls with the same content; and the number
 of decimals shown."""
-_IDS = frozenset({"signal_id", "alert_id", "analysis_id", "status_id", "announcement_id", "digest_id"})
+_IDS = frozenset({"signal_id", "alert_id", "analysis_id", "status_id", "announcement_id", "digest_id", "recap_id"})
 """Fields that are already part of the key."""
 
 
@@ -110,7 +111,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
 
     @property
     def kind(self) -> str:
-        """One of KINDS, or `digest`."""
+        """One of KINDS, `digest` or `recap`."""
         return str(type(self.payload).__struct_config__.tag)
 
     @property
@@ -174,7 +175,7 @@ def notification_of(
     is FREE.
     """
     if not isinstance(payload, kind):
-        known = ", ".join(each.__name__ for each in get_args(kind) or (kind,) if each is not Digest)
+        known = ", ".join(each.__name__ for each in get_args(kind) or (kind,) if each not in {Digest, Recap})
         given = type(payload).__name__
         text = f"a {given} cannot be sent this way: use one of {known}"
         raise InvalidValue(text, code="wrong-kind", field="payload", value=given, limit=known)
@@ -298,6 +299,8 @@ def payload_id(payload: Payload) -> str:
             return payload.analysis_id
         case Digest():
             return payload.digest_id
+        case Recap():
+            return payload.recap_id
         case SystemStatus():
             return payload.status_id
         case _:

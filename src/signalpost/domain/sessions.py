@@ -61,7 +61,7 @@ class OpeningHours(NamedTuple):
         last = first if found["last"] is None else _day(found["last"])
         days = tuple((first + ahead) % 7 for ahead in range((last - first) % 7 + 1))
         closes = found["closes"].replace("24:", "00:")
-        return cls(days, time.fromisoformat(found["opens"]), time.fromisoformat(closes), _zone(found["zone"]))
+        return cls(days, time.fromisoformat(found["opens"]), time.fromisoformat(closes), zone_named(found["zone"]))
 
     def __str__(self) -> str:
         first, last = (_DAYS[day].capitalize() for day in (self.days[0], self.days[-1]))
@@ -128,13 +128,14 @@ def _day(name: str) -> int:
     raise InvalidValue.of("sessions", name, f"use a day: {days}", code="unknown-word", limit=days)
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_named(name: str, field: str = "sessions") -> ZoneInfo:
+    """The time zone with an IANA name. Raises InvalidValue, with this field."""
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # an invalid path, a folder such as `America`, an unknown name
         pass
     advice = "use a time zone such as America/New_York or UTC"
-    raise InvalidValue.of("sessions", name, advice, code="unknown-word", limit="an IANA time zone")
+    raise InvalidValue.of(field, name, advice, code="unknown-word", limit="an IANA time zone")
 
 
 def _monday(at: datetime) -> date:

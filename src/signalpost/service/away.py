@@ -107,7 +107,7 @@ class Away:
 
     async def _save(self, number: int, digests: Iterable[tuple[Digest, UserTier]]) -> None:
         state = StreamState(_STREAM, "1", clock.now(), str(number).encode())
-        await self._intake.commit(state, (), digests=tuple(digests))
+        await self._intake.commit(state, (), reports=tuple(digests))
 
 
 def _is_too_old(trade: Trade) -> bool:

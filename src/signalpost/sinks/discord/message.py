@@ -13,6 +13,7 @@ from signalpost.domain.digest import Digest
 from signalpost.domain.life import after, opened
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.recap import Recap
 from signalpost.domain.reports import Alert, MarketAnalysis, SystemStatus
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
@@ -23,6 +24,7 @@ from signalpost.sinks.discord.cards.alert import alert_card
 from signalpost.sinks.discord.cards.away import away_card
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look
+from signalpost.sinks.discord.cards.recap import recap_card
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
 from signalpost.sinks.discord.cards.signal import event_card, signal_card
 from signalpost.sinks.discord.cards.view import CardLink, MessageLink, View
@@ -85,6 +87,8 @@ def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str,
             body = status_card(status, look, view)
         case Digest() as digest:
             body = away_card(digest, look, view)
+        case Recap() as recap:
+            body = recap_card(recap, look, view, guild)
         case announcement:
             body = announcement_card(announcement, look, view)
     if body is not None and not view.is_edit and (item.is_known or _is_silent(notification)):

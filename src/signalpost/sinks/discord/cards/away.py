@@ -17,13 +17,14 @@ def away_card(digest: Digest, look: Look, view: View) -> dict[str, Any]:
     count = len(digest.signals)
     missed = "1 signal missed" if count == 1 else f"{count} signals missed"
     headline = prefixed("", f"AWAY {duration_text(digest.timestamp - digest.since)}{DOT}{missed}", view)
+    results = "Results as of now" if any(each.standing for each in digest.signals) else "Not followed"
     lines = [
         "**Too late to enter: do not chase them.**",
         f"Down from {tag(digest.since, 't')} to {tag(digest.timestamp, 't')}",
         "",
         *map(_line, digest.signals[:_MOST_LINES]),
         *([f"and {count - _MOST_LINES} more"] if count > _MOST_LINES else []),
-        *small("Not followed; not in this channel's recap"),
+        *small(f"{results}; not in this channel's recap"),
     ]
     numbers = packed((f"#{each.number}" for each in digest.signals), _LONGEST_NUMBERS, " ")
     made = embed(lines, look.colours.grey, digest.timestamp, footer(look, numbers[0], marks=view.marks))
@@ -32,4 +33,5 @@ def away_card(digest: Digest, look: Look, view: View) -> dict[str, Any]:
 
 def _line(missed: MissedSignal) -> str:
     side = "long" if missed.side.sign > 0 else "short"
-    return f"{tag(missed.known_at, 't')}{DOT}{name_of(missed.pair)} {side}"
+    standing = f"{DOT}{missed.standing}" if missed.standing else ""
+    return f"{tag(missed.known_at, 't')}{DOT}{name_of(missed.pair)} {side}{standing}"

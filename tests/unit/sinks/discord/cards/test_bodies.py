@@ -2,17 +2,25 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from signalpost import Alert, Announcement, MarketAnalysis, SystemStatus, UserTier
 from signalpost.domain.change import CancelOrder, Close, CloseReason, ExpireOrder, Fill, Update
+from signalpost.domain.digest import Digest, MissedSignal
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.recap import Period, Recap, RecapDays, RecapLine, RecapTrade
+from signalpost.domain.side import SignalType
 from signalpost.domain.tier import Hidden
 from signalpost.sinks.discord.cards.alert import alert_card, resolved_companion
+from signalpost.sinks.discord.cards.away import away_card
 from signalpost.sinks.discord.cards.companion import Step, companion
+from signalpost.sinks.discord.cards.recap import recap_card
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import MessageLink, View
@@ -210,6 +218,60 @@ def status(word: str, message: str, waiting: int, minutes: int = 0) -> SystemSta
 
 SLOW = "Signals up to 4 min late\nDiscord answers slowly.\nSignals come late, none is lost."
 FAST = "Signals are on time\nThe slow spell is over.\nAll 3 waiting signals were sent."
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def missed(number: int, pair: str, side: SignalType, known_at: str, standing: str) -> MissedSignal:
+    return MissedSignal(f"s{number}", number, Instrument(pair), side, at(known_at), standing)
+
+
+DIGEST = Digest(
+    destination="signals-premium",
+    since=at("2026-11-27T13:50:00Z"),
+    timestamp=at("2026-11-27T16:30:00Z"),
+    signals=(
+        missed(1042, "EUR_USD", SignalType.BUY, "2026-11-27T14:00:00Z", "+0.50R"),
+        missed(1044, "BTC_USDT", SignalType.SELL, "2026-11-27T15:00:00Z", "-1.00R"),
+        missed(1046, "XAU_USD", SignalType.BUY, "2026-11-27T16:00:00Z", "not filled"),
+    ),
+)
+
+
+def line(pair: str, wins: int, losses: int, even: int, r: str) -> RecapLine:
+    return RecapLine(Instrument(pair), wins, losses, even, Fraction(r))
+
+
+def recap(period: Period, *lines: RecapLine, **fields: Any) -> Recap:
+    known_at = period.last_day.isoformat() + "T22:00:00Z"
+    with_r = sum(each.trades for each in lines)
+    return Recap(period=period, timestamp=at(known_at), lines=lines, with_r=with_r, **fields)
+
+
+DAILY = recap(
+    RecapDays().day(date(2026, 11, 27)),
+    line("EUR_USD", 1, 0, 0, "1.35"),
+    line("BTC_USDT", 0, 1, 0, "-1"),
+    line("USD_JPY", 0, 1, 0, "-1"),
+    open=2,
+    not_filled=1,
+)
+EMPTY = recap(RecapDays().day(date(2026, 11, 28)), open=2)
+WEEKLY = recap(
+    msgspec.structs.replace(RecapDays().week(date(2026, 11, 27)), until=at("2026-11-28T00:00:00Z")),  # without weekend
+    line("EUR_USD", 3, 2, 0, "1.35"),
+    line("GBP_JPY", 1, 1, 0, "-0.15"),
+    line("USD_JPY", 0, 2, 0, "-2"),
+    line("BTC_USDT", 2, 1, 1, "2.1"),
+    line("XAU_USD", 1, 2, 0, "-0.6"),
+    line("US500", 0, 1, 0, "-0.4"),
+    open=2,
+    not_filled=3,
+    best=RecapTrade(1031, Fraction(2), link(1031).message_id, link(1031).channel_id, link(1031).guild_id),
+    worst=RecapTrade(1044, Fraction(-1), link(1044).message_id, link(1044).channel_id, link(1044).guild_id),
+)
 ESCALATED_AT = NOON + timedelta(minutes=5)
 
 OTHERS: dict[str, Callable[[], Any]] = {
@@ -226,6 +288,10 @@ OTHERS: dict[str, Callable[[], Any]] = {
     ),
     "analysis": lambda: analysis_card(analysis(), LOOK, View()),
     "announcement": lambda: announcement_card(announcement(), LOOK, View()),
+    "digest": lambda: away_card(DIGEST, LOOK, View()),
+    "recap-daily": lambda: recap_card(DAILY, LOOK, View()),
+    "recap-empty": lambda: recap_card(EMPTY, LOOK, View()),
+    "recap-weekly": lambda: recap_card(WEEKLY, LOOK, View()),
     "status-degraded": lambda: status_card(status("degraded", SLOW, 3), LOOK, View()),
     "status-ok": lambda: status_card(status("operational", FAST, 0, 22), LOOK, View(), NOON),
 }

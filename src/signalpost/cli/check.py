@@ -33,6 +33,9 @@ from signalpost.config.settings import (
     FILTER_SETTINGS,
     FOLLOW_SETTINGS,
     HOLIDAYS,
+    RECAP_HOUR,
+    RECAP_TIMEZONE,
+    RECAPS,
     REDIS_URL,
     ROLES,
     SETTINGS,
@@ -262,6 +265,7 @@ def _destination(destination: DestinationConfig, reading: Reading, config: Confi
         "reserve": limits.reserve,
         "ticket": config.look_of(destination.name).ticket.value,
         **(_falling_back(destination) if destination.fallbacks else {}),
+        **(_recaps(destination) if destination.recaps else {}),
     }
 
 
@@ -292,6 +296,11 @@ def _strategy(strategy: StrategyConfig) -> dict[str, Any]:
 def _falling_back(destination: DestinationConfig) -> dict[str, Any]:
     after = FALL_BACK_AFTER.parser.show(destination.fall_back_after)
     return {"fallbacks": list(destination.fallbacks), "fall_back_after": after}
+
+
+def _recaps(destination: DestinationConfig) -> dict[str, Any]:
+    zone, hour = destination.recap_days
+    return {RECAPS: [*destination.recaps], RECAP_TIMEZONE.key: zone, RECAP_HOUR.key: hour}
 
 
 def _rate(rate: Rate | None) -> str | None:

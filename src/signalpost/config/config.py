@@ -42,8 +42,8 @@ from signalpost.config.strategies import StrategyConfig, find_strategies
 from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.outbox.heartbeat import USUAL, Heartbeat
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
-from signalpost.delivery.routing import Routing, Tier, ranks_of
-from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.delivery.routing import Routing, Tier, in_order, ranks_of
+from signalpost.domain.destinations import SIGNALS_BY_TIER, USUAL_DESTINATIONS
 from signalpost.domain.notification import KINDS
 from signalpost.domain.tier import TierCopy, UserTier
 from signalpost.errors import Fault, InvalidConfiguration
@@ -324,6 +324,7 @@ def _warnings(config: Config, environment: Mapping[str, str]) -> Iterator[str]:
         sandbox = "everything goes to the sandbox (signalpost sandbox)"
         yield f"DRY RUN: nothing goes to Discord, {sandbox}; the data folder is {config.home}"
     yield from _warnings_about_webhooks(config)
+    yield from _warnings_about_recaps(config)
     if goes_to_discord:
         yield from _warnings_about_proxy(environment)
     if config.http is not None and not _LOOPBACK.fullmatch(config.http.host.lower()):
@@ -345,6 +346,15 @@ def _warnings_about_webhooks(config: Config) -> Iterator[str]:
     for *others, last in names_by_webhook.values():
         if others:
             yield f"{', '.join(others)} and {last} have the same webhook: they share its readers and its limits"
+
+
+def _warnings_about_recaps(config: Config) -> Iterator[str]:
+    fallbacks = {each.name: each.fallbacks for each in config.destinations}
+    origins = {*SIGNALS_BY_TIER.values(), *(name for tier in config.tiers.values() for name in tier.signals_to)}
+    shows_signals = origins.union({config.everything_to}, *(in_order(name, fallbacks) for name in origins))
+    for each in config.destinations:
+        if each.recaps and each.name not in shows_signals:
+            yield f"{each.name} shows no signals, so its recaps are never sent: move them to a destination that does"
 
 
 def _warnings_about_proxy(environment: Mapping[str, str]) -> Iterator[str]:

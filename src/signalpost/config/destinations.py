@@ -17,6 +17,9 @@ from signalpost.config.settings import (
     ONLY_DESTINATION,
     RANK,
     RATE,
+    RECAP_HOUR,
+    RECAP_TIMEZONE,
+    RECAPS,
     TICKET,
     TIERS,
     variable_of,
@@ -25,6 +28,7 @@ from signalpost.config.sources import FILE, Place, Sources, Variables, text_of
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits
 from signalpost.delivery.routing import USUAL_RANKS, Routing, Tier
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.domain.recap import RecapDays, Recurrence
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration, InvalidValue
 from signalpost.secret import Secret
@@ -53,6 +57,10 @@ class DestinationConfig(NamedTuple):
     """Where its messages go, in this order, while it cannot be reached."""
     fall_back_after: timedelta = FALL_BACK_AFTER.default
     """How long its breaker is open before they do. If its webhook is gone, they do at once."""
+    recaps: tuple[Recurrence, ...] = ()
+    """The recaps that are sent there, of the signals that it showed."""
+    recap_days: RecapDays = RecapDays()
+    """When the days of its recaps end."""
 
     @property
     def address(self) -> WebhookAddress:
@@ -122,7 +130,10 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
     for name in names:
         rate = sources.table_value(DESTINATIONS, name, RATE) or _USUAL_RATES.get(name, RATE.default)
         limits[name] = (Limits(rate) if assume_limits else NOTHING_ASSUMED)._replace(reserve=reserve)
-    more = {name: (sources.table_value(DESTINATIONS, name, TICKET), *_falling_back(sources, name)) for name in names}
+    more = {
+        name: (sources.table_value(DESTINATIONS, name, TICKET), *_falling_back(sources, name), *_recaps(sources, name))
+        for name in names
+    }
     configs = (DestinationConfig(name, secret, limits[name], *more[name]) for name, secret in secrets.items())
     return Destinations(tuple(configs), ignored)
 
@@ -137,6 +148,19 @@ def _falling_back(sources: Sources, name: str) -> tuple[tuple[str, ...], timedel
         sources.findings.add(f"{place}: {problem}", "invalid-setting", place.field)
         listed = []
     return tuple(listed), FALL_BACK_AFTER.default if after is None else after
+
+
+def _recaps(sources: Sources, name: str) -> tuple[tuple[Recurrence, ...], RecapDays]:
+    """The recaps of a destination, and when their days end."""
+    zone = sources.table_value(DESTINATIONS, name, RECAP_TIMEZONE)
+    hour = sources.table_value(DESTINATIONS, name, RECAP_HOUR)
+    days = RecapDays(RECAP_TIMEZONE.default if zone is None else zone, RECAP_HOUR.default if hour is None else hour)
+    listed, words = sources.table(DESTINATIONS, name).get(RECAPS, []), tuple(Recurrence)
+    if isinstance(listed, list) and all(each in words for each in listed):
+        return tuple(each for each in words if each in listed), days
+    place, known = sources.file.place(DESTINATIONS, name, RECAPS), ", ".join(words)
+    sources.findings.add(f"{place}: use a list of {known}; [] is none", "unknown-word", place.field, known)
+    return (), days
 
 
 def own_names(sources: Sources) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ from signalpost.config.settings import (
     OANDA_VARIABLE,
     OPEN_FOR,
     RATE,
+    RECAP_HOUR,
+    RECAP_TIMEZONE,
+    RECAPS,
     ROLE_KEYS,
     SETTINGS,
     SIGNALS,
@@ -30,6 +33,7 @@ from signalpost.config.settings import (
     Setting,
 )
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.domain.recap import Recurrence
 from signalpost.sinks.discord.cards.look import Event, TicketLayout
 from signalpost.trading.feeds import FEEDS
 from signalpost.trading.strategies import STRATEGIES, USUAL_STRATEGY
@@ -85,6 +89,9 @@ _WEBHOOKS = {
     "signals-free": ('#webhook = "https://discord.com/api/webhooks/ID/TOKEN"',),
     "signals-premium": (
         '#webhook_file = "/run/secrets/signals-premium"',
+        f'#{RECAPS} = ["{Recurrence.DAILY}", "{Recurrence.WEEKLY}"]',
+        f'#{RECAP_TIMEZONE.key} = "{RECAP_TIMEZONE.default}"',
+        f"#{RECAP_HOUR.key} = {RECAP_HOUR.default}",
         f'#{FALLBACKS} = ["signals-gold"]',
         f'#{FALL_BACK_AFTER.key} = "{FALL_BACK_AFTER.parser.show(FALL_BACK_AFTER.default)}"',
     ),
@@ -124,7 +131,7 @@ _DESTINATIONS = """\
 # here, in its own file (webhook_file; a relative path starts at the folder of this file), or in a variable. The
 # variables here are DISCORD_WEBHOOK_SIGNALS_FREE, or DISCORD_WEBHOOK_SIGNALS_FREE_FILE for the path of a file.
 # Its messages go to its fallbacks while its webhook is gone, or if nothing reaches it for so long. No lower tier may
-# read a fallback.
+# read a fallback. Recaps are of the signals that it showed: each day ends at this hour of the time zone.
 """
 _END = f"""\
 # One webhook for everything, signals of all tiers included (DISCORD_WEBHOOK_URL). It is ignored if another destination

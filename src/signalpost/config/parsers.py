@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from signalpost.domain.notification import KINDS
+from signalpost.domain.sessions import zone_named
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.words import Word
 from signalpost.errors import Fault, InvalidConfiguration, InvalidValue
@@ -223,6 +224,10 @@ def _timeframe(text: str) -> Timeframe:
     return Timeframe(text)
 
 
+def _zone(text: str) -> str:
+    return _by(lambda text: zone_named(text, "timezone").key, text, TIME_ZONE.wanted, None)
+
+
 def role(text: str) -> str:
     """The id of a role. Raises InvalidConfiguration."""
     if fault := _fault_of(Roles, usual=text):
@@ -287,6 +292,7 @@ COLOUR = Parser(_colour, lambda colour: f"#{colour:06X}", "a colour such as #1F7
 ROLE_ID = "a role's id, a number of 17 to 20 digits in quotes, or false for no ping"
 NAME_OF_FEED: Parser[str | None] = Parser(str, lambda name: name or "", "the name of a feed")
 TIMEFRAME: Parser[Timeframe] = Parser(_timeframe, str, "a candle length such as M1, H4 or D")
+TIME_ZONE = Parser(_zone, str, "a time zone such as America/New_York or UTC")
 FOLDER = Parser(_folder, str, "the path of a folder")
 
 

@@ -14,6 +14,7 @@ from signalpost.delivery.deduplication import MOST_DIGITS, NO_FILTERS
 from signalpost.domain import exact
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.recap import RecapDays
 from signalpost.domain.tier import AT_ONCE, IfEnded
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.validity import OPEN_FOR as OPEN_FOR_USUALLY
@@ -357,7 +358,13 @@ RANK = Setting("rank", "", 0, parsers.whole_number(0, 1000, "; free is 0, premiu
 DESTINATIONS, TIERS, STRATEGY = "destinations", "tiers", "strategy"
 FALLBACKS = "fallbacks"
 FALL_BACK_AFTER = Setting("fall_back_after", "", timedelta(minutes=5), parsers.DELAY)
-DESTINATION_KEYS = ("webhook", "webhook_file", RATE.key, TICKET.key, FALLBACKS, FALL_BACK_AFTER.key)
+RECAPS = "recaps"
+RECAP_TIMEZONE = Setting("recap_timezone", "", RecapDays().zone, parsers.TIME_ZONE)
+RECAP_HOUR = Setting("recap_hour", "", RecapDays().hour, parsers.whole_number(0, 23))
+DESTINATION_KEYS = (
+    *("webhook", "webhook_file", RATE.key, TICKET.key, FALLBACKS, FALL_BACK_AFTER.key),
+    *(RECAPS, RECAP_TIMEZONE.key, RECAP_HOUR.key),
+)
 DELAY = Setting("delay", "", AT_ONCE, parsers.DELAY)
 IF_ENDED = Setting("if_ended", "", IfEnded.SHOW, parsers.one_of(IfEnded))
 FEEDS = "feeds"

@@ -33,6 +33,7 @@ from signalpost.service.operator_alerts import OperatorAlerts
 from signalpost.service.order_expiry import OrderExpiry
 from signalpost.service.owner import OwnerWatch
 from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
+from signalpost.service.recaps import Recaps
 from signalpost.service.retention import Retention
 from signalpost.telemetry.bus import Bus
 from signalpost.telemetry.log_queue import logger
@@ -358,7 +359,8 @@ class Run:
             self.market = Market(config, self.engine.intake, self._bus, was_alive_at, read_incidents(opened))
             undo.push_async_callback(self.market.end)
             expiry = OrderExpiry(self.engine.intake, self.market.is_followed)
-            for name, chore in {"pruning": retention.run, "order expiry": expiry.run}.items():
+            recaps = Recaps(self.engine.intake, config)
+            for name, chore in {"pruning": retention.run, "order expiry": expiry.run, "recaps": recaps.run}.items():
                 undo.push_async_callback(KeptTask(name, chore, self._bus.emit).end)
             self._owned = undo.pop_all()
 

@@ -58,10 +58,11 @@ def preview(
 ) -> None:
     """Show messages as Discord would, with your settings ([cards] in the settings file). Only --send sends anything.
 
-    KIND is signal (the default), companion, alert, analysis, status or announcement. STATE is its state:
+    KIND is signal (the default), companion, alert, analysis, status, announcement, recap or digest. STATE is its state:
     for a signal new, filled, tp1 (tp2 ...), stop-moved, part-closed, closed, closed-by-hand, stopped, reversed,
     cancelled, expired, revised or reopened; for a companion one of these except new, or resolved; for an alert its
-    severity, escalated or resolved; for a status operational, degraded or down. Without STATE, all of them are shown.
+    severity, escalated or resolved; for a status operational, degraded or down; for a recap daily, weekly or empty.
+    Without STATE, all of them are shown.
 
     The messages are made from a sample, or from your own signal, in the format of `signalpost publish signal`. A signal
     is changed by the same rules as a real one. Its number and the ids in links are samples.

@@ -8,17 +8,23 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, ExpireOrder, Fill, Reopen, Revise, Update
+from signalpost.domain.digest import Digest, MissedSignal
 from signalpost.domain.exact import rounded
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.life import after, opened
 from signalpost.domain.order import OrderKind
+from signalpost.domain.recap import Recap, RecapDays, RecapLine, RecapTrade, Recurrence
 from signalpost.domain.reports import Alert, AlertSeverity, AlertStatus, Announcement, MarketAnalysis, SystemStatus
+from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
 from signalpost.errors import InvalidValue, NotPossible, shown
 from signalpost.sinks.discord.cards.alert import alert_card, resolved_companion
+from signalpost.sinks.discord.cards.away import away_card
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look
+from signalpost.sinks.discord.cards.recap import recap_card
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import CardLink, MessageLink, View
@@ -27,13 +33,14 @@ from signalpost.sinks.discord.limits import SILENT
 Body = dict[str, Any]
 
 OF_A_SIGNAL = ("signal", "companion")
-KINDS = (*OF_A_SIGNAL, "alert", "analysis", "status", "announcement")
+KINDS = (*OF_A_SIGNAL, "alert", "analysis", "status", "announcement", "recap", "digest")
 NEW, REVERSED, RESOLVED = "new", "reversed", "resolved"
 
 _TRIAL = "TRIAL · "
 _TICKET = re.compile(r"(BUY|SELL)\b")
 _NUMBER = 1042
 _LASTED = timedelta(hours=2)
+_EMPTY = "empty"
 _FILLED_AFTER = timedelta(minutes=25)
 _OF_AN_ORDER = ("filled", "cancelled", "expired")
 """The states of the sample that only a pending order can have."""
@@ -129,6 +136,10 @@ def _bodies(kind: str, scene: Scene) -> Mapping[str, Callable[[], Body | None]]:
             return {state: partial(_status, state, scene) for state in _STATUSES}
         case "analysis":
             return {NEW: partial(_analysis, scene)}
+        case "recap":
+            return {state: partial(_recap, state, scene) for state in (*Recurrence, _EMPTY)}
+        case "digest":
+            return {NEW: partial(_digest, scene)}
         case _:
             return {NEW: partial(_announcement, scene)}
 
@@ -267,4 +278,49 @@ def _announcement(scene: Scene) -> Body:
     text = "The service stops for an hour.\n**Open trades are not affected.**"
     return announcement_card(
         Announcement(title="Maintenance on Sunday", text=text, timestamp=scene.now), scene.look, scene.view()
+    )
+
+
+def _recap(state: str, scene: Scene) -> Body:
+    days = RecapDays()
+    yesterday = days.day_at(scene.now) - timedelta(days=1)
+    period = days.week(yesterday) if state == Recurrence.WEEKLY else days.day(yesterday)
+    lines = () if state == _EMPTY else _RESULTS
+    made = Recap(
+        period=period,
+        timestamp=scene.now,
+        lines=lines,
+        open=2,
+        not_filled=1 if lines else 0,
+        with_r=sum(line.trades for line in lines),
+        best=_trade_of_recap(_NUMBER, "1.35", scene),
+        worst=_trade_of_recap(_NUMBER + 2, "-1", scene),
+    )
+    return recap_card(made, scene.look, scene.view())
+
+
+def _trade_of_recap(number: int, r: str, scene: Scene) -> RecapTrade:
+    link = scene.link(number)
+    ids = () if link is None else (link.message_id, link.channel_id, link.guild_id)
+    return RecapTrade(number, Fraction(r), *ids)
+
+
+_RESULTS = (
+    RecapLine(Instrument("EUR_USD"), 1, 0, 0, Fraction("1.35")),
+    RecapLine(Instrument("BTC_USDT"), 0, 1, 0, Fraction(-1)),
+    RecapLine(Instrument("USD_JPY"), 0, 1, 0, Fraction(-1)),
+)
+
+
+def _digest(scene: Scene) -> Body:
+    signals = tuple(
+        MissedSignal(f"sample-{number}", number, Instrument(pair), side, scene.now - ago, standing)
+        for number, pair, side, ago, standing in (
+            (_NUMBER, "EUR_USD", SignalType.BUY, timedelta(hours=2), "+0.50R"),
+            (_NUMBER + 2, "BTC_USDT", SignalType.SELL, timedelta(hours=1), "not filled"),
+        )
+    )
+    since = scene.now - timedelta(minutes=160)
+    return away_card(
+        Digest(destination="sample", since=since, timestamp=scene.now, signals=signals), scene.look, scene.view()
     )

@@ -9,6 +9,7 @@ import click
 
 from signalpost.cli.options import Flags, NonEmptyPath, Utf8Text, configured
 from signalpost.cli.output import clean, examples, json_option, say, say_as_it_is, say_json
+from signalpost.cli.recap import recap
 from signalpost.cli.signal_changes import CHANGES, MOST_TRADES
 from signalpost.cli.store import Store
 from signalpost.cli.tables import console
@@ -27,6 +28,7 @@ from signalpost.errors import InvalidValue
     "signalpost signals update 1042 --target-hit 1 --stop be",
     "signalpost signals close EURUSD --price 1.0871",
     "signalpost signals export --csv -o record.csv",
+    "signalpost signals recap --week 48",
 )
 @click.group()
 def signals() -> None:
@@ -37,7 +39,7 @@ def signals() -> None:
     """
 
 
-for each in CHANGES:
+for each in (*CHANGES, recap):
     signals.add_command(each)
 
 

@@ -90,6 +90,8 @@ def test_without_arguments_each_state_of_the_sample_is_shown(folder: Folder) -> 
         ("analysis", ["new"]),
         ("status", STATUSES),
         ("announcement", ["new"]),
+        ("recap", ["daily", "weekly", "empty"]),
+        ("digest", ["new"]),
     ],
 )
 def test_each_kind_has_its_states_and_each_message_differs(folder: Folder, kind: str, states: list[str]) -> None:

@@ -1,0 +1,137 @@
+"""`signalpost signals recap`: the results of a day or a week."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import click
+from rich.table import Table
+
+from signalpost.cli.options import Flags, Utf8Text, configured
+from signalpost.cli.output import examples, json_option, say, say_json
+from signalpost.cli.signal_changes import MOST_TRADES
+from signalpost.cli.store import Store
+from signalpost.cli.tables import console, table
+from signalpost.config import Config
+from signalpost.delivery.outbox.book import FindTrades
+from signalpost.delivery.recaps import described, recap_of
+from signalpost.domain.recap import Period, Recap, RecapDays, Recurrence
+from signalpost.errors import InvalidValue, shown
+from signalpost.sinks.discord.cards.wording import signed, unsigned
+
+_WEEK = re.compile(r"(?:(?P<year>\d{4})-)?W?(?P<week>\d{1,2})", re.ASCII | re.IGNORECASE)
+_CLOCKS_DIFFER = timedelta(minutes=1)
+_YEARS_TO_A_LONG_ONE = 8
+"""The longest time in years between two years with 53 weeks, and one more."""
+
+
+@examples(
+    "signalpost signals recap",
+    "signalpost signals recap --week 48 --destination signals-premium",
+    "signalpost signals recap --day 2026-11-27 --json | jq -r .r",
+)
+@click.command()
+@click.option("--day", help="The recap of this day, such as 2026-11-27.")
+@click.option("--week", help="The recap of this ISO week, such as 48 or 2026-W48.  [default: this week until now]")
+@click.option("--destination", type=Utf8Text(), help="Only signals that this destination showed before they ended.")
+@configured
+@json_option("Print the recap as JSON.")
+def recap(day: str | None, week: str | None, destination: str | None, flags: Flags, as_json: bool) -> None:
+    """Show the results of the signals that ended in a day or a week, by pair.
+
+    It counts signals that were shown before they ended, by the day on which they ended: in UTC, or as the destination's
+    recap_timezone and recap_hour say. A trade from +0.05R is won, from -0.05R lost, and break-even in between. Results
+    are before costs, and those by candles are hypothetical.
+    """
+    if day is not None and week is not None:
+        raise click.UsageError("Give --day or --week, not both.")
+    config = flags.config()
+    days = _days_of(config, destination)
+    with Store(config) as store:
+        today = days.day_at(store.now)
+        period = days.week(_day_in(week, today)) if day is None else days.day(_day(day))
+        entries = store.trades(FindTrades(changed_since=period.since - _CLOCKS_DIFFER, limit=MOST_TRADES))
+        now = store.now
+        _check_known(destination, config, store)
+    made = recap_of(entries, period, now, destination)
+    if as_json:
+        say_json(described(made))
+    else:
+        console().print(_table(made))
+        say(*_lines(made))
+
+
+def _days_of(config: Config, destination: str | None) -> RecapDays:
+    return next((each.recap_days for each in config.destinations if each.name == destination), RecapDays())
+
+
+def _check_known(destination: str | None, config: Config, store: Store) -> None:
+    known = {each.name for each in config.destinations}
+    if destination is None or destination in known:
+        return
+    known |= {card.destination for each in store.trades(FindTrades(limit=MOST_TRADES)) for card in each.cards}
+    if destination not in known:
+        names = ", ".join(sorted(known)) or "none is configured"
+        text = f"--destination {shown(destination)} is unknown: {names}"
+        raise InvalidValue(text, code="unknown-word", field="--destination", value=shown(destination), limit=names)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass
+    advice = "use a date such as 2026-11-27"
+    raise InvalidValue.of("--day", text, advice, code="invalid-time", limit="YYYY-MM-DD")
+
+
+def _day_in(week: str | None, today: date) -> date:
+    """A day of a week; without a year, of the newest one with that number that has begun."""
+    if week is None:
+        return today
+    found = _WEEK.fullmatch(week)
+    year = found and found["year"]
+    years = [int(year)] if year else range(today.year + 1, today.year - _YEARS_TO_A_LONG_ONE, -1)
+    for each in years if found else ():
+        try:
+            monday = date.fromisocalendar(each, int(found["week"] if found else 0), 1)
+        except ValueError:
+            continue
+        if year or monday <= today:
+            return monday
+    advice = "use a week such as 48 or 2026-W48"
+    raise InvalidValue.of("--week", week, advice, code="invalid-time", limit="1 to 53")
+
+
+def _table(made: Recap) -> Table:
+    columns = ("won", "lost", "even", "R")
+    drawn = table(_title(made.period, made.destination), "pair", *columns, right=columns, wraps="pair")
+    for line in made.lines:
+        drawn.add_row(str(line.pair), str(line.wins), str(line.losses), str(line.break_even), signed(line.r, 2))
+    drawn.add_section()
+    drawn.add_row("total", str(made.wins), str(made.losses), str(made.break_even), signed(made.r, 2))
+    return drawn
+
+
+def _title(period: Period, destination: str | None) -> str:
+    first, last = period.first_day, period.last_day
+    is_daily = period.recurrence is Recurrence.DAILY
+    name = f"{last}" if is_daily else f"Week {last.isocalendar().week}, {first} to {last}"
+    ends = f" until {period.ends_at:%H:%M}" if period.ends_at.hour else ""
+    return f"{name} ({period.zone}{ends}), {destination or 'all destinations'}"
+
+
+def _lines(made: Recap) -> Iterator[str]:
+    if made.win_rate is not None:
+        yield f"win rate {unsigned(made.win_rate, 2)}%"
+    counts = {
+        "still open": made.open,
+        "never filled or cancelled": made.not_filled,
+        "ended before they were shown": made.not_shown,
+        "without R": made.no_r,
+        "with a reported price": made.reported,
+        "touched stop and target in one candle, and count as stopped": made.both_touched,
+        "hypothetical, computed from candles": made.hypothetical,
+        "losses in a row at worst": made.worst_run,
+    }
+    yield from (f"{count} {what}" for what, count in counts.items() if count)

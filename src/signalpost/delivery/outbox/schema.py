@@ -137,8 +137,9 @@ ADDED_LATER = {
     "trade_candle": "CREATE INDEX trade_candle ON trade (is_posted, candle, pair, opening)",
 }
 """Columns and indexes of version 3, whose first files lack them. Of a message: the digest of what it shows, and whether
-it shows a chart; NULL if that is not certain. Of a card: whether it has only shown the end. Of a trade: the text by which signals of one candle are found, and
-whether its signal was posted, and not only recorded or of a replay; NULL if an earlier commit or version wrote it."""
+it shows a chart; NULL if that is not certain. Of a card: whether it has only shown the end of its trade. Of a trade:
+the text by which signals of one candle are found, and whether its signal was posted, and not only recorded or of a
+replay; NULL if an earlier commit or version wrote it."""
 
 IS_THERE = """
 SELECT 1 FROM pragma_table_info('message') WHERE name = ?1 UNION ALL

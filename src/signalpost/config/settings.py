@@ -336,16 +336,10 @@ ALL_SETTINGS = (
     *(*SETTINGS, REDIS_URL, *SIGNAL_SETTINGS, *FILTER_SETTINGS),
     *(*FOLLOW_SETTINGS, *WATCHDOG_SETTINGS, *CARD_SETTINGS),
 )
-TABLE_KEYS = {
-    SIGNALS: tuple(setting.key for setting in SIGNAL_SETTINGS),
-    FOLLOW: tuple(setting.key for setting in FOLLOW_SETTINGS),
-    FILTERS: tuple(setting.key for setting in FILTER_SETTINGS),
-    WATCHDOGS: tuple(setting.key for setting in WATCHDOG_SETTINGS),
-    CARDS: (*(setting.key for setting in MESSAGE_SETTINGS), "colours", "companions", "roles"),
-    COLOURS: tuple(setting.key for setting in COLOUR_SETTINGS),
-    COMPANIONS: tuple(setting.key for setting in COMPANION_SETTINGS),
-}
+_TABLES = dict.fromkeys(each.table for each in ALL_SETTINGS if each.table)
+TABLE_KEYS = {table: tuple(each.key for each in ALL_SETTINGS if each.table == table) for table in _TABLES}
 """The keys of each table with a fixed name."""
+TABLE_KEYS[CARDS] += ("colours", "companions", "roles")
 USUAL_ROLE = "usual"
 ROLE_KEYS = (
     USUAL_ROLE,
@@ -356,9 +350,8 @@ ROLE_KEYS = (
 RATE = Setting("messages_a_minute", "", 30, parsers.whole_number(1, 10_000))
 RANK = Setting("rank", "", 0, parsers.whole_number(0, 1000, "; free is 0, premium 10, admin 20"))
 DESTINATIONS, TIERS, STRATEGY = "destinations", "tiers", "strategy"
-FALLBACKS = "fallbacks"
+FALLBACKS, RECAPS = "fallbacks", "recaps"
 FALL_BACK_AFTER = Setting("fall_back_after", "", timedelta(minutes=5), parsers.DELAY)
-RECAPS = "recaps"
 RECAP_TIMEZONE = Setting("recap_timezone", "", RecapDays().zone, parsers.TIME_ZONE)
 RECAP_HOUR = Setting("recap_hour", "", RecapDays().hour, parsers.whole_number(0, 23))
 DESTINATION_KEYS = (

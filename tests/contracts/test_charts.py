@@ -7,10 +7,10 @@ import pytest
 from signalpost.delivery.dispatch.decide import LeaseEnd, decide
 from signalpost.delivery.outbox.book import AddChart
 from signalpost.delivery.outbox.cards import cards_gone, with_card
-from signalpost.delivery.outbox.commands import Message, OutboxEntry, PassOn, Settle
+from signalpost.delivery.outbox.commands import Message, NewDelivery, NewNotification, OutboxEntry, PassOn, Put, Settle
 from signalpost.domain.change import Close, Correct, Update
 from signalpost.domain.delivery import Attempt, DeliveryState
-from signalpost.domain.notification import Notification, is_chart
+from signalpost.domain.notification import Notification, is_chart, notification_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.tier import UserTier
 from signalpost.errors import Evidence
@@ -71,6 +71,14 @@ async def test_nothing_is_added_to_a_card_that_is_not_shown_or_about_to_change(b
     assert await add(book) is None, "an edit is being sent"
     await book.settle(edit)
     assert await add(book) is not None
+
+
+async def test_a_card_that_missed_a_state_gets_none(book: Driver) -> None:
+    """The edit that adds a chart shows the newest state too, which was refused."""
+    await book.shown()
+    await book.change(Update(note="n"))
+    assert await end(book, await book.leased(), Rejected("400", status=400, code=50035)) is _S.DEAD
+    assert await add(book) is None
 
 
 async def test_no_ended_trade_gets_one(book: Driver) -> None:
@@ -141,6 +149,17 @@ async def test_no_companion_and_no_slower_tier_waits_for_it(book: Driver) -> Non
     book.now += timedelta(seconds=20)
     companions = [each for each in (await book.lease(limit=5)).entries if each.notification.before is not None]
     assert len(companions) == 1
+
+
+async def test_a_slower_tier_is_served_during_an_upload(book: Driver) -> None:
+    await book.shown()
+    made = notification_of(signal(), user_tier="premium", ticket_id="later", accepted_at=book.now)
+    until = book.now + 60 * MINUTE
+    later = NewDelivery(B, 0, not_before=book.now, valid_until=until, delay=MINUTE)
+    await book.outbox.do(Put((NewNotification(made, (later,), until),)))
+    await add(book)
+    assert is_chart((await book.leased()).notification.event)
+    assert (await book.leased(B)).notification.event == "new"
 
 
 async def test_it_expires_alone(book: Driver) -> None:

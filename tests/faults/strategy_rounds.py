@@ -347,6 +347,7 @@ def main() -> int:
     found = play(options.rounds, options.seed, with_valkey=options.valkey, with_oanda=options.oanda)
     wrong = problems(found)
     print(f"{found.kills} kills, {len(found.expected)} signals, states from {dict(found.states_from)}")  # noqa: T201
+    print(f"shown again, and marked: {sorted(found.marked)}")  # noqa: T201
     print("\n".join(wrong) or "all signals are those of the batch computation, each shown once")  # noqa: T201
     return bool(wrong)
 

@@ -1,6 +1,8 @@
 """A service that is killed around the upload of a chart leaves each card once, right, and with one chart or none."""
 
+import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -36,7 +38,12 @@ def environment(sandbox: Sandbox, tmp_path: Path) -> Environment:
         encoding="utf-8",
     )
     made = environment_of(sandbox.url, tmp_path / "home")
-    return {**made, "SIGNALPOST_CONFIG": str(settings), "PYTHONPATH": str(ROOT), "SIGNALPOST_LIMITS": "off"}
+    return {
+        **made,
+        "SIGNALPOST_CONFIG": str(settings),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "SIGNALPOST_LIMITS": "off",
+    }
 
 
 def _until(is_so: Callable[[], Any]) -> None:

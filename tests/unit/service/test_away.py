@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from signalpost import Signal, UserTier, clock
+from signalpost.delivery.outbox.commands import Put
 from signalpost.delivery.routing import Routing, Tier
 from signalpost.domain.digest import Digest
 from signalpost.domain.events import Taken
@@ -134,6 +135,23 @@ def test_a_digest_waits_for_a_store_that_fails() -> None:
         await asyncio.sleep(40)
         assert found.ids == [("signals-free", ["a"])]
         assert found.digests[0][0].since == AT - HOUR
+
+    run_service(test)
+
+
+def test_a_digest_is_saved_with_the_number_up_to_which_it_goes() -> None:
+    async def test(found: DigestHarness) -> None:
+        do, puts = found.outbox.do, list[int]()
+
+        async def counted(command: Any) -> Any:
+            if isinstance(command, Put):
+                puts.append(len(command.notifications))
+            return await do(command)
+
+        await found.miss(*missed("a"))
+        found.outbox.do = counted  # type: ignore[method-assign]
+        await asyncio.sleep(40)
+        assert puts == [1]
 
     run_service(test)
 

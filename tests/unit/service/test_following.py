@@ -293,9 +293,9 @@ def test_a_change_that_is_held_is_saved_before_those_of_candles() -> None:
     feed = CountedFeed(bars(QUIET, QUIET, DOWN))
 
     async def test(harness: Following) -> None:
-        await harness.until(3)
+        await harness.until(3 + 0.9 / 60)  # the follower looks before the intake tries again
         harness.outbox.fails = True
-        await harness.intake.amend("s1", Update(note="Held"))
+        await harness.intake.amend("s1", Update(stop_loss="1.0960", note="Held"))  # refused once it has ended
         harness.outbox.fails = False
         await harness.until(3.2)
         assert not [event for event in harness.events if isinstance(event, ChangeRefused)]

@@ -18,6 +18,8 @@ DAWNS = ("2025-10-30T05:20:00Z", "2025-03-06T05:20:00Z", "2025-08-21T05:20:00Z")
 """When a run can begin. In the first two, the clocks of New York change on its first weekend."""
 WEEK = 132.0
 """Hours of a usual run: from Thursday to Tuesday."""
+TO_A_CLOSE = 2400.0
+"""Seconds from each of them to the next full hour."""
 CALM = 2 * 3600.0
 """Seconds from the beginning in which nothing fails, so that it is known which candles are history."""
 TIERS_OF_STRATEGIES = ("free", "premium", "vip")

@@ -3,7 +3,7 @@
 from random import Random
 from typing import NamedTuple
 
-from simulation.candles import CALM, DAWNS, TIERS_OF_STRATEGIES
+from simulation.candles import CALM, DAWNS, TIERS_OF_STRATEGIES, TO_A_CLOSE
 from simulation.clocks import DAWN
 from simulation.faults import EVERYWHERE, OUTAGES, Outage
 from simulation.life import EDGES
@@ -118,7 +118,7 @@ def plan_of_strategies(seed: int, hours: float) -> Plan:
     for _ in range(round(hours / 12)):
         doomed = random.random() < 0.7
         kind, number = ("doom", random.choice((0, 1, 2, 5, 13))) if doomed else (random.choice(("kill", "stop")), 0.0)
-        actions.append(Action(random.uniform(CALM, seconds), kind, number=number, place=random.choice(EDGES)))
+        actions.append(Action(_about_a_close(random, hours), kind, number=number, place=random.choice(EDGES)))
     for _ in range(random.choice((0, 1, 2))):
         at, step = random.uniform(CALM, seconds - 7200), random.choice((-3600.0, -60.0, 60.0, 3600.0))
         back = at + random.choice((5.0, 600.0, 7000.0))
@@ -126,9 +126,7 @@ def plan_of_strategies(seed: int, hours: float) -> Plan:
     if random.random() < 0.3:
         kind = random.choice(("suspend", "suspend, counted"))
         actions.append(Action(random.uniform(CALM, seconds), kind, number=random.choice((300.0, 9000.0))))
-    downs = (
-        ((at := random.uniform(CALM, seconds)), at + random.choice((2.0, 30.0, 300.0))) if random.random() < 0.5 else ()
-    )
+    downs = [_about_a_close(random, hours) for _ in range(random.choice((0, 1, 2)))]
     return Plan(
         seed=seed,
         hours=hours,
@@ -138,11 +136,18 @@ def plan_of_strategies(seed: int, hours: float) -> Plan:
         workers=random.choice((1, 2)),
         has_reserve=True,
         slowest_commit=random.choice((0.0, 0.005, 0.05)),
-        store_down=(downs,) if downs else (),
+        store_down=tuple((at, at + random.choice((2.0, 30.0, 300.0))) for at in downs),
         dawn=random.choice(DAWNS),
         pauses=(0.0, 0.1, 3.0, 60.0, 60.0, 600.0, 600.0, 600.0, 5 * 3600.0, 20 * 3600.0),
         has_strategies=True,
     )
+
+
+def _about_a_close(random: Random, hours: float) -> float:
+    """Seconds from the beginning to a moment that is usually just after the close of a candle."""
+    if random.random() < 0.3:
+        return random.uniform(CALM, hours * 3600)
+    return random.randrange(round(CALM), round(hours * 3600), 3600) + TO_A_CLOSE + random.uniform(0.5, 3.0)
 
 
 def _with_fallbacks(plan: Plan, random: Random) -> Plan:

@@ -20,7 +20,7 @@ class _Collected:
 
     def collect(self) -> Iterable[Metric]:
         yield from map(_converted, self._families)
-        yield from ProcessCollector(registry=None).collect()
+        yield from ProcessCollector(namespace="signalpost", registry=None).collect()
 
 
 def rendered(families: Sequence[Family], *, is_openmetrics: bool) -> tuple[bytes, str]:

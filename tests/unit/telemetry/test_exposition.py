@@ -58,6 +58,6 @@ def test_a_histogram_has_its_buckets_count_and_sum(*, is_openmetrics: bool) -> N
 
 def test_the_process_is_described_and_the_content_type_names_the_format() -> None:
     found = read([], is_openmetrics=False)
-    assert {"process_resident_memory_bytes", "process_cpu_seconds", "process_open_fds"} <= set(found)
+    assert {f"signalpost_process_{name}" for name in ("resident_memory_bytes", "cpu_seconds", "open_fds")} <= set(found)
     assert rendered([], is_openmetrics=False)[1].startswith("text/plain; version=0.0.4")
     assert rendered([], is_openmetrics=True)[1].startswith("application/openmetrics-text; version=1.0.0")

@@ -95,7 +95,7 @@ async def test_a_message_that_fails_while_others_get_through_is_dead_after_twelv
     sink.answer = Unavailable("302")
     async with World(sink, jitter=lambda: 0.5) as world:
         await world.put("poison")
-        for _ in range(600):
+        for _ in range(300):
             await world.put()
             await wait(1)
         delivery = await world.delivery("poison")

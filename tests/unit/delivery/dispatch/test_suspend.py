@@ -17,6 +17,7 @@ from signalpost.sinks.evidence import Evidence, Throttled
 from signalpost.sinks.port import Answer
 from signalpost.testing.scripted_sink import HANG, ScriptedSink
 from signalpost.testing.virtual_loop import VirtualLoop
+from tests.size import size
 from tests.unit.delivery.dispatch.world import (
     DOWN,
     HERE,
@@ -196,7 +197,7 @@ def test_each_of_several_suspends_is_reported_once(*, stands_still: bool) -> Non
             for night in range(3):
                 suspend(DAY / 3, stands_still=stands_still)
                 await world.put(f"morning {night}", valid_for=600.0)
-                await wait(DAY / 1.5)
+                await wait(size(2, 16) * HOUR)
                 assert await world.state(f"morning {night}") == "delivered"
             assert len(world.emitted(ClockStepped)) == (3 if stands_still else 0)
 

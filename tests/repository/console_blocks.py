@@ -241,8 +241,7 @@ def _in_process(arguments: Sequence[str]) -> tuple[int, str]:
 
 
 def _environment() -> dict[str, str]:
-    unwanted = {"COLUMNS", "FORCE_COLOR", "COVERAGE_PROCESS_CONFIG"}
-    here = {name: value for name, value in os.environ.items() if name not in unwanted}
+    here = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "FORCE_COLOR"}}
     return here | {"PYTHONUNBUFFERED": "1"}
 
 

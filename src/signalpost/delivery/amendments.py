@@ -88,7 +88,8 @@ class Amendments:
             Amend(name, change, now, (self._ids.next(now), self._ids.next(now)), open_for=self._open_for)
             for name, change in changes
         )
-        return await asyncio.shield(asyncio.ensure_future(self._followed(Follow(amends, versions, states, now))))
+        command = Follow(amends, versions, states, now, self._run)
+        return await asyncio.shield(asyncio.ensure_future(self._followed(command)))
 
     async def _followed(self, command: Follow) -> bool:
         answers = await self._outbox.do(command)

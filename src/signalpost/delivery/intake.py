@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+import msgspec
+
 from signalpost import clock
 from signalpost.delivery.amendments import Amendments
 from signalpost.delivery.deduplication import NO_FILTERS, Filters
@@ -158,8 +160,8 @@ class Intake:
         return ticket
 
     async def find(self, wanted: FindTrades) -> tuple[BookEntry, ...]:
-        """The trades of the signal book that match. Raises StoreFailed."""
-        return await self._outbox.do(wanted)
+        """The trades of the signal book that match, in a replay only its own. Raises StoreFailed."""
+        return await self._outbox.do(msgspec.structs.replace(wanted, run=self._run))
 
     async def load_state(self, stream: str) -> StreamState | None:
         """The last committed state of a stream; None if there is none. Raises StoreFailed."""

@@ -120,7 +120,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
 
         Companions have one of their own, because they must not wait for the card.
         """
-        name = payload_id(self.payload) if self.run is None else f"{self.run}/{payload_id(self.payload)}"
+        name = sequence_of(payload_id(self.payload), self.run)
         return name if self.before is None else f"{name}{COMPANION}"
 
     @property
@@ -143,7 +143,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
 
     def key_of(self, name: str) -> str:
         """The idempotency key that this notification would have if its payload had this id."""
-        return f"{name} {self.event}" if self.run is None else f"{self.run}/{name} {self.event}"
+        return f"{sequence_of(name, self.run)} {self.event}"
 
     @property
     def content_hash(self) -> bytes:
@@ -154,6 +154,11 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
         """
         content = [_content(self.payload, self.event), list(self.context.items())]
         return bytes((HASH_VERSION,)) + hashlib.blake2b(encoded(content), digest_size=16).digest()
+
+
+def sequence_of(name: str, run: str | None) -> str:
+    """The sequence of a payload with this id, in a replay or outside."""
+    return name if run is None else f"{run}/{name}"
 
 
 def notification_of(

@@ -27,6 +27,7 @@ from signalpost.domain.trade import FollowState, Trade
 from signalpost.errors import CommandFailed, FeedFailed, StoreFailed
 from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import logger
+from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.feeds.port import Feed
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.lives import Life, advance
@@ -41,6 +42,8 @@ _LONGEST_SLEEP = 60.0
 _AFTER_STORE_FAILED = timedelta(seconds=5)
 _JUST_BEFORE = timedelta(microseconds=1)
 _MOST = 100_000
+_BOOK = "following: the book"
+"""The name of the task that looks for new trades."""
 
 
 class Source(NamedTuple):
@@ -128,11 +131,17 @@ class _Place(NamedTuple):
 class Follower:
     """Follows all live signals that the plan has candles for: one task for each source, while it has live trades.
 
-    `feeds` has those of the plan. They raise only FeedFailed, and do not hang.
+    `feeds` has those of the plan. They raise only FeedFailed, and do not hang. Its tasks sleep in `alarms`.
     """
 
     def __init__(
-        self, intake: Intake, feeds: Mapping[str, Feed], plan: FollowPlan, incidents: Incidents, emit: Listener
+        self,
+        intake: Intake,
+        feeds: Mapping[str, Feed],
+        plan: FollowPlan,
+        incidents: Incidents,
+        emit: Listener,
+        alarms: AlarmClock | None = None,
     ) -> None:
         self._intake = intake
         self._feeds = feeds
@@ -140,37 +149,40 @@ class Follower:
         self._incidents = incidents
         self._emit = emit
         self._streams: dict[Source, _Stream] = {}
-        self._has_news = asyncio.Event()
+        self._alarms = alarms or AlarmClock()
+        self._alarms.enter(_BOOK)
 
     def listen(self, event: Event) -> None:
         """FeedAnswer for new trades soon. A listener of the bus."""
         if isinstance(event, Taken) and event.notification.event == NEW:
-            self._has_news.set()
+            self._alarms.ring(_BOOK)
 
     async def run(self) -> None:
         """Follow until cancelled."""
         is_first = True
         try:
             while True:
-                self._has_news.clear()
+                self._alarms.enter(_BOOK)
                 with suppress(StoreFailed, CommandFailed):
                     await self._read_book()
                     if is_first:  # a trade that ended meanwhile needs no candles
                         sources = ((each.feed, each.stream) for each in self._streams)
                         self._emit_each(self._incidents.only(sources, clock.now()))
                         is_first = False
-                await _until(self._has_news, _LOOK_EVERY)
+                await self._alarms.sleep(_BOOK, None, _LOOK_EVERY)
         finally:
             streams, self._streams = self._streams, {}
-            await asyncio.gather(*(each.task.end() for each in streams.values() if each.task is not None))
+            await asyncio.gather(*(each.task.end() for each in streams.values()))
+            for source in streams:
+                self._alarms.leave(source.stream)
 
     async def _read_book(self) -> None:
         entries = await self._intake.find(FindTrades(only_live=True, limit=_MOST))
         for entry in reversed(entries):
             self._join(entry.trade)
         live = {self._plan.source_of(entry.trade.signal) for entry in entries}
-        for stream in [each for source, each in self._streams.items() if source not in live]:
-            stream.has_news.set()  # its last trade ended while it waited
+        for source in [each for each in self._streams if each not in live]:
+            self._alarms.ring(source.stream)  # its last trade ended while it waited
 
     def _join(self, trade: Trade) -> None:
         """Follow a trade with the others of its source. The first candles of a new one may have closed already."""
@@ -178,28 +190,31 @@ class Follower:
             return
         stream = self._streams.get(source)
         if stream is None:
-            stream = self._streams[source] = _Stream(trade.number)
-            stream.task = KeptTask(source.stream, partial(self._follow, source, stream), self._emit)
+            self._alarms.enter(source.stream)
+            task = KeptTask(source.stream, partial(self._follow, source), self._emit)
+            self._streams[source] = _Stream(task, trade.number)
         elif trade.number > stream.newest:
             stream.newest = trade.number
-            stream.has_news.set()
+            self._alarms.ring(source.stream)
 
-    async def _follow(self, source: Source, stream: "_Stream") -> None:
+    async def _follow(self, source: Source) -> None:
         """Take each candle of a source, as long as it has live trades."""
         place = _Place()
         while True:
-            stream.has_news.clear()
+            self._alarms.enter(source.stream)
             at = clock.now() + _AFTER_STORE_FAILED
             with suppress(StoreFailed, CommandFailed):
                 lives = await self._lives(source)
                 if not lives:
                     del self._streams[source]
+                    self._alarms.leave(source.stream)
                     self._emit_each(self._incidents.left(source.feed, source.stream, clock.now()))
                     return
                 place, at = await self._look(source, place, lives)
-            while (left := (at - clock.now()).total_seconds()) > 0 and not stream.has_news.is_set():
+            is_rung = False
+            while not is_rung and at > clock.now():
                 self._emit_each(self._incidents.waits(source.stream, clock.now()))
-                await _until(stream.has_news, min(left, _LONGEST_SLEEP))
+                is_rung = await self._alarms.sleep(source.stream, at, _LONGEST_SLEEP)
 
     def _emit_each(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -264,15 +279,7 @@ class Follower:
 class _Stream:
     """The task that follows a source."""
 
-    def __init__(self, newest: int) -> None:
+    def __init__(self, task: KeptTask, newest: int) -> None:
+        self.task = task
         self.newest = newest
         """The number of its newest trade."""
-        self.has_news = asyncio.Event()
-        self.task: KeptTask | None = None
-
-
-async def _until(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event for at most this long."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

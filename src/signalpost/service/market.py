@@ -23,6 +23,7 @@ from signalpost.service.following import FollowedLedger, Follower, FollowPlan, S
 from signalpost.service.health_report import StreamReport
 from signalpost.sinks.discord.chart import CANDLES
 from signalpost.telemetry.bus import Bus
+from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.feeds.port import Feed
 from signalpost.trading.incidents import Incidents, named
@@ -56,6 +57,8 @@ class Market:
         feeds = make_feeds(each for each in config.feeds if each.name in used)
         self.feeds = {name: BoundedFeed(feed) for name, feed in feeds.items()}
         self.incidents = Incidents(opened, [(each.feed, each.key) for each in config.strategies], config.watchdogs)
+        self.alarms = AlarmClock()
+        """Where the tasks that wait for candles sleep."""
         self._away = Away(intake, config.routing())
         self._was_alive_at = was_alive_at
         strategies = [(each, each.make()) for each in config.strategies]
@@ -68,11 +71,17 @@ class Market:
             feed = self.feeds[each.feed]
             processor = IncrementalSignalProcessor(strategy, feed, ledger, self._cache, tiers=each.tiers)
             self.streams[each.key] = StreamRunner(
-                each.key, processor, self.incidents, bus.emit, on_missed=self._missed, at_work=at_work
+                each.key,
+                processor,
+                self.incidents,
+                bus.emit,
+                on_missed=self._missed,
+                at_work=at_work,
+                alarms=self.alarms,
             )
         self._bus = bus
         self._others = None if config.follow is None else config.follow.feed
-        self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit)
+        self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit, self.alarms)
         bus.subscribe(self._follower.listen)
         work = {"digest": self._away.run} if self.streams else {}
         work |= {f"strategy {key}": each.run for key, each in self.streams.items()}

@@ -3,7 +3,6 @@
 See docs/why/0035-the-strategy-lives.md.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -14,6 +13,7 @@ from signalpost.domain.events import CandlesTaken, Listener
 from signalpost.errors import FeedFailed, StoreClosed, StoreFailed
 from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import log_failure, logger
+from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.candle_rules import CandleRule
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.processor import Cycle, IncrementalSignalProcessor, StateFrom
@@ -29,7 +29,7 @@ class StreamRunner:
     """Runs a cycle of one processor whenever candles are due, and retries after an error.
 
     `key` is its name in messages. `on_missed` is called if signals were too old to post, with the time when the stream
-    worked last. Each cycle runs inside `at_work`.
+    worked last. Each cycle runs inside `at_work`. Between two cycles it sleeps in `alarms`.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class StreamRunner:
         *,
         on_missed: Callable[[datetime | None], None] = lambda _: None,
         at_work: Callable[[], AbstractContextManager[object]] = nullcontext,
+        alarms: AlarmClock | None = None,
     ) -> None:
         self.key = key
         self.processor = processor
@@ -61,6 +62,8 @@ class StreamRunner:
         self._emit = emit
         self._on_missed = on_missed
         self._at_work = at_work
+        self._alarms = alarms or AlarmClock()
+        self._alarms.enter(key)
         self._slot: Slot | None = None
         self._next = clock.now()
         self._failures = 0
@@ -73,10 +76,10 @@ class StreamRunner:
     async def run(self) -> None:
         """Run cycles until cancelled. Raises StoreClosed."""
         while True:
-            while (left := (self._next - clock.now()).total_seconds()) > 0:
+            while self._next > clock.now():
                 for event in self._incidents.waits(self.key, clock.now()):
                     self._emit(event)
-                await asyncio.sleep(min(left, _LONGEST_SLEEP))
+                await self._alarms.sleep(self.key, self._next, _LONGEST_SLEEP)
             with self._at_work():
                 await self._look()
 

@@ -18,7 +18,7 @@ from signalpost.domain.change import Close, CloseReason, ExpireOrder
 from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.life import after
-from signalpost.domain.notification import COMPANION, Notification
+from signalpost.domain.notification import COMPANION, Notification, sequence_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.trade import News, Trade, TradeState, is_news, one_order_each
@@ -39,7 +39,7 @@ def amend(tx: Transaction, command: Amend) -> Amendment:
     if command.run is None:
         rows = book.named(command.name, exact=command.exact)
     else:
-        rows = list(book.of([f"{command.run}/{command.name}"]).values())
+        rows = list(book.of([sequence_of(command.name, command.run)]).values())
     if command.tiers is not None:
         rows = [row for row in rows if command.tiers.issuperset(row.tiers)]
     if len(rows) != 1:
@@ -83,7 +83,8 @@ def _known(tx: Transaction, command: Amend) -> Amendment | None:
 def follow(tx: Transaction, command: Follow) -> tuple[Amendment, ...] | None:
     """Save what candles did to trades, unless one of them has changed since they were read."""
     book = Book(tx)
-    rows = book.of(list(command.states))
+    names = {sequence_of(name, command.run): name for name in command.states}
+    rows = {names[sequence]: row for sequence, row in book.of(list(names)).items()}
     trades = {name: trade for name, row in rows.items() if (trade := book.trade(row)) is not None}
     if {name: trade.version for name, trade in trades.items()} != command.versions:
         return None

@@ -121,6 +121,8 @@ class Follow(Command[tuple[Amendment, ...] | None], frozen=True):
     states: Mapping[str, FollowState]
     """The follower's state of each trade, by the id of its signal."""
     now: datetime
+    run: str | None = None
+    """The replay of the trades."""
 
 
 class EndTrades(Command[tuple[Amendment, ...]], frozen=True):
@@ -137,10 +139,10 @@ class EndTrades(Command[tuple[Amendment, ...]], frozen=True):
 
 
 class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
-    """Look trades up, the newest first, without those of replays. Answer: a tuple of `BookEntry`."""
+    """Look trades up, the newest first: without those of replays, or those of one. Answer: a tuple of `BookEntry`."""
 
     name: str | None = None
-    """As in `Amend`, but a pair finds all its live trades; None for all trades."""
+    """As in `Amend`, but a pair finds all its live trades; None for all trades. Without effect in a replay."""
     exact: bool = False
     """As in `Amend`."""
     only_live: bool = False
@@ -154,6 +156,8 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
     """Only trades with a greater number."""
     changed_since: datetime | None = None
     """Only trades that are live, or were changed then or later; None for all."""
+    run: str | None = None
+    """Only trades of this replay; None for those outside replays."""
     limit: int = 100
 
 

@@ -10,7 +10,7 @@ import msgspec
 from signalpost.delivery.outbox import sql
 from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
-from signalpost.domain.notification import CLOSED, NEW
+from signalpost.domain.notification import CLOSED, NEW, sequence_of
 from signalpost.domain.order import OrderKind
 from signalpost.errors import InvalidValue
 
@@ -54,7 +54,7 @@ def _trades(db: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
         if pair is None or type(accepted_at) is not int:
             continue
         signal = kept.payload
-        sequence = signal.signal_id if kept.run is None else f"{kept.run}/{signal.signal_id}"
+        sequence = sequence_of(signal.signal_id, kept.run)
         has_ended = f"{sequence} {CLOSED}" in ended
         state = "closed" if has_ended else "open" if signal.order == OrderKind.MARKET else "pending"
         counts[kept.run] += 1

@@ -135,10 +135,9 @@ LIVE = "run IS NULL AND state IN ('pending', 'open')"
 TRADE_BY_NUMBER = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND number = ?"
 TRADES_BY_SHORT_ID = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND short_id = ?"
 LIVE_TRADES_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND pair = ? ORDER BY number"
-ALL_TRADES = (
-    f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND number > ?"
-    " AND (changed_at >= ? OR state IN ('pending', 'open')) ORDER BY number DESC"
-)
+_SINCE = "number > ? AND (changed_at >= ? OR state IN ('pending', 'open')) ORDER BY number DESC"
+ALL_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND {_SINCE}"
+TRADES_OF_RUN = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run = ? AND {_SINCE}"
 UNHEARD_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND changed_at < ? ORDER BY number"
 LIVE_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} ORDER BY number DESC"
 

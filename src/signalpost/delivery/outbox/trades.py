@@ -32,6 +32,8 @@ from signalpost.domain.trade import Trade, TradeState, unpublished
 from signalpost.errors import InvalidValue, StoreFailed
 
 _MICROSECOND = timedelta(microseconds=1)
+_NEVER = 2**63 - 1
+"""Later than any time in a row."""
 _DIGITS = 16
 """Of a number that SQLite can count to."""
 _READS = (InvalidValue, msgspec.DecodeError, ValueError)
@@ -147,14 +149,17 @@ class Book:
 
     def entries(self, wanted: FindTrades) -> Iterator[BookEntry]:
         """The trades that a person looks for, without damaged ones."""
-        if wanted.name is not None:
-            rows: Iterable[TradeRow] = self.named(wanted.name, exact=wanted.exact)
+        since = FIRST if wanted.changed_since is None else micros(wanted.changed_since)
+        if wanted.run is not None:
+            since = _NEVER if wanted.only_live else since
+            rows: Iterable[TradeRow] = self._rows(self._tx.select(sql.TRADES_OF_RUN, (wanted.run, wanted.above, since)))
+        elif wanted.name is not None:
+            rows = self.named(wanted.name, exact=wanted.exact)
         elif wanted.only_live and wanted.pair is not None:  # what every alert of a hook looks up, so by its index
             rows = reversed(list(self._rows(self._tx.select(sql.LIVE_TRADES_OF, (str(wanted.pair),)))))
         elif wanted.only_live:
             rows = self._rows(self._tx.select(sql.LIVE_TRADES))
         else:
-            since = FIRST if wanted.changed_since is None else micros(wanted.changed_since)
             rows = self._rows(self._tx.select(sql.ALL_TRADES, (wanted.above, since)))
         for row in rows:
             trade = self.trade(row) if _is_wanted(row, wanted) else None

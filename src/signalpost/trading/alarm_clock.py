@@ -1,0 +1,68 @@
+"""Wakes tasks at instants of the clock, also if the clock leaps, and knows when the next one is due."""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+
+from signalpost import clock
+
+
+class AlarmClock:
+    """Tasks that have entered sleep here. `rest` waits until all of them do.
+
+    Belongs to one event loop. Whoever sets the clock must call `look_again`.
+    """
+
+    def __init__(self) -> None:
+        self._alarms: dict[str, asyncio.Event] = {}
+        self._until: dict[str, datetime | None] = {}
+        """Of the tasks that are asleep."""
+        self._has_moved = asyncio.Event()
+
+    def enter(self, name: str) -> None:
+        """A task with this name is awake, and sleeps here from now on. If it was rung before, that is forgotten."""
+        self._alarms.setdefault(name, asyncio.Event()).clear()
+
+    def leave(self, name: str) -> None:
+        """A task does not sleep here any more."""
+        self._alarms.pop(name, None)
+        self._until.pop(name, None)
+        self._has_moved.set()
+
+    async def sleep(self, name: str, until: datetime | None, longest: float) -> bool:
+        """Sleep until an instant, for at most `longest` seconds. True if it was rung.
+
+        With `until` None, only a ring or the end of `longest` wakes it.
+        """
+        alarm = self._alarms[name]
+        left = longest if until is None else min(longest, (until - clock.now()).total_seconds())
+        if not alarm.is_set() and left > 0:
+            self._until[name] = until
+            self._has_moved.set()
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await alarm.wait()
+            finally:
+                self._until.pop(name, None)
+        is_rung = alarm.is_set()
+        alarm.clear()
+        return is_rung
+
+    def ring(self, name: str) -> None:
+        """Wake a task, or end its next sleep at once."""
+        self._alarms[name].set()
+        self._until.pop(name, None)
+
+    def look_again(self) -> None:
+        """Wake the tasks that are due by the clock."""
+        now = clock.now()
+        for name in [each for each, until in self._until.items() if until is not None and until <= now]:
+            self.ring(name)
+
+    async def rest(self) -> datetime | None:
+        """Wait until all tasks are asleep, and return when the first of them is due; None for never."""
+        while len(self._until) < len(self._alarms):
+            self._has_moved.clear()
+            await self._has_moved.wait()
+        return min((until for until in self._until.values() if until is not None), default=None)

@@ -11,11 +11,12 @@ from signalpost.cli.options import NumberRange
 from signalpost.cli.output import examples, json_option, say, say_json
 from signalpost.cli.tables import HYPOTHETICAL, console, last_signals_table, replays_table, results_table, signals_of
 from signalpost.domain.reports import Alert, SystemStatus
+from signalpost.domain.trade import Trade
 from signalpost.service import AsyncNotificationService
 
 if TYPE_CHECKING:
     from signalpost.cli.demo_setup import BundledMarket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich.table import Table
@@ -24,6 +25,8 @@ from rich.text import Text
 from signalpost.cli.live_replay import SignalTimes
 from signalpost.cli.tables import results_json, table
 
+Trades = Mapping[str, Sequence[Trade]]
+"""The trades of each strategy, by its key."""
 _DAYS_A_SECOND = 16.0
 _SECONDS_A_DAY = 86_400
 
@@ -62,25 +65,26 @@ async def _demo(*, ends: bool, speed: float, port: int | None, to_discord: bool,
     from signalpost.cli.demo_setup import BundledMarket, demo_config
 
     market = BundledMarket()
-    stopwatch = Stopwatch()
-    async with StopSignal() as stopped, demo_config(port, to_discord=to_discord) as config:
-        with installed(ReplayClock(market.first_close)) as clock:
+    async with StopSignal() as stopped, demo_config(market, port, to_discord=to_discord) as config:
+        with installed(ReplayClock(market.begins_at)) as clock:
+            stopwatch = Stopwatch(clock)
             service = AsyncNotificationService(
                 config,
                 listeners=[stopwatch],
-                candles=lambda signal: market.history(signal, is_wanted=not replay.is_late),
+                candles=lambda signal: replay.history(signal),  # noqa: PLW0108  # it is made below
             )
             async with service:
-                replay = LiveReplay(service, clock, market.streams, stopwatch)
+                replay = LiveReplay(service, clock, market.candles_by_key, stopwatch)
                 ended = await _play(replay, service, market, speed, stopped)
+                trades = await replay.trades()
                 if as_json:
-                    say_json(summary(replay, stopwatch, is_whole=ended))
+                    say_json(summary(replay, trades, is_whole=ended))
                 else:
-                    _show(market, replay, stopwatch)
+                    _show(market, replay, trades)
                 if not ends and ended:
                     say("The page stays up until Ctrl-C.", err=True)
                     await stopped.wait()
-    return not ended or replay.is_all_delivered
+    return not ended or stopwatch.is_all_delivered
 
 
 async def _play(
@@ -100,7 +104,8 @@ async def _play(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=market.candles)
         async for at in replay.run(speed):
-            progress.update(task, completed=replay.candles, description=f"{at:%Y-%m-%d}, {replay.signals:>3} signals")
+            signals = len(replay.stopwatch.times_by_sequence)
+            progress.update(task, completed=replay.candles, description=f"{at:%Y-%m-%d}, {signals:>3} signals")
             if stopped.is_set():
                 return False
     await _report_end(service, replay)
@@ -108,7 +113,7 @@ async def _play(
 
 
 async def _send_examples(service: AsyncNotificationService, market: "BundledMarket") -> None:
-    facts = {"strategies": len(market.streams), "candles": market.candles}
+    facts = {"strategies": len(market.strategies), "candles": market.candles}
     await service.queue_notification(SystemStatus(status="replay started", metrics=facts))
     await service.queue_notification(
         Alert(
@@ -123,12 +128,12 @@ async def _send_examples(service: AsyncNotificationService, market: "BundledMark
 
 
 async def _report_end(service: AsyncNotificationService, replay: LiveReplay) -> None:
-    facts = {"candles": replay.candles, "signals": replay.signals}
+    facts = {"candles": replay.candles, "signals": len(replay.stopwatch.times_by_sequence)}
     await service.queue_notification(SystemStatus(status="replay finished", metrics=facts))
     await service.drain()
 
 
-def _show(market: "BundledMarket", replay: LiveReplay, stopwatch: Stopwatch) -> None:
+def _show(market: "BundledMarket", replay: LiveReplay, trades: Trades) -> None:
     replays = market.replayed()
     screen = console()
     screen.print(last_signals_table(signals_of(replays.values())))
@@ -139,11 +144,11 @@ def _show(market: "BundledMarket", replay: LiveReplay, stopwatch: Stopwatch) -> 
         f"Daily candles end at 17:00 New York time. In {len(weeks)} weeks that falls within an H4 candle, which then "
         f"counts towards the day in which it opened: the weeks from {', '.join(map(str, weeks))}."
     )
-    screen.print(deliveries_table(replay, stopwatch))
-    screen.print(seconds_table(list(stopwatch.times_by_sequence.values())))
-    screen.print(results_table(replay.trades))
+    screen.print(deliveries_table(replay.candles, replay.stopwatch))
+    screen.print(seconds_table(list(replay.stopwatch.times_by_sequence.values())))
+    screen.print(results_table(trades))
     screen.print(HYPOTHETICAL)
-    for reason in sorted(set(replay.refused)):
+    for reason in sorted(set(replay.stopwatch.refused)):
         say(f"Refused: {reason}")
 
 
@@ -161,9 +166,10 @@ _ON_THE_CHANNEL = _Bound("signal -> on the channel", 5.0)
 _COUNTS = ("deliveries", "edits", "companions")
 
 
-def deliveries_table(replay: LiveReplay, stopwatch: Stopwatch) -> Table:
+def deliveries_table(candles: int, stopwatch: Stopwatch) -> Table:
     """One row per destination and final state. Edits and companions have columns of their own."""
-    title = f"{replay.candles:,} candles, {replay.signals:,} signals, {stopwatch.ended.total():,} deliveries"
+    signals = len(stopwatch.times_by_sequence)
+    title = f"{candles:,} candles, {signals:,} signals, {stopwatch.ended.total():,} deliveries"
     made = table(title, "destination", "final state", *_COUNTS, right=_COUNTS)
     for destination, state, *counts in _ended(stopwatch):
         colour = "green" if state == "delivered" else "red"
@@ -189,14 +195,15 @@ def seconds_table(times: Sequence[SignalTimes]) -> Table:
     return made
 
 
-def summary(replay: LiveReplay, stopwatch: Stopwatch, *, is_whole: bool) -> dict[str, Any]:
+def summary(replay: LiveReplay, trades: Trades, *, is_whole: bool) -> dict[str, Any]:
     """The results as JSON; times are in seconds."""
+    stopwatch = replay.stopwatch
     return {
         "is_whole": is_whole,
         "candles": replay.candles,
-        "signals": replay.signals,
-        "all_delivered": replay.is_all_delivered,
-        "refused": sorted(set(replay.refused)),
+        "signals": len(stopwatch.times_by_sequence),
+        "all_delivered": stopwatch.is_all_delivered,
+        "refused": sorted(set(stopwatch.refused)),
         "deliveries": [
             {"destination": destination, "state": state, "count": new, "edits": edits, "companions": companions}
             for destination, state, new, edits, companions in _ended(stopwatch)
@@ -205,7 +212,7 @@ def summary(replay: LiveReplay, stopwatch: Stopwatch, *, is_whole: bool) -> dict
             bound.name: {**dict(zip(("p50", "p99", "longest"), figures, strict=True)), "at_most": bound.most}
             for bound, figures in _measured(list(stopwatch.times_by_sequence.values()))
         },
-        "results": results_json(replay.trades),
+        "results": results_json(trades),
     }
 
 

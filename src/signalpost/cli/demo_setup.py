@@ -1,8 +1,7 @@
 """Sets up the demo: the bundled strategies and candles, a fresh data folder, and a local Discord or yours."""
 
 import secrets
-from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -10,26 +9,23 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from signalpost.cli.live_replay import Stream
 from signalpost.cli.output import say
-from signalpost.config import SET_A_WEBHOOK, Config, DestinationConfig
+from signalpost.config import SET_A_WEBHOOK, Config, DestinationConfig, FeedConfig, StrategyConfig
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits
+from signalpost.domain.candle import Candle
 from signalpost.domain.destinations import USUAL_DESTINATIONS
-from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
 from signalpost.sandbox.rules.limits import RAISED, Rate
 from signalpost.sandbox.server import DEFAULT_PORT, Sandbox
 from signalpost.secret import Secret
-from signalpost.service.charts import CandleHistory
-from signalpost.sinks.discord.chart import CANDLES
 from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles, bundled_days, bundled_pairs
 from signalpost.trading.replay import Replay, replay
-from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
 from signalpost.trading.strategies_file import bundled_strategies
 
 _PREMIUM_PAIRS = frozenset({"EUR_GBP", "EUR_USD", "GBP_USD"})
 """These pairs make half of the signals; the others go to the free tier."""
+_FEED = FeedConfig("bundled", "replay")
 _MESSAGES_A_MINUTE = 600
 """Twenty times the usual limit of a channel: a signal posts two messages in its life, and edits the first one twice."""
 _LIMITS = RAISED._replace(bucket=Rate(100, 2), channel=Rate(_MESSAGES_A_MINUTE, 60))
@@ -40,7 +36,8 @@ class BundledMarket:
     """Every bundled strategy that has bundled candles, with those candles."""
 
     def __init__(self) -> None:
-        self.streams: dict[str, Stream] = {}
+        self.strategies: list[StrategyConfig] = []
+        self.candles_by_key: dict[str, Sequence[Candle]] = {}
         self.without_candles: list[str] = []
         """Keys of strategies."""
         self.straddling_weeks: list[date] = []
@@ -55,44 +52,32 @@ class BundledMarket:
                 candles, straddling = bundled_days(config.pair)
                 weeks.update(straddling)
             tier = UserTier.PREMIUM if config.pair in _PREMIUM_PAIRS else UserTier.FREE
-            self.streams[config.key] = Stream(MAUnifiedStrategy(config), config.timeframe, candles, tier)
+            table = {**msgspec.structs.asdict(config), "feed": _FEED.name, "tiers": [tier]}
+            self.strategies.append(StrategyConfig.of(table))
+            self.candles_by_key[config.key] = candles
         self.straddling_weeks = sorted(weeks)
 
     @property
-    def first_close(self) -> datetime:
-        """When the first candle closes."""
-        return min(stream.candles[0].time + stream.timeframe.duration for stream in self.streams.values())
+    def begins_at(self) -> datetime:
+        """When every strategy has its first candle."""
+        return max(self.candles_by_key[each.key][0].time + each.timeframe.duration for each in self.strategies)
 
     @property
     def candles(self) -> int:
         """The total number of candles."""
-        return sum(len(stream.candles) for stream in self.streams.values())
-
-    async def history(self, signal: Signal, *, is_wanted: bool) -> CandleHistory | None:
-        """The candles that lead to a strategy's signal, for its chart, if one is wanted."""
-        for stream in self.streams.values() if is_wanted else ():
-            config = stream.strategy.config
-            if (config.pair, config.timeframe, config.strategy_name) == (
-                signal.pair,
-                signal.timeframe,
-                signal.strategy_name,
-            ):
-                end = bisect_right(stream.candles, signal.timestamp, key=lambda candle: candle.time)
-                start = max(0, end - CANDLES - config.slow)
-                return CandleHistory(stream.candles[start:end], (config.fast, config.slow))
-        return None
+        return sum(map(len, self.candles_by_key.values()))
 
     def replayed(self) -> dict[str, Replay]:
         """Replay each strategy at once, without delivery."""
-        return {
-            key: replay(MAUnifiedStrategy(stream.strategy.config), stream.candles)
-            for key, stream in self.streams.items()
-        }
+        return {each.key: replay(each.make(), self.candles_by_key[each.key]) for each in self.strategies}
 
 
 @asynccontextmanager
-async def demo_config(port: int | None, *, to_discord: bool) -> AsyncIterator[Config]:
-    """A configuration with a temporary data folder, a run id, and destinations in a local Discord or your own."""
+async def demo_config(market: BundledMarket, port: int | None, *, to_discord: bool) -> AsyncIterator[Config]:
+    """A configuration with a temporary data folder, a run id, and destinations in a local Discord or your own.
+
+    It runs the strategies of the market.
+    """
     run = f"replay-{secrets.token_hex(4)}"
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="signalpost-")))
@@ -101,13 +86,13 @@ async def demo_config(port: int | None, *, to_discord: bool) -> AsyncIterator[Co
             if not environment.destinations:
                 text = f"--to-discord needs a webhook: {SET_A_WEBHOOK}"
                 raise InvalidConfiguration(text, code="missing", field="destinations")
-            config = msgspec.structs.replace(environment, home=home, run=run)
+            config = msgspec.structs.replace(environment, home=home, run=run, follow=None, redis_url=None)
             say(f"Sending the messages of {run} to {', '.join(each.name for each in config.destinations)}.", err=True)
         else:
             sandbox = await stack.enter_async_context(await _sandbox(port))
             say(f"Messages appear at {sandbox.url}/", err=True)
             config = Config(home=home, destinations=_destinations(sandbox), host_rate=HOST_RATE, run=run)
-        yield config
+        yield msgspec.structs.replace(config, feeds=(_FEED,), strategies=tuple(market.strategies))
 
 
 async def _sandbox(port: int | None) -> Sandbox:

@@ -1,58 +1,54 @@
-"""Replays past candles through a running service, on a clock of its own: delivers the signals, and follows each.
+"""Runs a service on past candles, with a clock that leaps from one close to the next.
 
-The clock jumps from one candle's close to the next and runs with real time in between, so that waits and retries end.
-It waits for open deliveries before it jumps, so that a signal is as fresh as it was at the time. See
-docs/why/0017-a-replay-has-its-own-clock.md.
+The service runs its strategies on its replay feed, and follows their signals, as it does live. The clock leaps once
+nothing is at work and everything is delivered, so a signal is as fresh as it was at the time. In between it runs with
+real time, so that waits and retries end. See docs/why/0017-a-replay-has-its-own-clock.md.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from time import perf_counter
-from typing import NamedTuple
 
 from signalpost import clock
+from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.candle import Candle
-from signalpost.domain.change import Change
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Event, SendBegan, Settled, Taken
-from signalpost.domain.notification import COMPANION, is_chart
+from signalpost.domain.notification import COMPANION, NEW, is_chart
 from signalpost.domain.signal import Signal
-from signalpost.domain.ticket import Outcome, Ticket
-from signalpost.domain.tier import UserTier
-from signalpost.domain.timeframe import Timeframe
+from signalpost.domain.ticket import Outcome
 from signalpost.domain.trade import Trade
 from signalpost.service import AsyncNotificationService
-from signalpost.trading.lives import Life, Lives
-from signalpost.trading.market_replay import closes
-from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
+from signalpost.service.charts import CandleHistory
+from signalpost.service.market import Market
+from signalpost.trading.schedule import GRACE
 
-
-class Stream(NamedTuple):
-    """A strategy, its candles, and the tier of its signals."""
-
-    strategy: MAUnifiedStrategy
-    timeframe: Timeframe
-    candles: Sequence[Candle]
-    tier: UserTier
+_LATE = 0.5
+"""Seconds."""
+_SOON = 0.5
+"""Seconds within which all but companions are usually delivered."""
+_MOST = 100_000
 
 
 class ReplayClock:
     """The replay's time: it is set, and then runs as fast as real time."""
 
     def __init__(self, start: datetime) -> None:
-        self._set, self._since = start, perf_counter()
+        self.set_to = start
+        self.set_at = perf_counter()
 
     def now(self) -> datetime:
         """The replay's present instant."""
-        return self._set + timedelta(seconds=perf_counter() - self._since)
+        return self.set_to + timedelta(seconds=perf_counter() - self.set_at)
 
     def leap_to(self, instant: datetime) -> None:
         """Continue from `instant`, unless it is in the past."""
         if instant > self.now():
-            self._set, self._since = instant, perf_counter()
+            self.set_to, self.set_at = instant, perf_counter()
 
 
 @contextmanager
@@ -66,60 +62,70 @@ def installed(replay_clock: ReplayClock) -> Iterator[ReplayClock]:
 
 
 class SignalTimes:
-    """When one signal was generated, accepted, sent and delivered: seconds since the strategy got the candle."""
+    """When one signal was generated, accepted, sent and delivered: seconds since its candle was due."""
 
-    __slots__ = ("accepted", "begun", "delivered", "generated", "handed_at")
+    __slots__ = ("accepted", "begun", "delivered", "due_at", "generated")
 
-    def __init__(self, handed_at: float) -> None:
-        self.handed_at = handed_at
-        self.generated = self.elapsed()
+    def __init__(self, due_at: float, generated: float) -> None:
+        self.due_at = due_at
+        self.generated = generated
         self.accepted: float | None = None
         self.begun: float | None = None
         self.delivered: float | None = None
 
     def elapsed(self) -> float:
-        """Seconds since the strategy got the candle."""
-        return perf_counter() - self.handed_at
+        """Seconds since its candle was due."""
+        return perf_counter() - self.due_at
 
 
 class Stopwatch:
-    """A listener that times each signal of a replay, keeps its trade, and counts deliveries by final state."""
+    """A listener that times each signal of a replay, and counts deliveries by final state."""
 
-    def __init__(self) -> None:
+    def __init__(self, replay_clock: ReplayClock) -> None:
         self.times_by_sequence: dict[str, SignalTimes] = {}
-        self.trades_by_sequence: dict[str, Trade] = {}
-        """As the signal book has them."""
+        self.refused: list[str] = []
+        """Reasons of refused signals."""
         self.ended: Counter[tuple[str, str]] = Counter()
         """Deliveries of new messages, by destination and final state."""
         self.edits: Counter[tuple[str, str]] = Counter()
         self.companions: Counter[tuple[str, str]] = Counter()
+        self.has_news = False
+        """Whether something was accepted since this was set to False."""
+        self._clock = replay_clock
         self._changes: set[str] = set()
         """The ids of notifications that edit a card."""
 
-    def is_all_delivered(self, signals: int) -> bool:
-        """True if this many signals were timed and each was delivered, and every change reached its readers."""
+    @property
+    def is_all_delivered(self) -> bool:
+        """True if no signal was refused, each was delivered, and every change reached its readers."""
         return (
-            len(self.times_by_sequence) == signals
+            not self.refused
             and all(times.delivered is not None for times in self.times_by_sequence.values())
             and all(state in _GOOD_ENDS for _, state in (*self.edits, *self.companions))
         )
 
     def __call__(self, event: Event) -> None:
-        """Keep the trade of a signal, and record when sending began and when the signal was delivered."""
+        """Record when a signal was generated and accepted, when sending began, and when it was delivered."""
         match event:
-            case Taken(Ticket(outcome=Outcome.ACCEPTED), notification, _) if notification.shown is not None:
-                self.trades_by_sequence[notification.sequence] = notification.shown
-                if notification.trade is not None:
+            case Taken(ticket, notification, _) if isinstance(notification.payload, Signal):
+                self.has_news = True
+                if notification.event != NEW:
                     self._changes.add(notification.id)
+                    return
+                generated = (notification.accepted_at - self._clock.set_to).total_seconds()
+                times = self.times_by_sequence[notification.sequence] = SignalTimes(self._clock.set_at, generated)
+                times.accepted = times.elapsed()
+                if ticket.outcome is not Outcome.ACCEPTED:
+                    self.refused.append(ticket.reason or "")
             case SendBegan(_, deliveries):
                 for delivery in deliveries:
-                    if (times := self.times_by_sequence.get(delivery.sequence)) and times.begun is None:
-                        times.begun = times.elapsed()
+                    if (began := self.times_by_sequence.get(delivery.sequence)) and began.begun is None:
+                        began.begun = began.elapsed()
             case Settled(delivery) if delivery.state.is_terminal:
                 self._counter_of(event)[delivery.id.destination, delivery.state] += 1
-                times = self.times_by_sequence.get(delivery.sequence)
-                if times and times.delivered is None and delivery.state is DeliveryState.DELIVERED:
-                    times.delivered = times.elapsed()
+                ended = self.times_by_sequence.get(delivery.sequence)
+                if ended and ended.delivered is None and delivery.state is DeliveryState.DELIVERED:
+                    ended.delivered = ended.elapsed()
             case _:
                 pass
 
@@ -135,116 +141,95 @@ _GOOD_ENDS = frozenset({DeliveryState.DELIVERED, DeliveryState.SUPERSEDED, Deliv
 """Good ends of an edit or a companion: it was sent, it showed nothing new, or it is turned off."""
 
 
-_LATE = 0.5
-"""Seconds."""
-
-
 class LiveReplay:
-    """Feeds the signals of past candles, and what becomes of them, through a service.
+    """Drives a service that is started, with strategies on a replay feed. The caller has installed the clock.
 
-    The caller has installed the clock.
+    `candles_by_key` has the candles of each strategy.
     """
 
     def __init__(
         self,
         service: AsyncNotificationService,
         replay_clock: ReplayClock,
-        streams: Mapping[str, Stream],
+        candles_by_key: Mapping[str, Sequence[Candle]],
         stopwatch: Stopwatch,
     ) -> None:
         self._runtime = service._runtime
         self._clock = replay_clock
-        self._streams = streams
-        self._stopwatch = stopwatch
-        self._lives = {key: Lives(stream.timeframe) for key, stream in streams.items()}
-        self._sequences: dict[str, list[str]] = {key: [] for key in streams}
+        self._candles = candles_by_key
+        self.stopwatch = stopwatch
         self.is_late = False
         """Whether it is behind the requested speed. Then new cards get no charts, because it would wait for them."""
-        self.candles = 0
-        self.signals = 0
-        self.refused: list[str] = []
-        """Reasons of refused signals and changes."""
 
     async def run(self, speed: float) -> AsyncIterator[datetime]:
-        """Replay everything, `speed` times faster than it happened, and yield each close once it is processed."""
-        candles = {key: (stream.timeframe, stream.candles) for key, stream in self._streams.items()}
-        began, first = perf_counter(), None
-        for at, closed in closes(candles):
-            first = first or at
+        """Let the clock leap from close to close, `speed` times faster than it happened, and yield each.
+
+        A close is over once the strategies and the follower have processed its candles, and all is delivered.
+        """
+        began, first = perf_counter(), self._clock.now()
+        for at in self._closes(first):
             ahead = (at - first).total_seconds() / speed - (perf_counter() - began)
             self.is_late = ahead < -_LATE
             if ahead > 0:
                 await asyncio.sleep(ahead)
-            self._clock.leap_to(at)
-            before = self.signals
-            for _, key, candle in closed:
-                await self._feed(key, candle)
-            tickets = [ticket for _, key, candle in closed for ticket in await self._follow(key, candle)]
-            self.candles += len(closed)
-            if tickets or self.signals > before:
-                await self._delivered(tickets)
+            self._clock.leap_to(at + GRACE)
+            self._market.alarms.look_again()
+            await self._market.alarms.rest()
+            if self.stopwatch.has_news:
+                self.stopwatch.has_news = False
+                await self._delivered()
             yield at
 
     @property
-    def is_all_delivered(self) -> bool:
-        """True if nothing was refused, and every signal and every change was delivered."""
-        return not self.refused and self._stopwatch.is_all_delivered(self.signals)
+    def candles(self) -> int:
+        """How many candles the strategies have taken."""
+        return sum(
+            bisect_right(candles, last.watermark, key=lambda candle: candle.time)
+            for key, candles in self._candles.items()
+            if (last := self._market.streams[key].last) is not None and last.watermark is not None
+        )
+
+    async def trades(self) -> dict[str, list[Trade]]:
+        """The trades of each strategy's accepted signals, as the signal book has them, oldest first."""
+        found = await self._runtime.started.engine.intake.find(FindTrades(limit=_MOST))
+        trades: dict[str, list[Trade]] = {key: [] for key in self._candles}
+        for entry in reversed(found):
+            trades[self._key_of(entry.trade.signal)].append(entry.trade)
+        return trades
+
+    async def history(self, signal: Signal) -> CandleHistory | None:
+        """The candles that lead to a signal, for its chart, if there is time for one."""
+        return None if self.is_late else await self._market.candles(signal)
+
+    def _closes(self, since: datetime) -> list[datetime]:
+        """The instants after `since` at which candles close, each once."""
+        lengths = {key: stream.processor.strategy.config.timeframe for key, stream in self._market.streams.items()}
+        opens = ((each.time, lengths[key].duration) for key, candles in self._candles.items() for each in candles)
+        return sorted({at + length for at, length in opens if at + length > since})
 
     @property
-    def trades(self) -> dict[str, list[Trade]]:
-        """The trades of each strategy's accepted signals, as the signal book has them, oldest first."""
-        trades = self._stopwatch.trades_by_sequence
-        return {key: [trades[each] for each in sequences] for key, sequences in self._sequences.items()}
+    def _market(self) -> Market:
+        market = self._runtime.started.market
+        assert market is not None  # noqa: S101  # for mypy: the service has its folder for itself
+        return market
 
-    async def _feed(self, key: str, candle: Candle) -> None:
-        """Give the strategy a candle, and send its signal. The signal is followed from the next candle on."""
-        stream = self._streams[key]
-        handed_at = perf_counter()
-        signal = stream.strategy.on_candle(candle)
-        if not isinstance(signal, Signal):
-            return
-        self.signals += 1
-        times = SignalTimes(handed_at)
-        sequence = self._sequence(signal)
-        self._stopwatch.times_by_sequence[sequence] = times
-        ticket = await self._runtime.started.engine.intake.accept(signal, user_tier=stream.tier)
-        times.accepted = times.elapsed()
-        if not ticket:
-            self.refused.append(ticket.reason or "")
-        if (trade := self._stopwatch.trades_by_sequence.get(sequence)) is not None:
-            self._sequences[key].append(sequence)
-            self._lives[key].add(trade)
+    def _key_of(self, signal: Signal) -> str:
+        configs = ((key, stream.processor.strategy.config) for key, stream in self._market.streams.items())
+        return next(key for key, each in configs if (each.pair, each.timeframe) == (signal.pair, signal.timeframe))
 
-    async def _follow(self, key: str, candle: Candle) -> list[Ticket]:
-        """Apply what a candle changes in the trades of earlier signals, and return the tickets of the changes."""
-        return [await self._change(life, change) for life, change in self._lives[key].changes(candle)]
-
-    async def _change(self, life: Life, change: Change) -> Ticket:
-        signal, version = life.trade.signal, life.trade.version
-        intake = self._runtime.started.engine.intake
-        ticket = await intake.amend(signal.signal_id, change, if_version=version, hold=False)
-        if not ticket:
-            self.refused.append(ticket.reason or "")
-        life.trade = self._stopwatch.trades_by_sequence[self._sequence(signal)]
-        return ticket
-
-    async def _delivered(self, changes: Sequence[Ticket]) -> None:
+    async def _delivered(self) -> None:
         """Wait for all deliveries. Companions wait a moment behind their cards: the clock leaps over that."""
-        for ticket in changes:
-            await self._runtime.drain(None, ticket.id)
+        run = self._runtime.started
         waiting = [
-            delivery.not_before
-            for delivery in (await self._runtime.drain(0.0) if changes else ())
-            if delivery.not_before is not None and delivery.sequence.endswith(COMPANION) and not delivery.attempts
+            each.not_before
+            for each in await run.drain(_SOON)
+            if each.not_before is not None and each.sequence.endswith(COMPANION) and not each.attempts
         ]
         if waiting:
             self._clock.leap_to(max(waiting))
-            for lane in self._runtime.started.engine.lanes.values():
+            for lane in run.engine.lanes.values():
                 lane.look_again()
-        await self._runtime.drain(None)
-        if (charts := self._runtime.started.charts) is not None:
-            await charts.all_ended()
-            await self._runtime.drain(None)
-
-    def _sequence(self, signal: Signal) -> str:
-        return f"{self._runtime.config.run}/{signal.signal_id}"
+        await run.drain(None)
+        if run.charts is not None:
+            await run.charts.all_ended()
+            await run.drain(None)

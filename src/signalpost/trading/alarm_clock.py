@@ -1,4 +1,4 @@
-"""Wakes tasks at instants of the clock, also if the clock leaps, and knows when the next one is due."""
+"""Wakes tasks at instants of the clock, also if the clock leaps, and knows when all of them are asleep."""
 
 import asyncio
 from contextlib import suppress
@@ -60,9 +60,8 @@ class AlarmClock:
         for name in [each for each, until in self._until.items() if until is not None and until <= now]:
             self.ring(name)
 
-    async def rest(self) -> datetime | None:
-        """Wait until all tasks are asleep, and return when the first of them is due; None for never."""
+    async def rest(self) -> None:
+        """Wait until all tasks are asleep."""
         while len(self._until) < len(self._alarms):
             self._has_moved.clear()
             await self._has_moved.wait()
-        return min((until for until in self._until.values() if until is not None), default=None)

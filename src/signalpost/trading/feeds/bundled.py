@@ -40,6 +40,7 @@ def bundled_candles(pair: Instrument) -> tuple[Candle, ...]:
         return read_candle_file(path, timeframe=TIMEFRAME, pair=pair).candles
 
 
+@lru_cache(maxsize=8)
 def bundled_days(pair: Instrument) -> DailyCandles:
     """The daily candles of one of `bundled_pairs`, built from its H4 candles by the New York day."""
     return daily_candles(bundled_candles(pair), TIMEFRAME)

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 import pytest
 
-from signalpost.delivery.outbox.book import Amend, EndTrades, Follow
+from signalpost.delivery.outbox.book import Amend, EndTrades, FindTrades, Follow
 from signalpost.domain.change import Change, Close, Fill, Update
 from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.ticket import Outcome
 from signalpost.domain.trade import FollowState, TradeState
 from signalpost.errors import CommandFailed
@@ -80,3 +83,25 @@ async def test_a_change_that_a_trade_refuses_saves_nothing(book: Driver) -> None
         await book.outbox.do(follow(book, ("s1", FILL), ("s1", FILL.but(price="1.2")), versions={"s1": 1}))
     (entry,) = await book.find()
     assert (entry.trade.version, entry.trade.fill) == (1, None)
+
+
+async def test_the_trades_of_a_replay_are_found_and_followed_apart_from_others(book: Driver) -> None:
+    await book.open(signal())
+    for name in ("s1", "s2"):
+        await book.open(signal(name), run="r7")
+    await book.open(signal("s3", pair="GBP_USD"), run="r7")
+
+    async def found(**wanted: Any) -> list[tuple[str, int]]:
+        entries = await book.outbox.do(FindTrades(**wanted))
+        return [(entry.trade.signal.signal_id, entry.trade.version) for entry in entries]
+
+    versions = {"s1": 1, "s2": 1}
+    command = follow(book, ("s1", FILL), ("s1", STOPPED), versions=versions)
+    assert await book.outbox.do(command) is None, "s2 is only in the replay"
+    answers = await book.outbox.do(msgspec.structs.replace(command, run="r7"))
+    assert [each.trade and each.trade.version for each in answers or ()] == [2, 3]
+    assert await found() == [("s1", 1)]
+    assert await found(run="r7") == [("s3", 1), ("s2", 1), ("s1", 3)]
+    assert await found(run="r7", above=1) == [("s3", 1), ("s2", 1)]
+    assert await found(run="r7", only_live=True, pair=Instrument("EUR_USD")) == [("s2", 1)]
+    assert await found(run="r8") == []

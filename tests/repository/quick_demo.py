@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 SHARED_FOLDER = "TESTS_SHARED_FOLDER"
 """The environment variable with the folder that all processes of a test run share. `conftest.py` sets it."""
 COMMAND = [sys.executable, "-m", "signalpost", "demo", "--exit", "--speed", "1000", "--port", "0"]
-SECONDS_AT_MOST = 180
+SECONDS_AT_MOST = 400
 
 
 def quick_demo() -> "subprocess.CompletedProcess[str]":

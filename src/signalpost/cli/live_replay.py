@@ -25,6 +25,7 @@ from signalpost.domain.trade import Trade
 from signalpost.service import AsyncNotificationService
 from signalpost.service.charts import CandleHistory
 from signalpost.service.market import Market
+from signalpost.trading.market_replay import closes
 from signalpost.trading.schedule import GRACE
 
 _LATE = 0.5
@@ -166,8 +167,10 @@ class LiveReplay:
 
         A close is over once the strategies and the follower have processed its candles, and all is delivered.
         """
+        streams = self._market.streams
+        candles = {key: (streams[key].processor.strategy.config.timeframe, each) for key, each in self._candles.items()}
         began, first = perf_counter(), self._clock.now()
-        for at in self._closes(first):
+        for at in (at for at, _ in closes(candles) if at > first):
             ahead = (at - first).total_seconds() / speed - (perf_counter() - began)
             self.is_late = ahead < -_LATE
             if ahead > 0:
@@ -200,12 +203,6 @@ class LiveReplay:
     async def history(self, signal: Signal) -> CandleHistory | None:
         """The candles that lead to a signal, for its chart, if there is time for one."""
         return None if self.is_late else await self._market.candles(signal)
-
-    def _closes(self, since: datetime) -> list[datetime]:
-        """The instants after `since` at which candles close, each once."""
-        lengths = {key: stream.processor.strategy.config.timeframe for key, stream in self._market.streams.items()}
-        opens = ((each.time, lengths[key].duration) for key, candles in self._candles.items() for each in candles)
-        return sorted({at + length for at, length in opens if at + length > since})
 
     @property
     def _market(self) -> Market:

@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,26 +9,26 @@ from signalpost.cli.demo_setup import BundledMarket, demo_config
 from signalpost.cli.tables import signals_of
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.sandbox.server import Sandbox
-from signalpost.sinks.discord.chart import CANDLES
 
 
 def test_the_market_is_every_bundled_strategy_that_has_candles() -> None:
     market = BundledMarket()
-    assert len(market.streams) == 14
+    assert len(market.strategies) == len(market.candles_by_key) == 14
+    assert {each.feed for each in market.strategies} == {"bundled"}
     assert market.without_candles == ["NZD_USD_H4", "NZD_USD_D"]
     assert market.candles == 7 * (3_378 + 563)
     assert len(market.straddling_weeks) == 7
-    assert f"{market.first_close:%Y-%m-%d %H:%M}" == "2020-01-06 02:00"
+    assert f"{market.begins_at:%Y-%m-%d %H:%M}" == "2020-01-06 22:00"
 
 
 def test_each_tier_gets_about_half_of_the_signals() -> None:
     """So that a minute of the replay's pace suffices for both."""
     market = BundledMarket()
     replays = market.replayed()
-    by_tier: dict[str, int] = {}
-    for key, made in replays.items():
-        tier = market.streams[key].tier
-        by_tier[tier] = by_tier.get(tier, 0) + len(made.signals)
+    by_tier = Counter[str]()
+    for each in market.strategies:
+        (tier,) = each.tiers
+        by_tier[tier] += len(replays[each.key].signals)
     assert by_tier == {"free": 226, "premium": 225}
     signals = signals_of(replays.values())
     assert [signal.known_at for signal in signals] == sorted(signal.known_at for signal in signals)
@@ -36,14 +37,14 @@ def test_each_tier_gets_about_half_of_the_signals() -> None:
 async def test_history_goes_to_the_sandbox_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     for usual in USUAL_DESTINATIONS:
         monkeypatch.setenv(usual.variable, f"https://discord.com/api/webhooks/123456789012345678/{'x' * 68}")
-    async with demo_config(0, to_discord=False) as config:
+    async with demo_config(BundledMarket(), 0, to_discord=False) as config:
         assert {each.address.host.partition(":")[0] for each in config.destinations} == {"127.0.0.1"}
         assert [each.name for each in config.destinations] == [usual.name for usual in USUAL_DESTINATIONS]
         assert {each.limits.messages_a_minute for each in config.destinations} == {600}
         assert config.home.is_dir()
         first_run = config.run
     assert not config.home.exists(), "the folder was fresh, and is gone"
-    async with demo_config(0, to_discord=False) as config:
+    async with demo_config(BundledMarket(), 0, to_discord=False) as config:
         assert config.run != first_run
 
 
@@ -54,18 +55,20 @@ async def test_history_goes_to_discord_only_if_requested_and_configured(
         monkeypatch.delenv(usual.variable, raising=False)
     monkeypatch.delenv("DISCORD_WEBHOOK_URL", raising=False)
     with pytest.raises(InvalidConfiguration, match="--to-discord") as refusal:
-        async with demo_config(None, to_discord=True):
+        async with demo_config(BundledMarket(), None, to_discord=True):
             pass
     assert (refusal.value.code, refusal.value.field) == ("missing", "destinations")
     monkeypatch.setenv("DISCORD_WEBHOOK_COMMUNITY", f"https://discord.com/api/webhooks/123456789012345678/{'x' * 68}")
     file = tmp_path / "signalpost.toml"
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     file.write_text('at_most_once = "alert"\n[tiers.gold]\nrank = 5\nsignals_to = ["signals-premium"]\n')
     monkeypatch.setenv("SIGNALPOST_CONFIG", str(file))
-    async with demo_config(None, to_discord=True) as config:
+    async with demo_config(BundledMarket(), None, to_discord=True) as config:
         assert [(each.name, each.address.host) for each in config.destinations] == [("community", "discord.com")]
         assert config.destinations[0].limits.messages_a_minute == 30
         assert (config.run or "").startswith("replay-")
         assert (list(config.tiers), config.at_most_once) == (["gold"], {"alert"}), "all else is as it is configured"
+        assert (len(config.strategies), config.follow, config.redis_url) == (14, None, None)
 
 
 async def test_the_usual_port_is_used_if_it_is_free_and_any_other_if_not(
@@ -74,9 +77,9 @@ async def test_the_usual_port_is_used_if_it_is_free_and_any_other_if_not(
     async with Sandbox() as other:
         usual = int(other.url.rpartition(":")[2])
         monkeypatch.setattr(demo_setup, "DEFAULT_PORT", usual)
-        async with demo_config(None, to_discord=False) as config:
+        async with demo_config(BundledMarket(), None, to_discord=False) as config:
             assert not any(f":{usual}/" in each.webhook.reveal() for each in config.destinations)
-    async with demo_config(None, to_discord=False) as config:
+    async with demo_config(BundledMarket(), None, to_discord=False) as config:
         assert all(f":{usual}/" in each.webhook.reveal() for each in config.destinations)
 
 
@@ -84,18 +87,5 @@ async def test_a_given_port_is_not_replaced_by_another() -> None:
     async with Sandbox() as other:
         port = int(other.url.rpartition(":")[2])
         with pytest.raises(InvalidConfiguration):
-            async with demo_config(port, to_discord=False):
+            async with demo_config(BundledMarket(), port, to_discord=False):
                 pass
-
-
-async def test_the_demo_has_the_candles_of_its_own_signals() -> None:
-    market = BundledMarket()
-    key, stream = next(iter(market.streams.items()))
-    signal = market.replayed()[key].signals[-1]
-    made = await market.history(signal, is_wanted=True)
-    assert made is not None
-    config = stream.strategy.config
-    assert (made.candles[-1].time, made.periods) == (signal.timestamp, (config.fast, config.slow))
-    assert len(made.candles) == CANDLES + config.slow
-    assert await market.history(signal, is_wanted=False) is None
-    assert await market.history(signal.but(strategy_name="Another"), is_wanted=True) is None

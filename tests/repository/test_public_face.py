@@ -30,6 +30,7 @@ HEAVY_MODULES = {
     "integration.log_handler",
     "sinks.discord.service",
     "integration.startup",
+    "trading.alarm_clock",
     "trading.feeds.bounded",
     "trading.feeds.folder",
     "trading.feeds.exchange",

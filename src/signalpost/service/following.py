@@ -169,7 +169,7 @@ class Follower:
                         sources = ((each.feed, each.stream) for each in self._streams)
                         self._emit_each(self._incidents.only(sources, clock.now()))
                         is_first = False
-                await self._alarms.sleep(_BOOK, None, _LOOK_EVERY)
+                await self._alarms.sleep_until(_BOOK, None, _LOOK_EVERY)
         finally:
             streams, self._streams = self._streams, {}
             await asyncio.gather(*(each.task.end() for each in streams.values()))
@@ -214,7 +214,7 @@ class Follower:
             is_rung = False
             while not is_rung and at > clock.now():
                 self._emit_each(self._incidents.waits(source.stream, clock.now()))
-                is_rung = await self._alarms.sleep(source.stream, at, _LONGEST_SLEEP)
+                is_rung = await self._alarms.sleep_until(source.stream, at, _LONGEST_SLEEP)
 
     def _emit_each(self, events: Iterable[Event]) -> None:
         for event in events:

@@ -29,15 +29,15 @@ class AlarmClock:
         self._until.pop(name, None)
         self._has_moved.set()
 
-    async def sleep(self, name: str, until: datetime | None, longest: float) -> bool:
+    async def sleep_until(self, name: str, instant: datetime | None, longest: float) -> bool:
         """Sleep until an instant, for at most `longest` seconds. True if it was rung.
 
-        With `until` None, only a ring or the end of `longest` wakes it.
+        Without an instant, only a ring or the end of `longest` wakes it.
         """
         alarm = self._alarms[name]
-        left = longest if until is None else min(longest, (until - clock.now()).total_seconds())
+        left = longest if instant is None else min(longest, (instant - clock.now()).total_seconds())
         if not alarm.is_set() and left > 0:
-            self._until[name] = until
+            self._until[name] = instant
             self._has_moved.set()
             try:
                 with suppress(TimeoutError):

@@ -79,7 +79,7 @@ class StreamRunner:
             while self._next > clock.now():
                 for event in self._incidents.waits(self.key, clock.now()):
                     self._emit(event)
-                await self._alarms.sleep(self.key, self._next, _LONGEST_SLEEP)
+                await self._alarms.sleep_until(self.key, self._next, _LONGEST_SLEEP)
             with self._at_work():
                 await self._look()
 

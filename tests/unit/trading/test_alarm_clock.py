@@ -26,7 +26,7 @@ class Waking:
 
         async def work() -> None:
             for each in sleeps:
-                is_rung = await self.alarms.sleep(name, None if each is None else START + each, longest)
+                is_rung = await self.alarms.sleep_until(name, None if each is None else START + each, longest)
                 self.woke.append((name, clock.now() - START, is_rung))
                 await asyncio.sleep(takes)
             self.alarms.leave(name)

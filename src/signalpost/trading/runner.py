@@ -3,6 +3,7 @@
 See docs/why/0035-the-strategy-lives.md.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

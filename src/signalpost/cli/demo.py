@@ -105,7 +105,9 @@ async def _play(
         task = progress.add_task("", total=market.candles)
         async for at in replay.run(speed):
             signals = len(replay.stopwatch.times_by_sequence)
-            progress.update(task, completed=replay.candles, description=f"{at:%Y-%m-%d}, {signals:>3} signals")
+            progress.update(
+                task, completed=replay.stopwatch.candles, description=f"{at:%Y-%m-%d}, {signals:>3} signals"
+            )
             if stopped.is_set():
                 return False
     await _report_end(service, replay)
@@ -128,7 +130,7 @@ async def _send_examples(service: AsyncNotificationService, market: "BundledMark
 
 
 async def _report_end(service: AsyncNotificationService, replay: LiveReplay) -> None:
-    facts = {"candles": replay.candles, "signals": len(replay.stopwatch.times_by_sequence)}
+    facts = {"candles": replay.stopwatch.candles, "signals": len(replay.stopwatch.times_by_sequence)}
     await service.queue_notification(SystemStatus(status="replay finished", metrics=facts))
     await service.drain()
 
@@ -144,7 +146,7 @@ def _show(market: "BundledMarket", replay: LiveReplay, trades: Trades) -> None:
         f"Daily candles end at 17:00 New York time. In {len(weeks)} weeks that falls within an H4 candle, which then "
         f"counts towards the day in which it opened: the weeks from {', '.join(map(str, weeks))}."
     )
-    screen.print(deliveries_table(replay.candles, replay.stopwatch))
+    screen.print(deliveries_table(replay.stopwatch))
     screen.print(seconds_table(list(replay.stopwatch.times_by_sequence.values())))
     screen.print(results_table(trades))
     screen.print(HYPOTHETICAL)
@@ -166,10 +168,10 @@ _ON_THE_CHANNEL = _Bound("signal -> on the channel", 5.0)
 _COUNTS = ("deliveries", "edits", "companions")
 
 
-def deliveries_table(candles: int, stopwatch: Stopwatch) -> Table:
+def deliveries_table(stopwatch: Stopwatch) -> Table:
     """One row per destination and final state. Edits and companions have columns of their own."""
     signals = len(stopwatch.times_by_sequence)
-    title = f"{candles:,} candles, {signals:,} signals, {stopwatch.ended.total():,} deliveries"
+    title = f"{stopwatch.candles:,} candles, {signals:,} signals, {stopwatch.ended.total():,} deliveries"
     made = table(title, "destination", "final state", *_COUNTS, right=_COUNTS)
     for destination, state, *counts in _ended(stopwatch):
         colour = "green" if state == "delivered" else "red"
@@ -200,7 +202,7 @@ def summary(replay: LiveReplay, trades: Trades, *, is_whole: bool) -> dict[str, 
     stopwatch = replay.stopwatch
     return {
         "is_whole": is_whole,
-        "candles": replay.candles,
+        "candles": replay.stopwatch.candles,
         "signals": len(stopwatch.times_by_sequence),
         "all_delivered": stopwatch.is_all_delivered,
         "refused": sorted(set(stopwatch.refused)),

@@ -6,7 +6,6 @@ real time, so that waits and retries end. See docs/why/0017-a-replay-has-its-own
 """
 
 import asyncio
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from signalpost import clock
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.candle import Candle
 from signalpost.domain.delivery import DeliveryState
-from signalpost.domain.events import Event, SendBegan, Settled, Taken
+from signalpost.domain.events import CandlesTaken, Event, SendBegan, Settled, Taken
 from signalpost.domain.notification import COMPANION, NEW, is_chart
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome
@@ -80,9 +79,11 @@ class SignalTimes:
 
 
 class Stopwatch:
-    """A listener that times each signal of a replay, and counts deliveries by final state."""
+    """A listener that times each signal of a replay, and counts candles, and deliveries by final state."""
 
     def __init__(self, replay_clock: ReplayClock) -> None:
+        self.candles = 0
+        """How many the strategies have taken."""
         self.times_by_sequence: dict[str, SignalTimes] = {}
         self.refused: list[str] = []
         """Reasons of refused signals."""
@@ -118,6 +119,8 @@ class Stopwatch:
                 times.accepted = times.elapsed()
                 if ticket.outcome is not Outcome.ACCEPTED:
                     self.refused.append(ticket.reason or "")
+            case CandlesTaken():
+                self.candles += event.candles
             case SendBegan(_, deliveries):
                 for delivery in deliveries:
                     if (began := self.times_by_sequence.get(delivery.sequence)) and began.begun is None:
@@ -182,15 +185,6 @@ class LiveReplay:
                 self.stopwatch.has_news = False
                 await self._delivered()
             yield at
-
-    @property
-    def candles(self) -> int:
-        """How many candles the strategies have taken."""
-        return sum(
-            bisect_right(candles, last.watermark, key=lambda candle: candle.time)
-            for key, candles in self._candles.items()
-            if (last := self._market.streams[key].last) is not None and last.watermark is not None
-        )
 
     async def trades(self) -> dict[str, list[Trade]]:
         """The trades of each strategy's accepted signals, as the signal book has them, oldest first."""

@@ -111,7 +111,7 @@ async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) 
         assert times.delivered is not None
         assert 0 < times.generated < times.accepted < times.delivered < 60, "from when the candle was due"
         assert times.begun < times.delivered
-    assert re.findall(r"\d+", str(deliveries_table(60, stopwatch).title)) == ["60", *[str(signals)] * 2]
+    assert re.findall(r"\d+", str(deliveries_table(stopwatch).title)) == ["60", *[str(signals)] * 2]
     assert seconds_table([]).title
     assert (figures["is_whole"], figures["all_delivered"]) == (True, True)
     counts = {"count": signals, "edits": stopwatch.edits[delivered], "companions": stopwatch.companions[delivered]}

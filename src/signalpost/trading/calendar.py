@@ -6,6 +6,7 @@ closes. A `custom` calendar has sessions such as `Mon-Fri 09:30-16:00 America/Ne
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from signalpost.domain.sessions import FX_WEEK, MarketHours, OpeningHours
@@ -13,6 +14,8 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidValue
 
 _DAY = timedelta(days=1)
+_KEPT = 1024
+"""How many closes and opens are remembered: streams of a market need the same ones, again and again."""
 _FX_HOLIDAYS = frozenset({(12, 25), (1, 1)})
 """Month and day."""
 
@@ -46,16 +49,11 @@ class Calendar(NamedTuple):
 
         A day or week that opens with a session ends at the same local time, even if daylight saving time changes.
         """
-        end = self._end(opened, timeframe.duration)
-        if self.hours is None:
-            return end
-        last = self.hours.trades_until(end)
-        return last if last > opened else end
+        return opened + timeframe.duration if self.hours is None else _closes_at(self.hours, opened, timeframe)
 
     def next_open(self, opened: datetime, timeframe: Timeframe) -> datetime:
         """The open of the candle after the one that opened at `opened`, if every candle of the market has trades."""
-        closes = self.closes_at(opened, timeframe)
-        return closes if self.hours is None else self.hours.opens_from(closes)
+        return opened + timeframe.duration if self.hours is None else _next_open(self.hours, opened, timeframe)
 
     def missing(self, earlier_open: datetime, later_open: datetime, timeframe: Timeframe) -> int:
         """The number of candles that the market could have had between two successive ones; 0 over a weekend."""
@@ -89,19 +87,32 @@ class Calendar(NamedTuple):
         ends = datetime.combine(day, begins, zone) if is_overnight else datetime.combine(day + _DAY, time(), zone)
         return ends.astimezone(UTC)
 
-    def _end(self, opened: datetime, duration: timedelta) -> datetime:
-        if duration % _DAY == timedelta() and self.hours is not None:
-            for session in self.hours.sessions:
-                local = opened.astimezone(session.zone)
-                if local.time() == session.opens:
-                    return (local + duration).astimezone(UTC)
-        return opened + duration
-
     def _whole_candles(self, opened: datetime, until: datetime, duration: timedelta) -> int:
         """How many candles from `opened` on are as long as `duration` before the market pauses; at least 1."""
         if self.hours is not None:
             until = min(until, self.hours.closes_after(opened))
         return max(1, (until - opened) // duration) if duration < _DAY else 1
+
+
+@lru_cache(maxsize=_KEPT)
+def _closes_at(hours: MarketHours, opened: datetime, timeframe: Timeframe) -> datetime:
+    end = _end(hours, opened, timeframe.duration)
+    last = hours.trades_until(end)
+    return last if last > opened else end
+
+
+def _end(hours: MarketHours, opened: datetime, duration: timedelta) -> datetime:
+    if duration % _DAY == timedelta():
+        for session in hours.sessions:
+            local = opened.astimezone(session.zone)
+            if local.time() == session.opens:
+                return (local + duration).astimezone(UTC)
+    return opened + duration
+
+
+@lru_cache(maxsize=_KEPT)
+def _next_open(hours: MarketHours, opened: datetime, timeframe: Timeframe) -> datetime:
+    return hours.opens_from(_closes_at(hours, opened, timeframe))
 
 
 FX = Calendar(FX_WEEK)

@@ -221,8 +221,8 @@ class _World:
         self._discord.guild.register(place.webhook, token or place.token, channel=place.channel)
 
     async def _calm_down(self) -> None:
-        """Wait until no delivery is open, for at most LONGEST_CALM."""
-        deadline = self._clocks.seconds() + LONGEST_CALM
+        """Wait until no delivery is open and no stream is behind, for at most LONGEST_CALM while a process runs."""
+        deadline = self._clocks.seconds() + LONGEST_CALM + max(self._plan.pauses)
         while self._clocks.seconds() < deadline:
             await asyncio.sleep(_LOOK_EVERY)
             if not self._open() and not self._holds() and not self._are_behind():

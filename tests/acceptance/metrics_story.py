@@ -175,7 +175,10 @@ def alert(severity: str = "critical", **fields: Any) -> Alert:
 
 
 async def candles_story(story: Story) -> None:
-    """A strategy begins, is warm from the cache, and then with other settings."""
+    """A strategy has no candles, begins, goes on from the cache, and then with other settings."""
+    Candles.every = []
+    async with story.run() as service:
+        await story.scrape(service)
     first, *rest = candles("1.5", None, "1.4", "1.3", "1.4")
     Candles.every = [first, first, *rest[:2]]
     async with story.run() as service:

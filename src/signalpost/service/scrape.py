@@ -98,12 +98,14 @@ class Scrape:
 
     def _of_market(self, market: "Market") -> Iterator[Family]:
         now, lags, unusual = clock.now(), dict[tuple[str, ...], float](), Counter[str]()
+        watermarks = set()  # most of a thousand streams have the same one
         for stream in market.streams.values():
-            key, config = (self._feeds.of(stream.feed),), stream.processor.strategy.config
             unusual.update(stream.counts)
             if (watermark := stream.processor.watermark) is not None:
-                behind = lag(watermark, stream.processor.feed.calendar, config.timeframe, now)
-                lags[key] = max(lags.get(key, 0.0), behind.total_seconds())
+                watermarks.add((stream.feed, stream.processor.strategy.config.timeframe, watermark))
+        for feed, timeframe, watermark in watermarks:
+            key, behind = (self._feeds.of(feed),), lag(watermark, market.feeds[feed].calendar, timeframe, now)
+            lags[key] = max(lags.get(key, 0.0), behind.total_seconds())
         text = "Seconds since the first missing candle should have closed, of the strategy that is furthest behind."
         yield Family("feed_lag_seconds", Kind.GAUGE, text, _OF_FEED, lags.items())
         text = "Unusual candles, by the rule for them."

@@ -89,10 +89,12 @@ def _stats(tx: Transaction, command: Stats) -> dict[tuple[str, DeliveryState], i
 
 
 def _backlog(tx: Transaction, _: Backlog) -> dict[str, LaneBacklog]:
-    return {
-        lane if is_text(lane) else repr(lane): LaneBacklog(count, instant(oldest) if is_time(oldest) else None)
-        for lane, count, oldest in tx.select(sql.BACKLOG)
-    }
+    found: dict[str, LaneBacklog] = {}
+    for lane, count, oldest in tx.select(sql.BACKLOG):  # a lane's oldest comes first
+        name = lane if is_text(lane) else repr(lane)
+        known = found.get(name, LaneBacklog(0, instant(oldest) if is_time(oldest) else None))
+        found[name] = known._replace(deliveries=known.deliveries + count)
+    return found
 
 
 def _state(tx: Transaction, command: LoadState) -> StreamState | None:

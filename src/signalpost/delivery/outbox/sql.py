@@ -109,10 +109,11 @@ COUNT_OPEN = (
     " GROUP BY state, destination"
 )
 
+# By state too, as in the index: without it, SQLite would sort all rows.
 BACKLOG = (
-    "SELECT destination, open, (SELECT accepted_at FROM notification AS n WHERE n.number = oldest) FROM"
-    " (SELECT destination, count(*) AS open, min(number) AS oldest FROM delivery INDEXED BY lane"
-    " WHERE state IN ('pending', 'leased') GROUP BY destination)"
+    "SELECT destination, open, (SELECT accepted_at FROM notification AS n WHERE n.number = first) FROM"
+    " (SELECT destination, count(*) AS open, min(number) AS first FROM delivery INDEXED BY lane"
+    " WHERE state IN ('pending', 'leased') GROUP BY state, destination) ORDER BY first"
 )
 
 _GONE = f"FROM delivery WHERE notification_id IN {LISTED}"

@@ -168,8 +168,9 @@ def _run(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, in
     yield run("tokens list")
     with serving(dict(environment)) as served:
         bearer = {"Authorization": f"Bearer {secret}"}
-        status, plain, _ = served.get("/health")
-        yield "GET /health", status, plain
+        for path in ("/health", "/-/healthy", "/-/ready"):
+            status, plain, _ = served.get(path)
+            yield f"GET {path}", status, plain
         for body in (_BODY, {"pair": "EURUSD"}):
             status, plain, _ = served.post("/api/v1/signals", body, **bearer)
             yield "POST /api/v1/signals", status, plain

@@ -24,7 +24,9 @@ from signalpost.service.health_report import StreamReport
 from signalpost.sinks.discord.chart import CANDLES
 from signalpost.telemetry.bus import Bus
 from signalpost.trading.alarm_clock import AlarmClock
-from signalpost.trading.feeds.bounded import BoundedFeed
+from signalpost.trading.feeds import FEEDS
+from signalpost.trading.feeds.bounded import CLOSE_WITHIN, BoundedFeed
+from signalpost.trading.feeds.isolated import IsolatedFeed
 from signalpost.trading.feeds.port import Feed
 from signalpost.trading.incidents import Incidents, named
 from signalpost.trading.processor import IncrementalSignalProcessor, StateFrom
@@ -35,6 +37,7 @@ from signalpost.trading.strategies.port import LiveStrategy
 _MOST_CANDLES = 5_000
 """The most candles in one fetch."""
 _WATCH_EVERY = 5.0
+_LEAST_TO_CLOSE = 1.0
 
 
 class Market:
@@ -55,7 +58,10 @@ class Market:
     ) -> None:
         used = {each.feed for each in (*config.strategies, config.follow) if each is not None}
         feeds = make_feeds(each for each in config.feeds if each.name in used)
-        self.feeds = {name: BoundedFeed(feed) for name, feed in feeds.items()}
+        kinds = {each.name: each.kind for each in config.feeds}
+        self.feeds = {
+            name: BoundedFeed(feed if kinds[name] in FEEDS else IsolatedFeed(feed)) for name, feed in feeds.items()
+        }
         self.incidents = Incidents(opened, [(each.feed, each.key) for each in config.strategies], config.watchdogs)
         self.alarms = AlarmClock()
         """Where the tasks that wait for candles sleep."""
@@ -140,8 +146,13 @@ class Market:
                 return stream.processor.feed, tuple(each for each in averages if isinstance(each, int))
         return (None if self._others is None else self.feeds[self._others]), ()
 
-    async def end(self) -> None:
-        """Stop the strategies, and close the cache and the feeds. A second call does nothing."""
+    async def end(self, timeout: float = CLOSE_WITHIN) -> float:
+        """Stop the strategies, close the cache and the feeds, and return the seconds that took. Repeats do nothing.
+
+        A feed that is not closed within the timeout, at least 1 second and at most 5, is left behind.
+        """
+        loop = asyncio.get_running_loop()
+        began, within = loop.time(), max(_LEAST_TO_CLOSE, min(timeout, CLOSE_WITHIN))
         tasks, self._tasks = self._tasks, []
         self._bus.unsubscribe(self._follower.listen)
         if tasks:
@@ -150,7 +161,8 @@ class Market:
                 await self._away.close()
             if self._cache is not None:
                 await self._cache.close()
-            await asyncio.gather(*(feed.close() for feed in self.feeds.values()))
+            await asyncio.gather(*(feed.close(within) for feed in self.feeds.values()))
+        return loop.time() - began
 
     async def _watch(self, cache: RoundCache) -> None:
         """Report that the cache stays behind the store, and that it has caught up."""

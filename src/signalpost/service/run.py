@@ -227,7 +227,7 @@ class Run:
             rest.push_async_callback(self._stop_looking)
             rest.push_async_callback(self._watch.end)
             if self.market is not None:
-                await self.market.end()
+                self._patience -= await self.market.end(timeout)
             await self._write_held()
 
     def hurry(self) -> None:

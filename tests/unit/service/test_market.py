@@ -11,13 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from signalpost import AsyncNotificationService, Candle, Config, Signal, clock
+from signalpost import AsyncNotificationService, Config, Signal, clock
 from signalpost.config import FeedConfig, StrategyConfig
 from signalpost.config.feeds import Candles
 from signalpost.domain.digest import Digest
-from signalpost.domain.events import CandlesTaken, Event, IncidentBegan, IncidentEnded, Taken
+from signalpost.domain.events import Event, IncidentBegan, IncidentEnded, Taken
 from signalpost.domain.instrument import Instrument
-from signalpost.domain.ledger import StreamState
 from signalpost.domain.reason import Reason
 from signalpost.domain.reports import AlertSeverity
 from signalpost.domain.timeframe import Timeframe
@@ -30,6 +29,7 @@ from signalpost.telemetry.bus import Bus
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.virtual_loop import run_virtual
 from signalpost.trading.calendar import ALWAYS, Calendar
+from signalpost.trading.feeds import FEEDS
 from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.feeds.port import Fetched
 from tests.candles_before import candles_until
@@ -163,71 +163,6 @@ async def test_health_says_that_the_cache_does_not_work(config: Config, tmp_path
     assert "a-password" not in str(found)
 
 
-class Punctual:
-    """A feed whose candles are in as soon as they have closed."""
-
-    def __init__(self, *, name: str, calendar: Calendar) -> None:
-        self.name, self.calendar = name, calendar
-
-    async def fetch(
-        self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
-    ) -> Fetched:
-        forming = timeframe.candle_open(clock.now())
-        opens = (forming - place * timeframe.duration for place in range(5, 0, -1))
-        shown = [Candle(time=at, open=1, high=1, low=1, close=1) for at in opens if since is None or at >= since]
-        return Fetched(tuple(shown), forming)
-
-    quotes = fetch
-
-    async def close(self) -> None: ...
-
-
-class Refusing:
-    """A cache that can refuse to save."""
-
-    trouble: str | None = None
-    refuses = True
-
-    def __init__(self, *_: object) -> None: ...
-
-    async def read(self, streams: Sequence[str]) -> dict[str, StreamState]:
-        return {}
-
-    async def write(self, states: object) -> None:
-        self.trouble = "Redis is read-only" if self.refuses else None
-
-    async def close(self) -> None: ...
-
-
-def test_a_cache_that_stays_behind_the_store_is_alerted_once_until_it_has_caught_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("signalpost.trading.redis_cache.RedisCache", Refusing)
-    monkeypatch.setattr(Refusing, "refuses", True)
-
-    async def main() -> None:
-        events: list[Event] = []
-        feeds = (FeedConfig("files", f"{__name__}:Punctual", ALWAYS),)
-        url = Secret("redis://127.0.0.1:1/0")
-        config = Config(home=Path(), feeds=feeds, strategies=(strategy(timeframe="M1"),), redis_url=url)
-        market = Market(config, IntakeHarness().intake, Bus((), [events.append]))
-        await asyncio.sleep(100)
-        assert {type(each) for each in events} == {CandlesTaken}
-        assert [each.code for each in market.reasons()] == ["cache-degraded"]
-        await asyncio.sleep(100)
-        (began,) = (each for each in events if isinstance(each, IncidentBegan))
-        assert (began.kind, began.name, began.feed) == ("cache", "cache", "cache")
-        monkeypatch.setattr(Refusing, "refuses", False)
-        await asyncio.sleep(100)
-        assert [each.incident for each in events if isinstance(each, IncidentEnded)] == [began]
-        await market.end()
-        without = msgspec.structs.replace(config, redis_url=None)
-        await Market(without, IntakeHarness().intake, Bus((), [events.append]), None, [began]).end()
-        assert [each.is_unused for each in events if isinstance(each, IncidentEnded)] == [False, True]
-
-    run_virtual(main())
-
-
 async def test_a_producer_runs_no_strategies(config: Config, tmp_path: Path) -> None:
     write(tmp_path / "candles", 3)
     async with AsyncNotificationService(msgspec.structs.replace(config, destinations=())) as service:
@@ -240,12 +175,14 @@ async def test_a_feed_that_cannot_be_made_is_an_error_of_the_start(config: Confi
         await AsyncNotificationService(broken).start()
 
 
-def test_health_names_feeds_that_fail_and_streams_that_hang() -> None:
+def test_health_names_feeds_that_fail_and_streams_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FEEDS, "deaf", f"{__name__}:Deaf")  # an own class would run in a thread
+
     async def main() -> None:
         events: list[Event] = []
         config = Config(
             home=Path(),
-            feeds=(FeedConfig("files", f"{__name__}:Deaf", ALWAYS), FeedConfig("unused", "folder")),
+            feeds=(FeedConfig("files", "deaf", ALWAYS), FeedConfig("unused", "folder")),
             strategies=tuple(strategy(pair) for pair in ("EUR_USD", "GBP_USD", "USD_JPY")),
         )
         market = Market(config, IntakeHarness().intake, Bus((), [events.append]))

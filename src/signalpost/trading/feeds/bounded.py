@@ -10,7 +10,7 @@ from signalpost.domain.candle import Candle
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed
-from signalpost.telemetry.log_queue import log_failure
+from signalpost.telemetry.log_queue import log_failure, logger
 from signalpost.trading.feeds.port import Feed, Fetched
 from signalpost.trading.outcomes import QuoteCandle
 
@@ -53,11 +53,13 @@ class BoundedFeed:
             raise self._unusable("quotes", "a tuple of QuoteCandle")
         return quotes
 
-    async def close(self) -> None:
-        """Close the feed. Gives up after `within` seconds."""
+    async def close(self, within: float = CLOSE_WITHIN) -> None:
+        """Close the feed. After `within` seconds, it is left behind."""
         try:
-            async with asyncio.timeout(min(self._within, CLOSE_WITHIN)):
+            async with asyncio.timeout(min(self._within, within)):
                 await self._feed.close()
+        except TimeoutError:
+            logger.warning("feed %s did not close within %g s, and is left behind", self.name, within)
         except Exception as fault:  # noqa: BLE001  # nothing can be done about it
             log_failure(f"feed {self.name} could not be closed", fault, with_text=False)
 

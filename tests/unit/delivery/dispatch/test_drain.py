@@ -232,7 +232,6 @@ async def test_a_drain_can_wait_for_one_notification() -> None:
         assert len(busy.shown) == 31
 
 
-@pytest.mark.unmeasured
 @virtual
 async def test_deliveries_behind_a_thousand_others_are_assumed_to_be_ready() -> None:
     async with World(ScriptedSink([throttled(300)])) as world:

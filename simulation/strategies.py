@@ -53,7 +53,9 @@ class Market:
         return self.is_over or self.recorder.clocks.elapsed() < CALM
 
     def run(self, engine: Engine, routing: Routing, life: Life, emit: Listener) -> None:
-        """Start the strategies of a process."""
+        """Start the strategies of a process, if there are any."""
+        if not self.series:
+            return
         away = Away(engine.intake, routing)
         incidents = Incidents((), [("simulated", each.config.key) for each in self.series.values()])
         cache = RoundCache(ForgetfulCache(self, life), [each.config.stream for each in self.series.values()])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from signalpost.domain.timeframe import Timeframe
 from signalpost.trading.calendar import ALWAYS, FX
-from signalpost.trading.schedule import GRACE, Slot, next_look, retry_of_feed, retry_of_strategy
+from signalpost.trading.schedule import GRACE, Slot, lag, next_look, retry_of_feed, retry_of_strategy
 
 M1, H4 = Timeframe("M1"), Timeframe("H4")
 AT = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
@@ -113,3 +113,12 @@ def test_a_feed_is_retried_at_the_next_close_and_not_before_it_permits() -> None
 def test_a_strategy_that_raises_pauses_longer_and_longer() -> None:
     pauses = [(retry_of_strategy(failures, AT) - AT) / MINUTE for failures in (1, 2, 3, 4, 5, 6, 99)]
     assert pauses == [5, 5, 15, 15, 30, 30, 30]
+
+
+def test_a_stream_lags_since_its_next_candle_should_have_closed() -> None:
+    assert lag(AT, ALWAYS, M1, AT + 2 * MINUTE + 30 * SECOND) == 30 * SECOND
+    assert lag(AT, ALWAYS, M1, AT + MINUTE) == timedelta()
+    friday = datetime(2026, 3, 6, 18, 0, tzinfo=UTC)  # the last candle before the weekend
+    monday = FX.closes_at(FX.next_open(friday, H4), H4)
+    assert lag(friday, FX, H4, monday) == timedelta()
+    assert lag(friday, FX, H4, monday + MINUTE) == MINUTE

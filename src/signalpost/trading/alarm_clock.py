@@ -1,7 +1,6 @@
 """Wakes tasks at instants of the clock, also if the clock leaps, and knows when all of them are asleep."""
 
 import asyncio
-from contextlib import suppress
 from datetime import datetime
 
 from signalpost import clock
@@ -15,13 +14,15 @@ class AlarmClock:
 
     def __init__(self) -> None:
         self._alarms: dict[str, asyncio.Event] = {}
+        self._rung: set[str] = set()
         self._until: dict[str, datetime | None] = {}
         """Of the tasks that are asleep."""
         self._has_moved = asyncio.Event()
 
     def enter(self, name: str) -> None:
         """A task with this name is awake, and sleeps here from now on. If it was rung before, that is forgotten."""
-        self._alarms.setdefault(name, asyncio.Event()).clear()
+        self._alarms.setdefault(name, asyncio.Event())
+        self._rung.discard(name)
 
     def leave(self, name: str) -> None:
         """A task does not sleep here any more."""
@@ -34,23 +35,28 @@ class AlarmClock:
 
         Without an instant, only a ring or the end of `longest` wakes it.
         """
-        alarm = self._alarms[name]
         left = longest if instant is None else min(longest, (instant - clock.now()).total_seconds())
-        if not alarm.is_set() and left > 0:
-            self._until[name] = instant
-            self._has_moved.set()
-            try:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(left):
-                        await alarm.wait()
-            finally:
-                self._until.pop(name, None)
-        is_rung = alarm.is_set()
-        alarm.clear()
+        if name not in self._rung and left > 0:
+            await self._sleep(name, instant, left)
+        is_rung = name in self._rung
+        self._rung.discard(name)
         return is_rung
+
+    async def _sleep(self, name: str, instant: datetime | None, seconds: float) -> None:
+        alarm = self._alarms[name]
+        alarm.clear()
+        timer = asyncio.get_running_loop().call_later(seconds, alarm.set)
+        self._until[name] = instant
+        self._has_moved.set()
+        try:
+            await alarm.wait()
+        finally:
+            timer.cancel()
+            self._until.pop(name, None)
 
     def ring(self, name: str) -> None:
         """Wake a task, or end its next sleep at once."""
+        self._rung.add(name)
         self._alarms[name].set()
         self._until.pop(name, None)
 

@@ -22,6 +22,7 @@ from signalpost.domain.trade import Trade, result_of
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
+from signalpost.sinks.discord.cards.look import ChartTheme, Look
 from signalpost.trading.calendar import ALWAYS, FX
 from signalpost.trading.feeds.bundled import bundled_days
 from signalpost.trading.replay import replay as run
@@ -31,6 +32,7 @@ from tests.trade_ends import Ended, ends
 START = datetime(2020, 1, 6, tzinfo=UTC)
 H4 = timedelta(hours=4)
 KEY = "EUR_USD_H4"
+WITHOUT_CHARTS = Look(chart=ChartTheme.OFF)
 
 
 class Delivering(NamedTuple):
@@ -68,7 +70,9 @@ def waves() -> Market:
 
 
 @asynccontextmanager
-async def delivering(home: Path, market: Market, *channels: str) -> AsyncIterator[Delivering]:
+async def delivering(
+    home: Path, market: Market, *channels: str, look: Look = WITHOUT_CHARTS
+) -> AsyncIterator[Delivering]:
     """A service on a replay's clock, which runs a strategy and delivers to a local Discord."""
     async with Sandbox(limits=OFF) as sandbox:
         destinations = tuple(
@@ -82,6 +86,7 @@ async def delivering(home: Path, market: Market, *channels: str) -> AsyncIterato
             run="replay-7",
             feeds=(market.feed,),
             strategies=(market.strategy,),
+            look=look,
         )
         with installed(ReplayClock(market.candles[0].time + market.strategy.timeframe.duration)) as replay_clock:
             stopwatch = Stopwatch(replay_clock)
@@ -174,7 +179,7 @@ async def test_a_refused_signal_is_reported_and_not_delivered(tmp_path: Path) ->
 async def test_a_slow_replay_takes_its_time_and_draws_charts(tmp_path: Path) -> None:
     """A chart has the candles up to its signal. A replay that is late has no time for it."""
     market = waves()
-    async with delivering(tmp_path, market) as (_, _, _, replay):
+    async with delivering(tmp_path, market, look=Look()) as (_, _, _, replay):
         began = perf_counter()
         async for _ in replay.run(speed=59 * H4.total_seconds() / 0.3):
             pass

@@ -11,8 +11,6 @@ from click.testing import CliRunner
 
 from signalpost.cli import main
 
-pytestmark = pytest.mark.unmeasured
-
 BASH = shutil.which("bash")
 needs_bash = pytest.mark.skipif(BASH is None, reason="bash is not on the PATH: completion is NOT tested")
 
@@ -35,6 +33,7 @@ def test_the_script_is_the_one_from_click(shell: str, kind: type[ShellComplete])
 
 
 @needs_bash
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [

@@ -13,8 +13,6 @@ from signalpost.config import Config
 from signalpost.domain.tier import UserTier
 from signalpost.web.tokens import Scope, TokensFile
 
-pytestmark = pytest.mark.unmeasured
-
 PATIENCE = 5
 
 

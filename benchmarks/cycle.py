@@ -33,6 +33,7 @@ from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles
 from signalpost.trading.feeds.replay import ReplayFeed
 from signalpost.trading.processor import Cycle
 from signalpost.trading.redis_cache import RedisCache
+from signalpost.trading.round import Round
 from signalpost.trading.round_cache import RoundCache
 
 STREAMS = 100
@@ -130,7 +131,8 @@ class _Bench:
 
     def restart(self) -> None:
         """New processors, with nothing in memory."""
-        self._cache = RoundCache(self._redis, [config.stream for config in CONFIGS])
+        self._round = Round()
+        self._cache = RoundCache(self._redis, [config.stream for config in CONFIGS], self._round)
         self._processors = [
             IncrementalSignalProcessor(
                 MAUnifiedStrategy(config), self._feed, self._service, self._cache, tiers=("tier-0",)
@@ -148,7 +150,7 @@ class _Bench:
 
     async def _cycle(self, processor: IncrementalSignalProcessor, now: datetime) -> Cycle:
         started = perf_counter()
-        with self._cache.at_work():
+        with self._round.at_work():
             cycle = await processor.cycle(now)
         self.times.append(perf_counter() - started)
         return cycle

@@ -18,12 +18,14 @@ from signalpost.domain.ledger import StreamState
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed
 from signalpost.service.away import Away
+from signalpost.service.following import FollowedLedger, FollowPlan
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.feeds.port import Fetched
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.outcomes import QuoteCandle
 from signalpost.trading.processor import IncrementalSignalProcessor
+from signalpost.trading.round import Round
 from signalpost.trading.round_cache import RoundCache
 from signalpost.trading.runner import StreamRunner
 from simulation.candles import CALM, Series
@@ -58,14 +60,16 @@ class Market:
             return
         away = Away(engine.intake, routing)
         incidents = Incidents((), [("simulated", each.config.key) for each in self.series.values()])
-        cache = RoundCache(ForgetfulCache(self, life), [each.config.stream for each in self.series.values()])
+        together = Round()
+        cache = RoundCache(ForgetfulCache(self, life), [each.config.stream for each in self.series.values()], together)
+        ledger = FollowedLedger(engine.intake, FollowPlan(None, {}), together)
         life.spawn(away.run())
         for each in self.series.values():
             feed = BoundedFeed(SimulatedFeed(self, life, each.calendar))
             strategy = MAUnifiedStrategy(each.config)
-            processor = IncrementalSignalProcessor(strategy, feed, engine.intake, cache, history=30, tiers=each.tiers)
+            processor = IncrementalSignalProcessor(strategy, feed, ledger, cache, history=30, tiers=each.tiers)
             runner = StreamRunner(
-                each.config.key, processor, incidents, emit, on_missed=away.missed, at_work=cache.at_work
+                each.config.key, processor, incidents, emit, on_missed=away.missed, at_work=together.at_work
             )
             self.runners.append(runner)
             life.spawn(runner.run())

@@ -11,6 +11,7 @@ from signalpost.testing.manual_clock import ManualClock
 from signalpost.trading.cache import StateCache
 from signalpost.trading.processor import Cycle, StateFrom
 from signalpost.trading.redis_cache import RedisCache
+from signalpost.trading.round import Round
 from signalpost.trading.round_cache import RoundCache
 from tests.faults.valkey_server import PrivateValkey
 from tests.size import size
@@ -43,18 +44,18 @@ class Streams:
     async def live(self, *, crashes: bool) -> list[Cycle]:
         """The cycles of a process that takes one candle of each stream."""
         redis = (DiesBeforeWriting if crashes else RedisCache)(self._server.url, "folder")
-        cache = RoundCache(redis, [config.stream for config in CONFIGS])
+        together = Round()
+        cache = RoundCache(redis, [config.stream for config in CONFIGS], together)
         opened = self._candles[-1].time + HOUR
         self._candles.append(candle(opened, f"1.{4 + opened.hour % 2}"))
         with ManualClock(opened + timedelta(hours=1, seconds=1)):
-            cycles = await asyncio.gather(*(self._cycle(config, cache) for config in CONFIGS))
+            cycles = await asyncio.gather(*(self._cycle(config, cache, together) for config in CONFIGS))
             await cache.close()
         return cycles
 
-    async def _cycle(self, config: MAUnifiedConfig, cache: StateCache) -> Cycle:
-        assert isinstance(cache, RoundCache)
+    async def _cycle(self, config: MAUnifiedConfig, cache: StateCache, together: Round) -> Cycle:
         stream = StreamHarness(self._candles, config=config, cache=cache, store=self._store)
-        with cache.at_work():
+        with together.at_work():
             return await stream.processor.cycle(self._candles[-1].time + HOUR)
 
 

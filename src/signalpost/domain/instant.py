@@ -37,8 +37,6 @@ def utc(value: Instant, name: str) -> datetime:
     A pandas Timestamp becomes a plain datetime. Raises InvalidValue for a naive time, with advice on how to localise
     it, for a number that is not clearly Unix time, and for a time before 1900 or after 8999.
     """
-    if type(value) is datetime and value.tzinfo is UTC:
-        return _in_range(value, name)
     if isinstance(value, str):
         text = value.strip()
         value = _from_unix(text, name) if _UNIX_TEXT.fullmatch(text) and len(text) != _DATE else _parsed(value, name)
@@ -46,6 +44,8 @@ def utc(value: Instant, name: str) -> datetime:
             return _in_range(value, name)
     elif not isinstance(value, datetime):
         value = _from_unix(value, name)
+    if type(value) is datetime and value.tzinfo is UTC:  # fast path: nearly always
+        return _in_range(value, name)
     if value != value:  # pandas' NaT is a datetime that is not equal to itself
         raise _invalid_time(value, name)
     if value.utcoffset() is None:

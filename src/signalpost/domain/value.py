@@ -109,7 +109,11 @@ class Faults:
         for name, convert in conversions.items():
             given = getattr(value, name)
             if given is not None or name in never_none:
-                read[name] = self.read(convert, given, name)
+                try:  # not by `read`: each call counts here
+                    read[name] = convert(given, name)
+                except InvalidValue as error:
+                    self.found += error.errors
+                    read[name] = None
         return read
 
     def raise_any(self) -> None:

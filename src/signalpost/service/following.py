@@ -32,6 +32,7 @@ from signalpost.trading.feeds.port import Feed
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.lives import Life, advance
 from signalpost.trading.outcomes import QuoteCandle, begin, reverses
+from signalpost.trading.round import Round
 from signalpost.trading.schedule import Slot, next_look, retry_of_feed
 from signalpost.trading.watchdogs import FeedAnswer
 
@@ -89,11 +90,15 @@ class FollowPlan:
 
 
 class FollowedLedger:
-    """A ledger that adds to each new signal the number of the older trade that its fill will end, if it is followed."""
+    """A ledger that adds to each new signal the number of the older trade that its fill will end, if it is followed.
 
-    def __init__(self, intake: Intake, plan: FollowPlan) -> None:
+    States without signals are saved together with those of other streams of the round.
+    """
+
+    def __init__(self, intake: Intake, plan: FollowPlan, together: Round) -> None:
         self._intake = intake
         self._plan = plan
+        self._round = together
         self.load_state = intake.load_state
         self.revise = intake.revise
 
@@ -106,6 +111,8 @@ class FollowedLedger:
         unpublished: Sequence[Unpublished] = (),
     ) -> list[Ticket]:
         """As the intake does. Raises StoreFailed."""
+        if not signals and not unpublished:
+            await self._round.together()
         readers = frozenset(map(UserTier, tiers)) or {UserTier.FREE}
         closes = {each.signal_id: number for each in signals if (number := await self._reversed(each, readers))}
         return await self._intake.commit(state, signals, tiers, unpublished=unpublished, closes=closes)

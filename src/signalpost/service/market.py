@@ -5,7 +5,6 @@ See docs/why/0035-the-strategy-lives.md.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 
@@ -30,6 +29,7 @@ from signalpost.trading.feeds.isolated import IsolatedFeed
 from signalpost.trading.feeds.port import Feed
 from signalpost.trading.incidents import Incidents, named
 from signalpost.trading.processor import IncrementalSignalProcessor, StateFrom
+from signalpost.trading.round import Round
 from signalpost.trading.round_cache import RoundCache
 from signalpost.trading.runner import StreamRunner
 from signalpost.trading.strategies.port import LiveStrategy
@@ -68,10 +68,10 @@ class Market:
         self._away = Away(intake, config.routing())
         self._was_alive_at = was_alive_at
         strategies = [(each, each.make()) for each in config.strategies]
-        self._cache = _cache_of(config, [strategy.config.stream for _, strategy in strategies])
-        at_work = nullcontext if self._cache is None else self._cache.at_work
+        together = Round()
+        self._cache = _cache_of(config, [strategy.config.stream for _, strategy in strategies], together)
         self._plan = _plan_of(config, [strategy for _, strategy in strategies])
-        ledger = FollowedLedger(intake, self._plan)
+        ledger = FollowedLedger(intake, self._plan, together)
         self.streams: dict[str, StreamRunner] = {}
         for each, strategy in strategies:
             feed = self.feeds[each.feed]
@@ -82,7 +82,7 @@ class Market:
                 self.incidents,
                 bus.emit,
                 on_missed=self._missed,
-                at_work=at_work,
+                at_work=together.at_work,
                 alarms=self.alarms,
             )
         self._bus = bus
@@ -188,12 +188,12 @@ def candles_of(config: Config, market: Callable[[], Market | None]) -> CandleSou
     return candles if config.strategies or config.follow is not None else None
 
 
-def _cache_of(config: Config, streams: list[str]) -> RoundCache | None:
+def _cache_of(config: Config, streams: list[str], together: Round) -> RoundCache | None:
     if config.redis_url is None or not streams:
         return None
     from signalpost.trading.redis_cache import RedisCache  # an extra
 
-    return RoundCache(RedisCache(config.redis_url, str(config.home)), streams)
+    return RoundCache(RedisCache(config.redis_url, str(config.home)), streams, together)
 
 
 def _plan_of(config: Config, strategies: Sequence[LiveStrategy]) -> FollowPlan:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from signalpost.domain.candle import PRICES, Candle
+from signalpost.domain.candle import Candle
 from signalpost.domain.instant import iso
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.words import Word
@@ -50,23 +50,27 @@ def sort_candles(
 
     Raises FeedFailed if the candles are out of order, contradict each other, or are not closed yet.
     """
-    counts: Counter[CandleRule] = Counter()
-    candles = list(_each_once(answer, counts))
+    given = tuple(answer)
+    candles = tuple(_each_once(given))
     for candle in candles[-1:]:
         if calendar.closes_at(candle.time, timeframe) > now + MOST_AHEAD:
             raise _bad("is not closed yet: check the clock and the feed's time zone", candle, limit=iso(now))
     known = {candle.time: candle for candle in recent}
     new = tuple(candle for candle in candles if not recent or candle.time > recent[-1].time)
-    corrected = tuple(each for each in candles if each.time in known and not _is_same(each, known[each.time]))
-    late = tuple(each for each in candles[: len(candles) - len(new)] if each.time not in known)
-    counts[CandleRule.CORRECTION] += len(corrected)
-    counts[CandleRule.FLAT] += sum(candle.high == candle.low for candle in new)
+    older = candles[: len(candles) - len(new)]
+    corrected = tuple(each for each in older if each.time in known and not _is_same(each, known[each.time]))
+    late = tuple(each for each in older if each.time not in known)
     follow = pairwise((*recent[-1:], *new))
-    counts[CandleRule.GAP] += sum(calendar.missing(one.time, other.time, timeframe) for one, other in follow)
-    return SortedCandles(new, corrected, late, +counts)
+    counts = {
+        CandleRule.DUPLICATE: len(given) - len(candles),
+        CandleRule.CORRECTION: len(corrected),
+        CandleRule.FLAT: sum(candle.high == candle.low for candle in new),
+        CandleRule.GAP: sum(calendar.missing(one.time, other.time, timeframe) for one, other in follow),
+    }
+    return SortedCandles(new, corrected, late, Counter({rule: count for rule, count in counts.items() if count}))
 
 
-def _each_once(answer: Iterable[Candle], counts: Counter[CandleRule]) -> Iterable[Candle]:
+def _each_once(answer: Iterable[Candle]) -> Iterable[Candle]:
     last: Candle | None = None
     for candle in answer:
         if last is None or candle.time > last.time:
@@ -76,12 +80,10 @@ def _each_once(answer: Iterable[Candle], counts: Counter[CandleRule]) -> Iterabl
             raise _bad("is older than the one before it", candle, limit=iso(last.time))
         elif not _is_same(candle, last):
             raise _bad("comes twice, with different prices", candle)
-        else:
-            counts[CandleRule.DUPLICATE] += 1
 
 
 def _is_same(one: Candle, other: Candle) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in PRICES)
+    return (one.open, one.high, one.low, one.close) == (other.open, other.high, other.low, other.close)
 
 
 def _bad(problem: str, candle: Candle, limit: str | None = None) -> FeedFailed:

@@ -228,7 +228,7 @@ class IncrementalSignalProcessor:
         return fetched, candles
 
     async def _fetch(self, now: datetime, tally: _Tally) -> tuple[Fetched, SortedCandles]:
-        config, recent = self.strategy.config, [each.candle for each in self._memory.recent]
+        config, recent = self.strategy.config, self._memory.correctable
         since = recent[0].time if recent else None
         limit = _PAGE if recent else self._history
         fetched = await self.feed.fetch(config.pair, config.timeframe, since=since, limit=limit)

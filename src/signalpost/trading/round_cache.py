@@ -1,29 +1,25 @@
 """A state cache for many streams: one read for all of them at the start, one write for all that are due together."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 
 from signalpost.domain.ledger import StreamState
 from signalpost.trading.cache import StateCache
-
-_AT_MOST = 0.25
-"""Seconds that a state waits for those of other streams."""
+from signalpost.trading.round import Round
 
 
 class RoundCache:
     """Reads the states of all `streams` in one command at the first read. A second read of a stream is its own command.
 
-    Written states wait until no stream of the round is at work, but at most a quarter of a second.
+    Written states wait for those of the other streams at work.
     """
 
-    def __init__(self, cache: StateCache, streams: Sequence[str]) -> None:
+    def __init__(self, cache: StateCache, streams: Sequence[str], together: Round) -> None:
         self._cache = cache
+        self._round = together
         self._unread = dict.fromkeys(streams)
         self._first: asyncio.Task[Mapping[str, StreamState]] | None = None
-        self._at_work = 0
         self._waiting: dict[str, StreamState] = {}
-        self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self._rounds = self._failed = 0
 
@@ -53,39 +49,20 @@ class RoundCache:
     async def write(self, states: Iterable[StreamState]) -> None:
         """Save copies soon."""
         self._waiting.update((state.stream, state) for state in states)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_AT_MOST, self._write_soon)
-
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """A stream is at work, so others may wait for its state."""
-        self._at_work += 1
-        try:
-            yield
-        finally:
-            self._at_work -= 1
-            if not self._at_work and self._waiting:
-                self._write_soon()
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write(), name="signalpost cache")
 
     async def close(self) -> None:
         """Write what waits, and close the cache."""
         if self._first is not None:
             self._first.cancel()
-        if self._waiting:
-            self._write_soon()
         if self._writing is not None:
             await asyncio.gather(self._writing, return_exceptions=True)
         await self._cache.close()
 
-    def _write_soon(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.get_running_loop().create_task(self._write(), name="signalpost cache")
-
     async def _write(self) -> None:
         while self._waiting:
+            await self._round.together()
             states, self._waiting = tuple(self._waiting.values()), {}
             await self._cache.write(states)
             self._rounds += 1

@@ -4,7 +4,6 @@ A correction is applied by computing again from the strategy's snapshot before t
 """
 
 import json
-from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import blake2b
@@ -20,6 +19,8 @@ from signalpost.trading.strategies.port import LiveStrategy
 
 OVERLAP = 3
 """How many of the last candles can still be corrected."""
+_SNAPSHOT_EVERY = 8
+"""Candles. A snapshot costs more than to compute from an older one."""
 VERSION = 1
 
 
@@ -27,8 +28,10 @@ class Recent(NamedTuple):
     """One of the last candles."""
 
     candle: Candle
+    saved: bytes
+    """The candle as JSON."""
     before: bytes
-    """The strategy's snapshot before it, as JSON."""
+    """The strategy's snapshot before it, as JSON; empty for most candles."""
     ids: tuple[str, ...]
     """The ids of the signals that it gave, including those before it was corrected."""
 
@@ -64,14 +67,19 @@ class Stream:
 
     def __init__(self, strategy: LiveStrategy) -> None:
         self.strategy = strategy
-        self.recent: deque[Recent] = deque(maxlen=OVERLAP)
-        """Oldest first."""
+        self._recent: list[Recent] = []
+        """The last candles, oldest first, from one with a snapshot on: at least those that can be corrected."""
         self._fresh = strategy.snapshot()
+
+    @property
+    def correctable(self) -> list[Candle]:
+        """The last candles, oldest first, which can be corrected."""
+        return [each.candle for each in self._recent[-OVERLAP:]]
 
     @property
     def watermark(self) -> datetime | None:
         """The time of the last candle; None before the first."""
-        return self.recent[-1].candle.time if self.recent else None
+        return self._recent[-1].candle.time if self._recent else None
 
     def take(self, candles: Sequence[Candle]) -> list[tuple[Candle, Signal]]:
         """Feed new candles, oldest first, to the strategy. Returns the signals, each with its candle.
@@ -80,40 +88,43 @@ class Stream:
         """
         found = []
         for left, candle in zip(range(len(candles), 0, -1), candles, strict=True):
-            # A snapshot costs more than a candle, so older candles of a long history have none.
-            before = self._snapshot() if left <= OVERLAP else None
+            is_recent = left <= OVERLAP
+            before = self._snapshot() if is_recent and self._is_due(len(self._recent)) else b""
             answer = self.strategy.on_candle(candle)
             if isinstance(answer, Signal):
                 found.append((candle, answer))
-            if before is None:
-                self.recent.clear()
+            if is_recent:
+                self._recent.append(Recent(candle, candle.to_json(), before, _ids(answer)))
             else:
-                self.recent.append(Recent(candle, before, _ids(answer)))
+                self._recent.clear()
+        if len(self._recent) >= _SNAPSHOT_EVERY + OVERLAP:
+            del self._recent[:_SNAPSHOT_EVERY]
         return found
 
     def correct(self, candles: Iterable[Candle]) -> Correction:
         """Replace some of the last candles, and compute again from the first of them on."""
         by_time = {candle.time: candle for candle in candles}
-        recent = list(self.recent)
-        first = next(place for place, each in enumerate(recent) if each.candle.time in by_time)
+        recent = list(self._recent)
+        changed = next(place for place, each in enumerate(recent) if each.candle.time in by_time)
+        first = changed - changed % _SNAPSHOT_EVERY
         self.strategy.restore(json.loads(recent[first].before))
         gone, appeared = [], []
         for place, each in enumerate(recent[first:], start=first):
             candle = by_time.get(each.candle.time, each.candle)
-            before = self._snapshot()
+            before = self._snapshot() if self._is_due(place) else b""
             answer = self.strategy.on_candle(candle)
             now = _ids(answer)
             gone += [name for name in each.ids if name not in now]
             if isinstance(answer, Signal) and answer.signal_id not in each.ids:
                 appeared.append(answer)
-            recent[place] = Recent(candle, before, tuple(dict.fromkeys((*each.ids, *now))))
-        self.recent.extend(recent)
+            recent[place] = Recent(candle, candle.to_json(), before, tuple(dict.fromkeys((*each.ids, *now))))
+        self._recent = recent
         return Correction(tuple(gone), tuple(appeared))
 
     def saved(self) -> bytes:
         """The whole state as JSON, with a version and a checksum. There must be a candle."""
-        candles = tuple(_SavedCandle(msgspec.Raw(each.candle.to_json()), each.ids) for each in self.recent)
-        body = msgspec.json.encode(_Body(candles, msgspec.Raw(self.recent[0].before)))
+        candles = tuple(_SavedCandle(msgspec.Raw(each.saved), each.ids) for each in self._recent)
+        body = msgspec.json.encode(_Body(candles, msgspec.Raw(self._recent[0].before)))
         return msgspec.json.encode(_Saved(VERSION, _checksum(body), msgspec.Raw(body)))
 
     def restore(self, state: bytes, watermark: datetime) -> None:
@@ -123,20 +134,24 @@ class Stream:
         recent: list[Recent] = []
         try:
             self.strategy.restore(json.loads(checkpoint))
-            for candle, ids in candles:
-                snapshot = self._snapshot()
+            for place, (candle, ids) in enumerate(candles):
+                snapshot = self._snapshot() if self._is_due(place) else b""
                 self.strategy.on_candle(candle)
-                recent.append(Recent(candle, snapshot, ids))
+                recent.append(Recent(candle, candle.to_json(), snapshot, ids))
         except Exception as fault:
             self.strategy.restore(before)
             raise _damaged(f"is not of this strategy ({fault})") from fault
-        self.recent.clear()
-        self.recent.extend(recent)
+        self._recent = recent
 
     def reset(self) -> None:
         """Begin anew, as before the first candle."""
         self.strategy.restore(self._fresh)
-        self.recent.clear()
+        self._recent.clear()
+
+    @staticmethod
+    def _is_due(place: int) -> bool:
+        """True if the candle at this place of the recent ones needs a snapshot before it."""
+        return place % _SNAPSHOT_EVERY == 0
 
     def _snapshot(self) -> bytes:
         return json.dumps(self.strategy.snapshot(), separators=(",", ":")).encode()

@@ -11,11 +11,10 @@ from signalpost.config.feeds import Candles
 from signalpost.domain.change import Close, CloseReason, Flag, Update
 from signalpost.domain.events import ChangeRefused, IncidentBegan, IncidentEnded, StoreMoved
 from signalpost.domain.instrument import Instrument
-from signalpost.domain.ledger import StreamState
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.trade import TradeState
 from signalpost.errors import FeedFailed
-from signalpost.service.following import FollowedLedger, FollowPlan, Source, StreamKey
+from signalpost.service.following import FollowPlan, Source, StreamKey
 from tests.unit.service.follow_harness import (
     BY_HAND,
     EURO,
@@ -353,43 +352,3 @@ def test_the_plan_gives_each_signal_its_candles() -> None:
     assert own.source_of(cross.but(pair="GBP_USD")) == Source("finest", POUND, M1)
     assert FollowPlan(None, {}).source_of(by_hand) is None
     assert BY_HAND.source_of(cross) == Source("feed", EURO, M1)
-
-
-@pytest.mark.parametrize(
-    ("fields", "tiers", "closes"),
-    [
-        ({}, ["free"], 2),
-        ({}, [], 2),
-        ({}, ["free", "premium"], None),
-        ({"strategy_name": "other"}, ["free"], None),
-        ({"signal_type": "BUY", "stop_loss": "1.0950", "targets": ["1.1050"]}, ["free"], None),
-    ],
-    ids=["opposite", "usual-tier", "another-tier", "another-strategy", "same-side"],
-)
-def test_a_new_signal_of_a_strategy_names_the_newest_trade_that_it_will_end(
-    fields: dict[str, str], tiers: list[str], closes: int | None
-) -> None:
-    plan = FollowPlan(Candles("feed", M1), {})
-    opposite = {"signal_type": "SELL", "stop_loss": "1.1050", "targets": ["1.0950"], "strategy_name": "cross"}
-
-    async def test(harness: Following) -> None:
-        ledger = FollowedLedger(harness.intake, plan)
-        state = StreamState("stream", "fingerprint", START, b"")
-        (ticket,) = await ledger.commit(state, [signal("new", **(opposite | fields))], tiers=tiers)
-        assert ticket
-        (added,) = {each.notification.closes for each in await harness.rows() if each.notification.id == ticket.id}
-        assert added == closes
-        assert await ledger.load_state("stream") == state
-
-    old = [signal(name, strategy_name="cross") for name in ("s1", "s2")]
-    following(test, CountedFeed(bars()), plan=plan, signals=old)
-
-
-def test_a_signal_that_is_not_followed_names_none() -> None:
-    async def test(harness: Following) -> None:
-        ledger = FollowedLedger(harness.intake, FollowPlan(None, {}))
-        await ledger.commit(StreamState("stream", "f", START, b""), [signal("new", signal_type="SELL", **sell)])
-        assert {each.notification.closes for each in await harness.rows()} == {None}
-
-    sell: dict[str, Any] = {"stop_loss": "1.1050", "targets": ["1.0950"], "strategy_name": "cross"}
-    following(test, CountedFeed(bars()), signals=[signal(strategy_name="cross")])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from signalpost.domain.ledger import StreamState
 from signalpost.testing.virtual_loop import run_virtual
+from signalpost.trading.round import Round
 from signalpost.trading.round_cache import RoundCache
 
 
@@ -41,7 +42,7 @@ def test_all_streams_are_read_at_once_and_later_each_for_itself() -> None:
     async def main() -> None:
         cache = CountingCache()
         cache.states = {name: state(name) for name in "ab"}
-        rounds = RoundCache(cache, ["a", "b", "c"])
+        rounds = RoundCache(cache, ["a", "b", "c"], Round())
         found = await asyncio.gather(*(rounds.read((name,)) for name in "abc"))
         assert found == [{"a": state("a")}, {"b": state("b")}, {}]
         assert await rounds.read(("a",)) == {"a": state("a")}
@@ -56,10 +57,11 @@ def test_all_streams_are_read_at_once_and_later_each_for_itself() -> None:
 def test_streams_at_work_together_are_written_together() -> None:
     async def main() -> None:
         cache = CountingCache()
-        rounds = RoundCache(cache, [])
+        together = Round()
+        rounds = RoundCache(cache, [], together)
 
         async def work(name: str, seconds: float) -> None:
-            with rounds.at_work():
+            with together.at_work():
                 await asyncio.sleep(seconds)
                 await rounds.write([state(name)])
 
@@ -74,9 +76,10 @@ def test_streams_at_work_together_are_written_together() -> None:
 def test_a_stream_that_hangs_delays_the_others_but_little() -> None:
     async def main() -> None:
         cache = CountingCache()
-        rounds = RoundCache(cache, [])
-        with rounds.at_work():
-            with rounds.at_work():
+        together = Round()
+        rounds = RoundCache(cache, [], together)
+        with together.at_work():
+            with together.at_work():
                 await rounds.write([state("a")])
             await asyncio.sleep(0.4)
             assert cache.writes == [["a"]]
@@ -89,13 +92,14 @@ def test_a_stream_that_hangs_delays_the_others_but_little() -> None:
 def test_what_comes_during_a_write_is_written_next_and_what_waits_at_the_end_too() -> None:
     async def main() -> None:
         cache = CountingCache()
-        rounds = RoundCache(cache, ["a"])
+        together = Round()
+        rounds = RoundCache(cache, ["a"], together)
         for name in "ab":
-            with rounds.at_work():
+            with together.at_work():
                 await rounds.write([state(name)])
                 await asyncio.sleep(0)
             await asyncio.sleep(0.04)
-        with rounds.at_work():
+        with together.at_work():
             pass
         await rounds.write([state("c")])
         reading = asyncio.create_task(rounds.read(("a",)))
@@ -111,7 +115,7 @@ def test_rounds_that_were_not_saved_are_counted_until_the_cache_has_caught_up() 
     async def main() -> None:
         cache = CountingCache()
         cache.trouble = None
-        rounds = RoundCache(cache, [])
+        rounds = RoundCache(cache, [], Round())
         assert rounds.rounds_behind is None
         behind = []
         for trouble in (None, "away", "away", None):

@@ -36,6 +36,7 @@ HEAVY_MODULES = {
     "trading.feeds.exchange",
     "trading.feeds.oanda",
     "trading.redis_cache",
+    "trading.round",
     "trading.round_cache",
     "trading.runner",
 }

@@ -36,6 +36,7 @@ from signalpost.proxies import Proxy, proxy_for
 from signalpost.secret import Secret, redacted
 from signalpost.sinks.evidence import Answered, Unavailable, Unconfirmed
 from signalpost.sinks.http_answer import HttpAnswer
+from signalpost.sockets import new_socket
 
 LARGEST_BODY = 1 << 20
 """Bytes of an answer's body to read at most."""
@@ -89,7 +90,7 @@ class Connections:
         if self._session is None:
             self._loop = loop
             self._session = ClientSession(
-                connector=TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE),
+                connector=TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE, socket_factory=new_socket),
                 cookie_jar=DummyCookieJar(),
                 headers=self._headers,
                 timeout=self._timeout,

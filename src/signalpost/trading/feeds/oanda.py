@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from aiohttp import ClientError, ClientHttpProxyError, ClientSession, ClientTimeout, DummyCookieJar
+from aiohttp import ClientError, ClientHttpProxyError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
 from signalpost import clock
@@ -24,6 +24,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, InvalidConfiguration, InvalidValue
 from signalpost.proxies import proxy_for
 from signalpost.secret import Secret, redacted
+from signalpost.sockets import new_socket
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.feeds import TIMEFRAMES
 from signalpost.trading.feeds.port import Fetched
@@ -195,7 +196,8 @@ class OandaFeed:
 
     def _opened(self) -> ClientSession:
         if self._session is None:
-            self._session = ClientSession(timeout=_TIMEOUT, cookie_jar=DummyCookieJar())
+            connector = TCPConnector(socket_factory=new_socket)
+            self._session = ClientSession(timeout=_TIMEOUT, cookie_jar=DummyCookieJar(), connector=connector)
         return self._session
 
     def _headers(self) -> dict[str, str]:

@@ -25,6 +25,11 @@ def test_no_seed_loses_repeats_or_changes_a_signal() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+def test_a_seed_gives_the_same_run_in_any_process() -> None:
+    options = ("--strategies", "--seed", "3", "--hours", "12")
+    assert len({simulation(*options, hash_seed=each).stdout for each in "12"}) == 1
+
+
 @cache
 def _clean() -> Run:
     run = simulate(CALM, 40, has_strategies=True)

@@ -1,11 +1,12 @@
 """A companion never comes before its card, and a card that replaces another says nothing twice."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from signalpost.delivery.outbox.commands import CardResult
-from signalpost.domain.change import Close, Update
+from signalpost.domain.change import Close, NotePrice, Update
 from signalpost.domain.delivery import DeliveryState
 from signalpost.sinks.evidence import Loss
 from tests.contracts.book_driver import MINUTE, Driver, signal
@@ -48,6 +49,7 @@ async def test_a_companion_is_sent_if_the_card_that_replaces_a_deleted_one_is_re
     [
         (Update(note="Calm."), True, True),
         (Update(note="Calm."), False, False),
+        (NotePrice(level=Decimal("1.1050"), price=Decimal("1.1060"), from_feed=True), True, True),
         (Update(stop_loss="1.0970"), True, False),
     ],
 )

@@ -25,6 +25,7 @@ from signalpost.config import (
 )
 from signalpost.config.example import example as example_file
 from signalpost.config.files import DataFolder, check_data_folder
+from signalpost.config.setting import Setting
 from signalpost.config.settings import (
     CARD_SETTINGS,
     DELAY,
@@ -43,7 +44,6 @@ from signalpost.config.settings import (
     SIGNALS,
     USUAL_ROLE,
     WATCHDOG_SETTINGS,
-    Setting,
 )
 from signalpost.config.sources import FILE
 from signalpost.delivery.outbox.reader import StoreVersion, version_of
@@ -120,7 +120,7 @@ def _show(plain: dict[str, Any]) -> None:
 
 
 def _changed_tables(plain: dict[str, Any]) -> Iterator[Table]:
-    for title, key in (("Filters of new signals", "filters"), ("Messages", "cards")):
+    for title, key in (("Filters of new signals and price notes", "filters"), ("Messages", "cards")):
         changed = {name: each for name, each in plain[key].items() if each["from"] != "default"}
         if changed:
             yield _settings_table(f"{title} (only changed settings)", changed)

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from signalpost.cli.delivery_lines import kind_of, summary_of
 from signalpost.cli.time_format import format_duration, format_time
+from signalpost.cli.trade_lines import note_text
 from signalpost.delivery.dispatch.decide import MOST_ATTEMPTS
 from signalpost.delivery.facts import read_gone, read_pace
 from signalpost.delivery.outbox.commands import Message
 from signalpost.delivery.pacing import breaker
+from signalpost.domain.change import NotePrice
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.destinations import usual_destination
 from signalpost.domain.notification import Notification
@@ -63,9 +65,16 @@ def heading(notification: Notification, now: datetime) -> tuple[str, ...]:
     tier, priority = notification.user_tier, notification.priority.name
     return (
         f"{notification.id}: {summary_of(notification)}",
+        *_price_note(notification),
         f"  Accepted {accepted} as {kind_of(notification)} for tier {tier}{replayed}, with priority {priority}.",
         f"  Its key is {notification.key!r}. It is valid until {format_time(notification.valid_until, now)}.",
     )
+
+
+def _price_note(notification: Notification) -> Iterator[str]:
+    trade = notification.trade
+    if trade is not None and trade.price_note is not None and isinstance(trade.last_change, NotePrice):
+        yield f"  A price note: {note_text(trade, trade.price_note)}."
 
 
 def story(delivery: Delivery, notification: Notification, history: tuple[Attempt, ...], around: Surroundings) -> Story:

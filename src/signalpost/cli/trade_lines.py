@@ -17,9 +17,17 @@ from signalpost.domain.exact import plain
 from signalpost.domain.identity import short_id
 from signalpost.domain.instant import iso
 from signalpost.domain.target import Target
-from signalpost.domain.trade import End, Part, Trade, TradeState, Verdict, result_of
+from signalpost.domain.trade import End, Part, PriceNote, Trade, TradeState, Verdict, result_of
 from signalpost.sinks.discord.cards.view import MessageLink
-from signalpost.sinks.discord.cards.wording import gained, gains, price_text, risk_text, share_text, slippage_text
+from signalpost.sinks.discord.cards.wording import (
+    gained,
+    gains,
+    moved_text,
+    price_text,
+    risk_text,
+    share_text,
+    slippage_text,
+)
 
 _COLOUR_BY_VERDICT = {Verdict.WIN: "green", Verdict.LOSS: "red"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -77,6 +85,8 @@ def page(entry: BookEntry, now: datetime) -> Iterator[str]:
         yield f"  end      {_end(trade, trade.end, now)}"
     if (result := result_of(trade)) is not None:
         yield f"  result   {', '.join(gains(trade))}: {result.verdict}"
+    if (noted := trade.price_note) is not None:
+        yield f"  price    {note_text(trade, noted)}, {format_time(noted.at, now)}"
     if trade.note is not None:
         yield f"  note     {trade.note}"
     if trade.flags:
@@ -104,6 +114,13 @@ def _levels(trade: Trade, now: datetime) -> Iterator[str]:
     for number, target in enumerate(trade.targets, start=1):
         share = "" if target.share is None else f" for {share_text(target.share)}"
         yield f"  {f'TP{number}':<8} {price_text(trade, target.price)}{share}{', hit' if number <= trade.hits else ''}"
+
+
+def note_text(trade: Trade, note: PriceNote) -> str:
+    """A price note, with the level that caused it, and the rule if one stopped it."""
+    came = f"{moved_text(trade, note.price)} at {price_text(trade, note.price)}"
+    shown = "" if note.stopped_for is None else f"; not posted: {note.stopped_for}"
+    return f"{came}, which reached the level {moved_text(trade, note.level)}{shown}"
 
 
 def _part(trade: Trade, part: Part, now: datetime) -> str:

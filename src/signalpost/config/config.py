@@ -14,6 +14,7 @@ from signalpost.config.destinations import DestinationConfig, find_destinations,
 from signalpost.config.fallbacks import fallback_faults
 from signalpost.config.feeds import Candles, FeedConfig, find_feeds, find_follow
 from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
+from signalpost.config.setting import Setting
 from signalpost.config.settings import (
     ALL_SETTINGS,
     AT_MOST_ONCE,
@@ -33,7 +34,6 @@ from signalpost.config.settings import (
     VALID_FOR,
     WATCHDOG_SETTINGS,
     WORKERS,
-    Setting,
     has_our_prefix,
     known_variables,
 )

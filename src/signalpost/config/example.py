@@ -3,6 +3,7 @@
 from textwrap import fill
 from typing import Any
 
+from signalpost.config.setting import Setting
 from signalpost.config.settings import (
     COLOUR_SETTINGS,
     COMPANION_SETTINGS,
@@ -30,7 +31,6 @@ from signalpost.config.settings import (
     USUAL_ROLE,
     VALID_FOR,
     WATCHDOG_SETTINGS,
-    Setting,
 )
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.recap import Recurrence

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from signalpost.domain.notification import KINDS
+from signalpost.domain.price_step import PriceStep
 from signalpost.domain.sessions import zone_named
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.words import Word
@@ -26,7 +27,8 @@ Text = TypeVar("Text", bound=str)
 WORDS_FOR_ON = ("on", "1", "true", "yes")
 """Spellings of a switch that is on, in lower case."""
 _ALL = "all"
-_WORDS_FOR_OFF = ("off", "0", "false", "no")
+_OFF = "off"
+_WORDS_FOR_OFF = (_OFF, "0", "false", "no")
 
 _LONGEST_SHOWN = 24
 """Characters of an invalid value that may be shown: every token and key is longer."""
@@ -187,7 +189,7 @@ def _kinds_text(kinds: frozenset[str]) -> str:
 
 
 def _address(text: str) -> HttpAddress | None:
-    if text.lower() == "off":
+    if text.lower() == _OFF:
         return None
     host, _, port = text.rpartition(":")
     if _is_host(host) and (number := _digits(port)) is not None and number < 65536:
@@ -216,6 +218,10 @@ def _shown_to_readers(field: str, wanted: str, text: str) -> str:
         problem = "this could be a webhook or a token, and every reader would see it: use another text"
         raise InvalidConfiguration(problem, code="possible-secret")
     return text
+
+
+def _price_step(text: str) -> PriceStep | None:
+    return None if text.lower() == _OFF else _by(PriceStep.of, text, PRICE_STEP.wanted, None)
 
 
 def _timeframe(text: str) -> Timeframe:
@@ -286,13 +292,16 @@ DELAY = _lasting("smhd", timedelta(), timedelta(days=7), "a time such as 10s, 15
 CHART_WITHIN = _lasting("smh", timedelta(seconds=1), timedelta(hours=1), "a time such as 30s or 2m", "1s to 1h")
 KINDS_OR_NONE = Parser(_kinds, _kinds_text, f"some of {', '.join(KINDS)}, separated by commas, or none")
 ADDRESS: Parser[HttpAddress | None] = Parser(
-    _address, lambda address: "off" if address is None else str(address), "HOST:PORT or off"
+    _address, lambda address: _OFF if address is None else str(address), "HOST:PORT or off"
 )
 COLOUR = Parser(_colour, lambda colour: f"#{colour:06X}", "a colour such as #1F73F9")
 ROLE_ID = "a role's id, a number of 17 to 20 digits in quotes, or false for no ping"
 NAME_OF_FEED: Parser[str | None] = Parser(str, lambda name: name or "", "the name of a feed")
 TIMEFRAME: Parser[Timeframe] = Parser(_timeframe, str, "a candle length such as M1, H4 or D")
 TIME_ZONE = Parser(_zone, str, "a time zone such as America/New_York or UTC")
+PRICE_STEP: Parser[PriceStep | None] = Parser(
+    _price_step, lambda step: _OFF if step is None else str(step), "a step such as 0.5R, 20 pips or 1%, or off"
+)
 FOLDER = Parser(_folder, str, "the path of a folder")
 
 

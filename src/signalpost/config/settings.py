@@ -6,10 +6,11 @@ checked against it.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Generic, NamedTuple
+from typing import Any
 
 from signalpost.config import parsers
-from signalpost.config.parsers import HttpAddress, Parser, Value
+from signalpost.config.parsers import HttpAddress, Parser
+from signalpost.config.setting import Setting
 from signalpost.delivery.deduplication import MOST_DIGITS, NO_FILTERS
 from signalpost.domain import exact
 from signalpost.domain.destinations import USUAL_DESTINATIONS
@@ -32,39 +33,6 @@ from signalpost.sinks.discord.cards.look import (
 )
 from signalpost.trading.redis_url import WANTED, masked, redis_url
 from signalpost.trading.watchdogs import USUAL_LIMITS
-
-
-class Setting(NamedTuple, Generic[Value]):
-    """One setting."""
-
-    key: str
-    """Its name in a settings file."""
-    variable: str
-    """Its environment variable; empty for a setting of a table."""
-    default: Value
-    parser: Parser[Value]
-    description: str = ""
-    """For the example file and the page of names."""
-    table: str = ""
-    """The table that it is in, if that has a fixed name; empty for the top of the file."""
-
-    @property
-    def name(self) -> str:
-        """Its name in a settings file, with that of its table: `cards.username`."""
-        return f"{self.table}.{self.key}" if self.table else self.key
-
-    @property
-    def kind(self) -> type:
-        """Its type in a settings file: bool, int, float or str."""
-        return type(self.parser.show(self.default))
-
-    @property
-    def wanted(self) -> str:
-        """The valid values in a settings file, for an error."""
-        shown = self.parser.show(self.default)
-        in_quotes = f'text in quotes, such as "{shown}"' if shown else f"text in quotes: {self.parser.wanted}"
-        return {bool: "true or false", int: self.parser.wanted, float: self.parser.wanted}.get(self.kind, in_quotes)
-
 
 HOME = Setting(
     "home",
@@ -254,6 +222,14 @@ FILTER_SETTINGS: tuple[Setting[Any], ...] = (
     ),
     _filter("max_per_hour", "DISCORD_MAX_SIGNALS_PER_HOUR", _COUNT, f"The same within an hour. {_NO_LIMIT}"),
     _filter("max_per_day", "DISCORD_MAX_SIGNALS_PER_DAY", _COUNT, f"The same within 24 hours. {_NO_LIMIT}"),
+    _filter(
+        "price_notes",
+        "SIGNALPOST_PRICE_NOTES",
+        parsers.PRICE_STEP,
+        "How far the price of a followed signal moves from one note on its card to the next: a multiple of its risk, "
+        "such as `0.5R`, `20 pips`, `1%` of the entry, or `off`. Notes notify nobody. The cooldown and the maxima "
+        "apply to notes too, and notes never count against signals.",
+    ),
 )
 
 CARDS = "cards"

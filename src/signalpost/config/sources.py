@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from signalpost.config import parsers
 from signalpost.config.files import read_small, reason_to_distrust
 from signalpost.config.parsers import Value, advice, shown_name, shown_path
+from signalpost.config.setting import Setting
 from signalpost.config.settings import (
     CARDS,
     CONFIG_FILE,
@@ -31,7 +32,6 @@ from signalpost.config.settings import (
     TIER_KEYS,
     TIERS,
     WATCHDOGS,
-    Setting,
     has_our_prefix,
 )
 from signalpost.errors import Fault, InvalidConfiguration

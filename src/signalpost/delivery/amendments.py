@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from signalpost import clock
+from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades, Follow
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.ticket_ids import TicketIds
@@ -22,7 +23,7 @@ _PAGE = 100
 
 
 class Amendments:
-    """Makes commands of changes, and tickets of their answers. `on_put` and `open_for` are as in Intake."""
+    """Makes commands of changes, and tickets of their answers. `on_put`, `open_for` and `filters` are as in Intake."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Amendments:
         on_put: Callable[[Iterable[str], NotificationPriority, datetime], None],
         run: str | None,
         open_for: timedelta,
+        filters: Filters = NO_FILTERS,
     ) -> None:
         self._outbox = outbox
         self._ids = ids
@@ -40,6 +42,7 @@ class Amendments:
         self._on_put = on_put
         self._run = run
         self._open_for = open_for
+        self._filters = filters
 
     def command(
         self,
@@ -88,7 +91,7 @@ class Amendments:
             Amend(name, change, now, (self._ids.next(now), self._ids.next(now)), open_for=self._open_for)
             for name, change in changes
         )
-        command = Follow(amends, versions, states, now, self._run)
+        command = Follow(amends, versions, states, now, self._run, self._filters)
         return await asyncio.shield(asyncio.ensure_future(self._followed(command)))
 
     async def _followed(self, command: Follow) -> bool:

@@ -1,6 +1,7 @@
-"""Decides whether a new signal is posted, by the user's filters and by what was posted before. Pure.
+"""Decides whether a new signal or a price note is posted, by the user's filters and by what was posted before. Pure.
 
-The rules apply to new signals only: changes of a trade always reach those who saw it.
+All other changes of a trade always reach those who saw it. Price notes are stopped by cooldowns and maxima only, which
+count signals and notes for them. For signals they count signals only, so that a note never stops a signal.
 """
 
 from collections import deque
@@ -15,6 +16,7 @@ import msgspec
 from signalpost.domain import exact
 from signalpost.domain.instant import iso
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.price_step import USUAL_STEP, PriceStep
 from signalpost.domain.signal import Signal
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.value import encoded
@@ -23,13 +25,15 @@ from signalpost.domain.words import Word
 _TOLERANCE = Decimal("1e-9")
 """A ratio of reward to risk is a quotient, so it may have been rounded."""
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_SAME = timedelta(milliseconds=1)
+"""Later posts do not count for a note, so that it is decided equally if its candle is taken late."""
 _MOST_REMEMBERED = 10_000
 MOST_DIGITS = 6
 """Of a limit that is a count or minutes."""
 
 
 class FilterRule(Word):
-    """Why a new signal is not posted."""
+    """Why a new signal or a price note is not posted."""
 
     NOTIFICATIONS_DISABLED = "notifications-disabled"
     PAIR_NOT_ENABLED = "pair-not-enabled"
@@ -46,7 +50,7 @@ class FilterRule(Word):
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits on new signals; by default, there are none.
+    """The limits on new signals and price notes; by default, there are none.
 
     A limit stops signals that do not have its value. Pairs and timeframes can have any spelling. Raises InvalidValue.
     """
@@ -70,6 +74,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """0 for no limit."""
     max_per_day: int = 0
     """Within 24 hours; 0 for no limit."""
+    price_notes: PriceStep | None = USUAL_STEP
+    """How far the price of a followed signal moves from one price note to the next; None for no notes."""
 
     def __post_init__(self) -> None:
         converted = {
@@ -108,20 +114,29 @@ class Posted(NamedTuple):
     signal: Signal
 
 
-class History(Protocol):
-    """The signals that were posted between two instants, which are both exclusive."""
+class Past(Protocol):
+    """Signals that were posted, or had a price note, between two instants, which are both exclusive."""
 
     def count(self, after: datetime, before: datetime) -> int:
-        """The number of signals."""
+        """The number of signals or notes."""
         ...
+
+    def last_of(self, pair: Instrument, after: datetime, before: datetime) -> Posted | None:
+        """The last one of a pair; of several at the same time, the one that was posted last."""
+        ...
+
+
+class History(Past, Protocol):
+    """The signals that were posted."""
 
     def of_candle(self, signal: Signal, after: datetime, before: datetime) -> Posted | None:
         """One of the same `candle_of` as this signal; None if there is none."""
         ...
 
-    def last_of(self, pair: Instrument, after: datetime, before: datetime) -> Posted | None:
-        """The last signal of a pair; of several at the same time, the one that was posted last."""
-        ...
+
+def notes_count_for(filters: Filters) -> timedelta:
+    """How long price notes count, so that older ones can be forgotten."""
+    return max(_DAY, filters.pair_cooldown_minutes * _MINUTE)
 
 
 class SignalHistory:
@@ -174,17 +189,29 @@ class SignalDeduplicationService:
         return decision
 
 
+_Stops = Iterator[tuple[FilterRule, str]]
+
+
 def decide(signal: Signal, now: datetime, filters: Filters, history: History) -> Decision:
     """Whether a new signal is posted `now`, or else the first rule that stops it."""
-    stops = chain(
-        _by_itself(signal, filters), _by_its_pair(signal, now, filters, history), _by_number(now, filters, history)
+    return _first(
+        _by_itself(signal, filters),
+        _by_its_candle(signal, now, filters, history),
+        _by_its_pair(signal, now, filters, history),
+        _by_number(now, filters, history),
     )
-    for rule, reason in stops:
+
+
+def decide_note(signal: Signal, at: datetime, filters: Filters, signals: Past, notes: Past) -> Decision:
+    """Whether a price note on a signal is posted, whose candle closed `at`, or else the first rule that stops it."""
+    both = (signals, notes)
+    return _first(_by_its_pair(signal, at, filters, *both, ahead=_SAME), _by_number(at, filters, *both, ahead=_SAME))
+
+
+def _first(*stops: _Stops) -> Decision:
+    for rule, reason in chain(*stops):
         return Decision(False, rule, reason)
     return Decision(True)
-
-
-_Stops = Iterator[tuple[FilterRule, str]]
 
 
 def _by_itself(signal: Signal, filters: Filters) -> _Stops:
@@ -203,30 +230,38 @@ def _by_itself(signal: Signal, filters: Filters) -> _Stops:
         yield FilterRule.MIN_RR, f"its ratio of reward to risk is {_number(ratio)}; the minimum is {filters.min_rr}"
 
 
-def _by_its_pair(signal: Signal, now: datetime, filters: Filters, history: History) -> _Stops:
+def _by_its_candle(signal: Signal, now: datetime, filters: Filters, history: History) -> _Stops:
     if filters.one_per_candle:
         since = min(signal.timestamp, now) - _HOUR  # a clock may have been wrong
         if (same := history.of_candle(signal, since, now + _DAY)) is not None:
             yield FilterRule.DUPLICATE, f"{same.signal.signal_id} is of the same candle, strategy and side"
+
+
+def _by_its_pair(
+    signal: Signal, now: datetime, filters: Filters, *histories: Past, ahead: timedelta | None = None
+) -> _Stops:
     cooldown = filters.pair_cooldown_minutes * _MINUTE
     if cooldown:
-        last = history.last_of(signal.pair, now - cooldown, now + cooldown)
+        end = now + (cooldown if ahead is None else ahead)
+        found = [each.last_of(signal.pair, now - cooldown, end) for each in histories]
+        last = last_of(each for each in found if each is not None)
         if last is not None and last.signal.signal_type is signal.signal_type:  # the other side is always news
             wait = f"the next one may be posted {filters.pair_cooldown_minutes} minutes later"
-            which = f"a {signal.signal_type} of {signal.pair}"
+            which = f"a {signal.signal_type} of {signal.pair}{' or a note on one' if histories[1:] else ''}"
             yield FilterRule.PAIR_COOLDOWN, f"{which} was posted at {iso(last.at)}; {wait}"
 
 
-def _by_number(now: datetime, filters: Filters, history: History) -> _Stops:
+def _by_number(now: datetime, filters: Filters, *histories: Past, ahead: timedelta | None = None) -> _Stops:
+    what = "signals and price notes" if histories[1:] else "signals"
     limits = (
         (FilterRule.MAX_PER_MINUTE, filters.max_per_minute, _MINUTE, "a minute"),
         (FilterRule.MAX_PER_HOUR, filters.max_per_hour, _HOUR, "an hour"),
         (FilterRule.MAX_PER_DAY, filters.max_per_day, _DAY, "24 hours"),
     )
     for rule, limit, period, word in limits:
-        # One that is far ahead was posted when the clock was wrong.
-        if limit and (count := history.count(now - period, now + period)) >= limit:
-            yield rule, f"signals posted within {word}: {count}; the maximum is {limit}"
+        end = now + (period if ahead is None else ahead)  # one that is far ahead was posted when the clock was wrong
+        if limit and (count := sum(each.count(now - period, end) for each in histories)) >= limit:
+            yield rule, f"{what} posted within {word}: {count}; the maximum is {limit}"
 
 
 def candle_of(signal: Signal) -> str:

@@ -53,7 +53,7 @@ class Intake:
 
     `on_put` is called after each is saved, with its waiting destinations, its priority and its expiry. `open_for` is
     how long a trade may be live without a change, and `valid_for` how long a signal without a timeframe is valid. The
-    `filters` apply to new signals outside replays.
+    `filters` apply to new signals and price notes outside replays.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Intake:
         self._on_put = on_put
         self._run, self._valid_for = run, valid_for
         self._filters = None if run is not None or filters == NO_FILTERS else filters
-        self.amendments = Amendments(outbox, ids, emit=emit, on_put=on_put, run=run, open_for=open_for)
+        self.amendments = Amendments(outbox, ids, emit=emit, on_put=on_put, run=run, open_for=open_for, filters=filters)
         """Saves changes, also those that the service itself makes."""
         self._health = health or StoreHealth(emit)
         self._held: deque[NewNotification | Amend] = deque()

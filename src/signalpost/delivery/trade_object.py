@@ -9,7 +9,7 @@ from signalpost.delivery.outbox.book import BookEntry, CardEntry
 from signalpost.domain.distance import distance_of
 from signalpost.domain.exact import plain, rounded
 from signalpost.domain.instant import iso
-from signalpost.domain.trade import End, Filled, Part, Result, Trade, result_of
+from signalpost.domain.trade import End, Filled, Part, PriceNote, Result, Trade, r_of, result_of
 
 
 def described(entry: BookEntry) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def described(entry: BookEntry) -> dict[str, Any]:
         "fill": None if trade.fill is None else _fill(trade, trade.fill),
         "parts": [_part(part) for part in trade.parts],
         "flags": [flag.value for flag in trade.flags],
+        "price_note": None if trade.price_note is None else _note(trade, trade.price_note),
     }
 
 
@@ -76,6 +77,18 @@ def _fill(trade: Trade, fill: Filled) -> dict[str, Any]:
     plan = trade.signal.entry_price
     slippage = distance_of(trade.signal.pair, trade.gain(plan), plan)
     return {"price": _text(fill.price), "at": iso(fill.at), "slippage": _text(slippage.amount)}
+
+
+def _note(trade: Trade, note: PriceNote) -> dict[str, Any]:
+    """`r` is null without an initial stop; `reason` is null if the note is shown."""
+    return {
+        "price": _text(note.price),
+        "r": _text(r_of(trade, note.price)),
+        "level": _text(note.level),
+        "at": iso(note.at),
+        "rule": None if note.stopped_for is None else note.stopped_for.partition(":")[0],
+        "reason": note.stopped_for,
+    }
 
 
 def _part(part: Part) -> dict[str, Any]:

@@ -231,7 +231,14 @@ class Revise(_Happening, frozen=True, kw_only=True, tag="revise"):
     """The signal's candle was corrected, and its cross is gone."""
 
 
-Change = Fill | Update | Close | CancelOrder | ExpireOrder | Correct | Reopen | Revise
+class NotePrice(_Happening, frozen=True, kw_only=True, tag="note_price"):
+    """A candle closed at `price`, at or beyond `level`, which is a step of the price notes. Only a feed reports it."""
+
+    level: Decimal
+    price: Decimal
+
+
+Change = Fill | Update | Close | CancelOrder | ExpireOrder | Correct | Reopen | Revise | NotePrice
 """Any change of a signal after it was opened."""
 
 

@@ -35,11 +35,16 @@ def distance_of(pair: Instrument, distance: Decimal | Fraction, entry: Decimal) 
     unit is points.
     """
     kind = pair.asset_class
-    pip = pair.pip if kind is AssetClass.FX else pair.quoted_pip if kind is AssetClass.METAL else None
-    if pip is not None:
+    if (pip := pip_of(pair)) is not None:
         return Distance(quotient(distance, pip), PIPS, 1)
     if kind is AssetClass.METAL:
         return Distance(quotient(distance, _ONE), pair.quote or _DOLLARS, 2)
     if kind is AssetClass.INDEX or entry == 0:
         return Distance(quotient(distance, _ONE), POINTS, 1)
     return Distance(quotient(distance, product(entry.copy_abs(), _HUNDREDTH)), PERCENT, 2)
+
+
+def pip_of(pair: Instrument) -> Decimal | None:
+    """The size of a pip in price; None for an instrument whose distances are not counted in pips."""
+    kind = pair.asset_class
+    return pair.pip if kind is AssetClass.FX else pair.quoted_pip if kind is AssetClass.METAL else None

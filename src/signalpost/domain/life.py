@@ -1,7 +1,4 @@
-"""The rules by which a trade changes. Pure: the same changes give the same trade, whatever the clock says.
-
-A change without effect returns the same trade, and is a duplicate.
-"""
+"""The rules by which a trade changes. Pure. A change without effect returns the same trade, and is a duplicate."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,6 +18,7 @@ from signalpost.domain.change import (
     ExpireOrder,
     Fill,
     Flag,
+    NotePrice,
     Reopen,
     Revise,
     Update,
@@ -32,7 +30,7 @@ from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
 from signalpost.domain.target import MOST_TARGETS, Target
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import Before, End, Filled, News, Part, Trade, TradeState
+from signalpost.domain.trade import Before, End, Filled, News, Part, PriceNote, Trade, TradeState
 from signalpost.errors import InvalidValue, NotPossible
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
@@ -264,16 +262,12 @@ def _is_known(trade: Trade, change: Close, price: Decimal) -> bool:
     """Whether the opening named the price of the end, or the stop moved to the entry."""
     if change.reason is CloseReason.TARGET:
         return _is_opening_target(trade, price)
-    return change.price is None and not _is_moved_by_hand(trade)  # only a stop needs no price
+    # Only a stop needs no price.
+    return change.price is None and trade.stop in (trade.first_stop, trade.entry, trade.signal.entry_price)
 
 
 def _is_opening_target(trade: Trade, price: Decimal) -> bool:
     return any(target.price == price for target in trade.signal.targets)
-
-
-def _is_moved_by_hand(trade: Trade) -> bool:
-    """Whether the stop is neither the first one nor the entry."""
-    return trade.stop not in (trade.first_stop, trade.entry, trade.signal.entry_price)
 
 
 def _cancel(trade: Trade, change: CancelOrder, at: datetime) -> Trade:
@@ -333,6 +327,11 @@ def _reopen(trade: Trade, _: Reopen, now: datetime) -> Trade:
         withdrawn=(*trade.withdrawn, trade.end),
     )
     return _flagged(reopened, Flag.REOPENED)
+
+
+def _price_noted(trade: Trade, change: NotePrice, at: datetime) -> Trade:
+    _need_open(trade, "price")
+    return trade.but(price_note=PriceNote(change.level, change.price, at))
 
 
 def _ended(trade: Trade, end: End, state: TradeState = TradeState.CLOSED) -> Trade:
@@ -396,5 +395,6 @@ _RULES: Mapping[type[Any], Callable[[Trade, Any, datetime], Trade]] = {
     ExpireOrder: _expire,
     Correct: _correct,
     Reopen: _reopen,
+    NotePrice: _price_noted,
     Revise: lambda trade, *_: _flagged(trade, Flag.REVISED),
 }

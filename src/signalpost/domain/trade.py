@@ -71,6 +71,18 @@ class Part(msgspec.Struct, frozen=True):
     """Whether the price is only a person's word."""
 
 
+class PriceNote(msgspec.Struct, frozen=True):
+    """How far the price of an open trade had come when a candle closed."""
+
+    level: Decimal
+    """The price of the level that was reached. The next note is a step away from it."""
+    price: Decimal
+    """The close, on the side of the quote at which the trade would be closed."""
+    at: datetime
+    stopped_for: str | None = None
+    """The filter that stopped the note, and why; None if it is shown."""
+
+
 class End(msgspec.Struct, frozen=True):
     """How a trade ended."""
 
@@ -142,6 +154,8 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     end: End | None = None
     flags: tuple[Flag, ...] = ()
     note: str | None = None
+    """The latest."""
+    price_note: PriceNote | None = None
     """The latest."""
     context: Context = NO_CONTEXT
     """The callers' facts, shown on the card in every state."""

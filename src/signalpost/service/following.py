@@ -19,6 +19,7 @@ from signalpost.domain.events import Event, Listener, Taken
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.ledger import StreamState, Unpublished
 from signalpost.domain.notification import NEW
+from signalpost.domain.price_step import PriceStep
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
@@ -138,7 +139,8 @@ class _Place(NamedTuple):
 class Follower:
     """Follows all live signals that the plan has candles for: one task for each source, while it has live trades.
 
-    `feeds` has those of the plan. They raise only FeedFailed, and do not hang. Its tasks sleep in `alarms`.
+    `feeds` has those of the plan. They raise only FeedFailed, and do not hang. Its tasks sleep in `alarms`. There is a
+    price note whenever the price of a trade has moved by `step`.
     """
 
     def __init__(
@@ -149,18 +151,20 @@ class Follower:
         incidents: Incidents,
         emit: Listener,
         alarms: AlarmClock | None = None,
+        step: PriceStep | None = None,
     ) -> None:
         self._intake = intake
         self._feeds = feeds
         self._plan = plan
         self._incidents = incidents
         self._emit = emit
+        self._step = step
         self._streams: dict[Source, _Stream] = {}
         self._alarms = alarms or AlarmClock()
         self._alarms.enter(_BOOK)
 
     def listen(self, event: Event) -> None:
-        """FeedAnswer for new trades soon. A listener of the bus."""
+        """Look for new trades soon. A listener of the bus."""
         if isinstance(event, Taken) and event.notification.event == NEW:
             self._alarms.ring(_BOOK)
 
@@ -274,7 +278,7 @@ class Follower:
         if self._intake.held:
             raise StoreFailed("notifications are not saved yet", code="not-saved-yet")
         versions = {life.trade.signal.signal_id: life.trade.version for life in lives}
-        done = advance(lives, candles, now)
+        done = advance(lives, candles, now, self._step)
         states = {life.trade.signal.signal_id: life.state for life in lives}
         if not await self._intake.amendments.follow(done.changes, versions, states, now):
             return False

@@ -8,12 +8,14 @@ from typing import NamedTuple
 from signalpost.domain.candle import Candle
 from signalpost.domain.change import Change
 from signalpost.domain.life import after, opened
+from signalpost.domain.price_step import PriceStep
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.trade import FollowState, Trade
 from signalpost.errors import NotPossible
 from signalpost.trading.outcomes import QuoteCandle, begin, follow, reverses
+from signalpost.trading.price_notes import price_note
 
 
 class Life:
@@ -55,21 +57,34 @@ class Advance(NamedTuple):
     """With the id of the signal, and why its trade does not allow the change."""
 
 
-def advance(lives: Sequence[Life], candles: Iterable[QuoteCandle], now: datetime) -> Advance:
-    """Apply the next candles to trades, oldest trade first. Each life then has its new trade and state."""
+def advance(
+    lives: Sequence[Life], candles: Iterable[QuoteCandle], now: datetime, step: PriceStep | None = None
+) -> Advance:
+    """Apply the next candles to trades, oldest trade first. Each life then has its new trade and state.
+
+    Without a `step`, there are no price notes.
+    """
     done = Advance([], [])
     for candle in candles:
+        awaiting = [life for life in lives if candle.time >= life.state.since]
         for life, change in changes_in(candle, lives):
-            name = life.trade.signal.signal_id
-            try:
-                changed = after(life.trade, change, now)
-            except NotPossible as fault:
-                done.refused.append((name, fault))
-                continue
-            if changed is not life.trade:
-                life.trade = changed
-                done.changes.append((name, change))
+            _apply(change, life, done, now)
+        for life in awaiting:
+            if (note := price_note(life.trade, candle, step)) is not None:
+                _apply(note, life, done, now)
     return done
+
+
+def _apply(change: Change, life: Life, done: Advance, now: datetime) -> None:
+    name = life.trade.signal.signal_id
+    try:
+        changed = after(life.trade, change, now)
+    except NotPossible as fault:
+        done.refused.append((name, fault))
+        return
+    if changed is not life.trade:
+        life.trade = changed
+        done.changes.append((name, change))
 
 
 def changes_in(candle: QuoteCandle, lives: Sequence[Life]) -> Iterator[tuple[Life, Change]]:

@@ -1,6 +1,7 @@
 """The story of a delivery: every state, every reason to wait, and what to do about each."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -9,7 +10,9 @@ import pytest
 from signalpost.cli.delivery_lines import kind_of, summary_of
 from signalpost.cli.delivery_story import Story, Surroundings, heading, story
 from signalpost.delivery.outbox.commands import Message
+from signalpost.domain.change import Fill, NotePrice, Update
 from signalpost.domain.delivery import PASSED_ON, Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.life import after, opened
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
@@ -103,6 +106,18 @@ def test_a_heading_has_subject_audience_times_and_key() -> None:
     assert "'replay-1/signal:EUR_USD:H4:BUY:20260302T093000Z new'" in key
     assert all(fact in key for fact in ("2026-03-02 10:30:00 UTC", "60 min"))
     assert "replay" not in "".join(heading(notification(), NOW))
+
+
+def test_a_heading_says_which_level_a_price_note_is_about() -> None:
+    change = NotePrice(level=Decimal("1.105"), price=Decimal("1.106"), at=NOW, from_feed=True)
+    signal = SIGNAL.but(stop_loss="1.09")
+    filled = after(opened(signal, 1, (UserTier.FREE,), NOW), Fill(price="1.1"), NOW)
+    noted = after(filled, change, NOW)
+    first, second, *_ = heading(notification(signal, event="v3", trade=noted), NOW)
+    assert "v3" in first
+    assert all(fact in second for fact in ("+0.60R", "1.10600", "+0.50R"))
+    later = after(noted, Update(stop_loss="1.1"), NOW)
+    assert len(heading(notification(signal, event="v4", trade=later), NOW)) == len(heading(notification(), NOW))
 
 
 @pytest.mark.parametrize(

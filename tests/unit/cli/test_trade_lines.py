@@ -1,6 +1,7 @@
 """A trade for people: a row of the table, a page, and a row of a spreadsheet. Every fact of the record is there."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -12,7 +13,7 @@ from signalpost.cli.trade_lines import COLUMNS, link_of, page, row_of, trades_ta
 from signalpost.delivery.outbox.book import BookEntry, CardEntry
 from signalpost.domain.change import CancelOrder, Close, Correct, Fill, Reopen, Update
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import Trade
+from signalpost.domain.trade import PriceNote, Trade
 from signalpost.errors import InvalidValue
 from signalpost.sinks.port import Shown
 from tests.unit.domain.trades import LIMIT, LONG, SECOND, START, trade
@@ -94,6 +95,15 @@ def test_a_page_of_an_open_trade_says_what_is_banked() -> None:
     shown = lines(trade(Update(target_hit=1)))
     assert shown["banked"] == ["+0.33R, 66.67% open"]
     assert "end" not in shown
+
+
+@pytest.mark.parametrize("stopped_for", [None, "max-per-day: too many"])
+def test_a_page_has_the_last_price_note_and_the_rule_that_stopped_it(stopped_for: str | None) -> None:
+    noted = PriceNote(Decimal("1.1025"), Decimal("1.1030"), START, stopped_for)
+    (line,) = lines(trade().but(price_note=noted))["price"]
+    facts = ("+0.60R", "1.10300", "+0.50R", "2026-11-27 14:00:00 UTC", *([stopped_for] if stopped_for else []))
+    assert all(fact in line for fact in facts)
+    assert ("max-per-day" in line) == bool(stopped_for)
 
 
 def test_a_page_keeps_what_was_corrected_and_withdrawn() -> None:

@@ -8,6 +8,7 @@ import pytest
 from signalpost.config import Config
 from signalpost.config.settings import FILTER_SETTINGS
 from signalpost.delivery.deduplication import NO_FILTERS, Filters
+from signalpost.domain.price_step import PriceStep
 from tests.unit.config.test_toml_file import faults, read
 
 FILE = """
@@ -22,6 +23,7 @@ FILE = """
     max_per_minute = 5
     max_per_hour = 30
     max_per_day = 100
+    price_notes = "20 pips"
 """
 VARIABLES = {
     "DISCORD_NOTIFICATIONS_ENABLED": "false",
@@ -33,6 +35,7 @@ VARIABLES = {
     "DISCORD_MAX_SIGNALS_PER_MINUTE": "5",
     "DISCORD_MAX_SIGNALS_PER_HOUR": "30",
     "DISCORD_MAX_SIGNALS_PER_DAY": "100",
+    "SIGNALPOST_PRICE_NOTES": "20pips",
 }
 
 
@@ -60,8 +63,15 @@ def test_file_and_environment_mean_the_same() -> None:
         max_per_minute=5,
         max_per_hour=30,
         max_per_day=100,
+        price_notes=PriceStep.of("20 pips"),
     )
     assert {setting.variable for setting in FILTER_SETTINGS if setting.variable} == {*VARIABLES}
+
+
+def test_there_is_a_price_note_for_each_half_of_the_risk_unless_they_are_off() -> None:
+    assert read("").filters.price_notes == PriceStep.of("0.5R")
+    assert read("[filters]\nprice_notes = 'off'").filters == Filters(price_notes=None)
+    assert read("", SIGNALPOST_PRICE_NOTES="OFF").filters.price_notes is None
 
 
 def test_a_dot_env_file_has_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +97,8 @@ def test_a_dot_env_file_has_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
         ("pair_cooldown_minutes", "1.5", "out-of-range"),
         ("max_per_minute", "many", "out-of-range"),
         ("max_per_hour", "-1", "out-of-range"),
+        ("price_notes", "0.5", "invalid-step"),
+        ("price_notes", "0%", "out-of-range"),
     ],
 )
 def test_each_bad_value_is_an_error_in_every_source(key: str, value: str, code: str) -> None:
@@ -104,6 +116,8 @@ def test_each_bad_value_is_an_error_in_every_source(key: str, value: str, code: 
         ("min_rr = true", "wrong-kind"),
         ("min_confidence = 7", "out-of-range"),
         ("pairs = ['EUR/USD']", "wrong-kind"),
+        ("price_notes = 0.5", "wrong-kind"),
+        ("price_notes = '5 points'", "invalid-step"),
         ("max_per_our = 3", "unknown-field"),
     ],
 )

@@ -1,6 +1,7 @@
 """A trade as plain data: exact numbers as text, and the same names whatever the trade's state."""
 
 import json
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +14,7 @@ from signalpost.delivery.trade_object import described
 from signalpost.domain.change import CancelOrder, Close, ExpireOrder, Fill, Update
 from signalpost.domain.exact import rounded
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import Trade
+from signalpost.domain.trade import PriceNote, Trade
 from signalpost.sinks.port import Shown
 from tests.unit.domain.trades import LIMIT, SHORT, START, trade
 
@@ -47,6 +48,23 @@ def test_a_new_signal_has_no_result() -> None:
         "fill": None,
         "parts": [],
         "flags": [],
+        "price_note": None,
+    }
+
+
+@pytest.mark.parametrize(("stopped_for", "rule"), [(None, None), ("max-per-day: too many", "max-per-day")])
+@pytest.mark.parametrize(("stop", "r"), [("1.0950", "1.02"), (None, None)])
+def test_a_price_note_has_its_level_and_the_rule_that_stopped_it(
+    stop: str | None, r: str | None, stopped_for: str | None, rule: str | None
+) -> None:
+    noted = PriceNote(Decimal("1.1050"), Decimal("1.1051"), START, stopped_for)
+    assert data(trade(stop_loss=stop).but(price_note=noted))["price_note"] == {
+        "price": "1.1051",
+        "r": r,
+        "level": "1.105",
+        "at": "2026-11-27T14:00:00Z",
+        "rule": rule,
+        "reason": stopped_for,
     }
 
 

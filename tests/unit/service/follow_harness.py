@@ -7,10 +7,12 @@ from typing import Any
 
 from signalpost import Signal, clock
 from signalpost.config.feeds import Candles
+from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.candle import Candle
 from signalpost.domain.events import Event
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.price_step import PriceStep
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.trade import Trade
 from signalpost.service.following import Follower, FollowPlan
@@ -84,12 +86,20 @@ class CountedFeed(ReplayFeed):
 class Following(IntakeHarness):
     """An intake whose trades are followed."""
 
-    def __init__(self, *feeds: Feed, plan: FollowPlan = BY_HAND, core: Any = None, seed: int = 7) -> None:
-        super().__init__(core=core, seed=seed)
+    def __init__(
+        self,
+        *feeds: Feed,
+        plan: FollowPlan = BY_HAND,
+        core: Any = None,
+        seed: int = 7,
+        step: PriceStep | None = None,
+        filters: Filters = NO_FILTERS,
+    ) -> None:
+        super().__init__(core=core, seed=seed, filters=filters)
         self.incidents = Incidents()
         self.seen: list[Event] = []
         made = {feed.name: feed for feed in feeds}
-        self.follower = Follower(self.intake, made, plan, self.incidents, self.seen.append)
+        self.follower = Follower(self.intake, made, plan, self.incidents, self.seen.append, step=step)
         self._task = asyncio.ensure_future(self.follower.run())
 
     async def accept(self, *signals: Signal) -> None:

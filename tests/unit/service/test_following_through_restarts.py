@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from signalpost import Signal, clock
 from signalpost.config.feeds import Candles
+from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.outbox.book import Follow
 from signalpost.delivery.outbox.commands import Answer, Command
 from signalpost.domain.candle import Candle
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.price_step import PriceStep
 from signalpost.domain.trade import Trade, TradeState, result_of
 from signalpost.service import following as service_following
 from signalpost.service.following import FollowPlan, StreamKey
@@ -72,6 +74,33 @@ def test_the_trades_are_those_of_a_life_without_restarts(first: int, seed: int) 
     assert list(map(_outcome, found)) == list(map(_outcome, expected))
 
 
+class _Calm(Random):
+    """Kills nothing: one follower lives until the end."""
+
+    def random(self) -> float:
+        return 1.0
+
+    def choice(self, seq: Any) -> Any:
+        return seq[-1]
+
+
+@settings(max_examples=size(2, 30))
+@given(st.integers(0, 2_000), st.integers(0, 2**32))
+def test_the_price_notes_are_those_of_a_life_without_restarts(first: int, seed: int) -> None:
+    real = bundled_candles(PAIR)[first : first + CANDLES]
+    candles = [each.but(time=real[0].time + number * TIMEFRAME.duration) for number, each in enumerate(real)]
+    signals = replay(MAUnifiedStrategy(CONFIG), candles).signals
+    limits = Filters(max_per_day=2)
+    with patch.object(service_following, "_LOOK_EVERY", 1_200.0):
+        found, expected = (
+            run_virtual(_followed(candles, signals, kills, PriceStep.of("0.25R"), limits), candles[0].time)
+            for kills in (Random(seed), _Calm())
+        )
+    assert [(_outcome(each), each.price_note) for each in found] == [
+        (_outcome(each), each.price_note) for each in expected
+    ]
+
+
 def _outcome(trade: Trade) -> tuple[object, ...]:
     """All that became of a trade; its changes were made known later than in a replay."""
     end, result = trade.end, result_of(trade)
@@ -82,14 +111,20 @@ def _outcome(trade: Trade) -> tuple[object, ...]:
     )
 
 
-async def _followed(candles: Sequence[Candle], signals: Sequence[Signal], kills: Random) -> list[Trade]:
+async def _followed(
+    candles: Sequence[Candle],
+    signals: Sequence[Signal],
+    kills: Random,
+    step: PriceStep | None = None,
+    filters: Filters = NO_FILTERS,
+) -> list[Trade]:
     """The trades of the signals, each accepted as its candle closed, by followers that are killed again and again."""
     killed_before = []  # their tasks never end, as in a process that is gone
     core, feed = new_core(), CountedFeed({(PAIR, TIMEFRAME): candles}, limit=kills.choice([2, 3, 500]))
     opening = Following(plan=FollowPlan(None, {}), core=core)
     ending = asyncio.ensure_future(_accept(opening, signals, candles[-1].time + TIMEFRAME.duration))
     while not ending.done():
-        harness = Following(feed, plan=PLAN, core=core)
+        harness = Following(feed, plan=PLAN, core=core, step=step, filters=filters)
         outbox = _Killed(core, kills)
         killed_before.append(outbox)
         harness.outbox.do = outbox.do  # type: ignore[method-assign]
@@ -101,7 +136,7 @@ async def _followed(candles: Sequence[Candle], signals: Sequence[Signal], kills:
         outbox.is_killed.set()
         await harness.stop()
         await asyncio.sleep(kills.choice([0, 60, 10**5]))
-    last = Following(feed, plan=PLAN, core=core)
+    last = Following(feed, plan=PLAN, core=core, step=step, filters=filters)
     await asyncio.sleep(60)
     await last.stop()
     trades = list((await opening.trades()).values())

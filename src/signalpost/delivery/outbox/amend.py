@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
+from signalpost.delivery.deduplication import Filters, decide_note, notes_count_for
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades, Follow
 from signalpost.delivery.outbox.cards import FOR_ITS_CARD, CardRow, cards_of
 from signalpost.delivery.outbox.commands import NewDelivery
+from signalpost.delivery.outbox.history import BookHistory, NoteHistory
 from signalpost.delivery.outbox.order import Row, Waiting, new_row
 from signalpost.delivery.outbox.rows import micros, notification_in
 from signalpost.delivery.outbox.trades import Book, TradeRow
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.rank import rank_of
 from signalpost.domain import validity
-from signalpost.domain.change import Close, CloseReason, ExpireOrder
+from signalpost.domain.change import Close, CloseReason, ExpireOrder, NotePrice
 from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.life import after
@@ -91,11 +95,24 @@ def follow(tx: Transaction, command: Follow) -> tuple[Amendment, ...] | None:
     made = []
     for each in command.changes:
         before = trades[each.name]
-        trades[each.name] = after(before, each.change, each.now)
+        trades[each.name] = _filtered(book, rows[each.name], after(before, each.change, each.now), command.filters)
         made.append(_Change(tx, each, rows[each.name], before, trades[each.name]).write())
     for name, state in command.states.items():
         book.save(rows[name], trades[name].but(followed=state), heard_at=command.now)
     return tuple(made)
+
+
+def _filtered(book: Book, row: TradeRow, trade: Trade, filters: Filters) -> Trade:
+    """The trade after a change; if that is a price note that a filter stops, the note says so."""
+    note = trade.price_note
+    if note is None or not isinstance(trade.last_change, NotePrice):
+        return trade
+    decision = decide_note(trade.signal, note.at, filters, BookHistory(book), NoteHistory(book))
+    if decision.allowed:
+        book.add_note(row, note.at, note.at - notes_count_for(filters))
+        return trade
+    stopped = msgspec.structs.replace(note, stopped_for=f"{decision.rule}: {decision.reason}")
+    return trade.but(price_note=stopped)
 
 
 def end_trades(tx: Transaction, command: EndTrades) -> tuple[Amendment, ...]:
@@ -119,6 +136,18 @@ def _unknown(name: str, rows: Sequence[TradeRow]) -> Amendment:
     return Amendment(Outcome.REFUSED, None, Refusal.UNKNOWN_SIGNAL, why)
 
 
+def _priority_of(trade: Trade) -> NotificationPriority:
+    if isinstance(trade.last_change, NotePrice):
+        return NotificationPriority.LOW
+    return NotificationPriority.HIGH if trade.news in _URGENT_NEWS else NotificationPriority.NORMAL
+
+
+def _why_stopped(trade: Trade) -> str | None:
+    """The reason for which the last change is not posted; None if it is."""
+    is_note = isinstance(trade.last_change, NotePrice)
+    return trade.price_note.stopped_for if is_note and trade.price_note is not None else None
+
+
 class _Change:
     """A change that was accepted, with its deliveries."""
 
@@ -138,6 +167,7 @@ class _Change:
         self._cards = [card for card in cards_of(tx, row.sequence) if not card.is_stopped]
         self._waiting = Waiting(tx.waiting({row.sequence, f"{row.sequence}{COMPANION}"}))
         self._added: list[Row] = []
+        self._stopped: list[Row] = []
         self._notifications: list[tuple[int, Notification]] = []
 
     def write(self) -> Amendment:
@@ -149,7 +179,7 @@ class _Change:
             id=command.ids[0],
             payload=trade.signal,
             event=f"v{trade.version}",
-            priority=NotificationPriority.HIGH if trade.news in _URGENT_NEWS else NotificationPriority.NORMAL,
+            priority=_priority_of(trade),
             user_tier=trade.tiers[0],
             accepted_at=command.now,
             valid_until=until,
@@ -159,7 +189,7 @@ class _Change:
             trade=trade,
         )
         reached = [card for card in self._cards if self._may_reach(card)]
-        self._add(notification, [(card, self._released_at(card)) for card in reached])
+        self._add(notification, [(card, self._released_at(card)) for card in reached], _why_stopped(trade))
         if is_news(self._before, trade) and not self._is_silent:
             self._add_companions(notification, reached)
         self._save(notification)
@@ -229,23 +259,32 @@ class _Change:
             self._waiting.hurry(row, self._command.now + FOR_ITS_CARD)
         return self._before, None
 
-    def _add(self, notification: Notification, places: Sequence[tuple[CardRow, datetime | None]]) -> None:
+    def _add(
+        self,
+        notification: Notification,
+        places: Sequence[tuple[CardRow, datetime | None]],
+        stopped_for: str | None = None,
+    ) -> None:
         if not places:
             return
         number = self._tx.next_number()
         self._notifications.append((number, notification))
         rank = rank_of(notification.priority, notification.accepted_at)
+        state = DeliveryState.PENDING if stopped_for is None else DeliveryState.SUPPRESSED
         for card, not_before in places:
             is_edit = notification.before is None and card.is_shown and not card.is_doubtful
-            wanted = NewDelivery(card.destination, rank, not_before=not_before, is_edit=is_edit)
+            wanted = NewDelivery(card.destination, rank, state, stopped_for, not_before, is_edit=is_edit)
             row = new_row(notification, number, notification.sequence, wanted)
-            self._added.append(row)
-            self._waiting.enter(row)
+            if stopped_for is None:
+                self._added.append(row)
+                self._waiting.enter(row)
+            else:
+                self._stopped.append(row)
 
     def _save(self, notification: Notification) -> None:
         changed = dict(self._waiting.changed)
         self._tx.add_notifications(self._notifications)
-        self._tx.add([changed.pop(row.delivery.id, row) for row in self._added])
+        self._tx.add([changed.pop(row.delivery.id, row) for row in self._added] + self._stopped)
         self._tx.move(list(changed.values()), was=DeliveryState.PENDING)
         until = micros(notification.accepted_at + _KEY_LASTS_FOR)
         content, command = notification.content_hash, self._command

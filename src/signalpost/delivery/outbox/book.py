@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.outbox.backlog import Backlog
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, LoadState, Open, Stats
 from signalpost.domain.change import Change
@@ -123,6 +124,8 @@ class Follow(Command[tuple[Amendment, ...] | None], frozen=True):
     now: datetime
     run: str | None = None
     """The replay of the trades."""
+    filters: Filters = NO_FILTERS
+    """The filters that decide whether a price note is posted."""
 
 
 class EndTrades(Command[tuple[Amendment, ...]], frozen=True):

@@ -11,7 +11,7 @@ from signalpost.delivery.outbox.commands import CardResult, OutboxEntry, Settlem
 from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.rows import instant, micros
 from signalpost.delivery.outbox.transaction import Transaction
-from signalpost.domain.change import Update
+from signalpost.domain.change import NotePrice, Update
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import CardGone
 from signalpost.domain.notification import COMPANION, NEW, Notification, is_chart, payload_id
@@ -151,9 +151,10 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
 
 
 def _is_known(tx: Transaction, notification: Notification, card: CardRow) -> bool:
-    """Whether readers know all of a state but its note: everything before it had a companion that was sent."""
+    """Whether readers know all of a state but its notes: everything before it had a companion that was sent."""
     change = None if notification.trade is None else notification.trade.last_change
-    if card.delay or not isinstance(change, Update) or not change.is_note:
+    is_note = isinstance(change, NotePrice) or (isinstance(change, Update) and change.is_note)
+    if card.delay or not is_note:
         return False
     return not _is_to_come(tx, f"{card.sequence}{COMPANION}", {card.destination})
 

@@ -1,4 +1,4 @@
-"""The history of posted signals, read from the signal book of a store."""
+"""The history of posted signals and price notes, read from the signal book of a store."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -10,6 +10,22 @@ from signalpost.domain.notification import Notification
 from signalpost.domain.signal import Signal
 
 
+class NoteHistory:
+    """The price notes that were posted, each with its signal."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    def count(self, after: datetime, before: datetime) -> int:
+        """The number of notes between two instants."""
+        return self._book.notes(after, before)
+
+    def last_of(self, pair: Instrument, after: datetime, before: datetime) -> Posted | None:
+        """The last note on a pair between two instants."""
+        notes = self._book.notes_of(pair, after, before)
+        return next((Posted(at, trade.signal) for at, trade in notes), None)
+
+
 class BookHistory:
     """The signals that were posted: the trades of a book, and those that were opened but are not saved yet.
 
@@ -17,7 +33,10 @@ class BookHistory:
     """
 
     def __init__(
-        self, book: Book, opened: Mapping[str, TradeRow], notifications: Mapping[str, tuple[int, Notification]]
+        self,
+        book: Book,
+        opened: Mapping[str, TradeRow] = {},
+        notifications: Mapping[str, tuple[int, Notification]] = {},
     ) -> None:
         self._book = book
         self._opened = opened

@@ -135,11 +135,16 @@ ADDED_LATER = {
     "is_posted": "ALTER TABLE trade ADD COLUMN is_posted INTEGER",
     "trade_posted": "CREATE INDEX trade_posted ON trade (is_posted, opening, pair)",
     "trade_candle": "CREATE INDEX trade_candle ON trade (is_posted, candle, pair, opening)",
+    "price_note": """CREATE TABLE price_note (  -- those of the last days that were not stopped, for the filters
+  at       INTEGER NOT NULL,        -- when the candle closed
+  sequence TEXT NOT NULL,
+  PRIMARY KEY (at, sequence)
+) WITHOUT ROWID""",
 }
-"""Columns and indexes of version 3, whose first files lack them. Of a message: the digest of what it shows, and whether
-it shows a chart; NULL if that is not certain. Of a card: whether it has only shown the end of its trade. Of a trade:
-the text by which signals of one candle are found, and whether its signal was posted, and not only recorded or of a
-replay; NULL if an earlier commit or version wrote it."""
+"""Columns, indexes and tables of version 3, whose first files lack them. Of a message: the digest of what it shows, and
+whether it shows a chart; NULL if that is not certain. Of a card: whether it has only shown the end of its trade. Of a
+trade: the text by which signals of one candle are found, and whether its signal was posted, and not only recorded or of
+a replay; NULL if an earlier commit or version wrote it."""
 
 IS_THERE = """
 SELECT 1 FROM pragma_table_info('message') WHERE name = ?1 UNION ALL
@@ -184,6 +189,7 @@ CREATE INDEX trade_opening ON trade (opening);
 {ADDED_LATER["is_posted"]};
 {ADDED_LATER["trade_posted"]};
 {ADDED_LATER["trade_candle"]};
+{ADDED_LATER["price_note"]};
 CREATE TABLE card (  -- what a destination shows of a trade: a part of a message
   sequence       TEXT NOT NULL,
   destination    TEXT NOT NULL,

@@ -158,6 +158,12 @@ POSTED_OF_CANDLE = _posted(TRADE_COLUMNS, "trade_candle", "candle = :candle", "c
 ADD_TRADE = f"INSERT INTO trade ({TRADE_COLUMNS}, candle, is_posted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 SAVE_TRADE = "UPDATE trade SET version = ?, state = ?, tiers = ?, changed_at = ?, body = ? WHERE sequence = ?"
 KEEP_TRADE = "UPDATE trade SET body = ? WHERE sequence = ? AND body IS NULL"
+ADD_NOTE = "INSERT OR IGNORE INTO price_note (at, sequence) VALUES (?, ?)"
+FORGET_NOTES = "DELETE FROM price_note WHERE at <= ?"
+COUNT_NOTES = "SELECT count(*) FROM price_note WHERE at > ? AND at < ?"
+NOTES_OF = f"""
+SELECT at, {TRADE_COLUMNS} FROM price_note JOIN trade USING (sequence) WHERE at > ? AND at < ? AND pair = ?
+ORDER BY at DESC"""
 OPENED_BY = f"SELECT {TRADE_COLUMNS} FROM trade WHERE opening"
 OPENING = "SELECT body FROM notification WHERE number = (SELECT number FROM delivery WHERE notification_id = ? LIMIT 1)"
 ENDED_BY = "SELECT notification_id FROM key WHERE key = ? || ' closed'"

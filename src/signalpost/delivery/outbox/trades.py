@@ -143,6 +143,22 @@ class Book:
         wanted = {**_ids_between(after, before), "pair": str(pair), "candle": candle}
         return self._rows(self._tx.select(sql.POSTED_OF_CANDLE, wanted))
 
+    def notes(self, after: datetime, before: datetime) -> int:
+        """The number of price notes between two instants, both exclusive."""
+        return int(self._tx.first(sql.COUNT_NOTES, (micros(after), micros(before)))[0])
+
+    def notes_of(self, pair: Instrument, after: datetime, before: datetime) -> Iterator[tuple[datetime, Trade]]:
+        """The price notes of a pair between two instants, both exclusive, the newest first, with their trades."""
+        for at, *found in self._tx.select(sql.NOTES_OF, (micros(after), micros(before), str(pair))):
+            row = _trade_row(found)
+            if row is not None and (trade := self.trade(row)) is not None:
+                yield instant(at), trade
+
+    def add_note(self, row: TradeRow, at: datetime, forget_before: datetime) -> None:
+        """Save that a price note was posted, and forget old ones."""
+        self._tx.write(sql.FORGET_NOTES, [(micros(forget_before),)])
+        self._tx.write(sql.ADD_NOTE, [(micros(at), row.sequence)])
+
     def unheard_of(self, before: datetime) -> Iterator[TradeRow]:
         """The live trades that changed, or were followed, last before a time."""
         return self._rows(self._tx.select(sql.UNHEARD_OF, (micros(before),)))

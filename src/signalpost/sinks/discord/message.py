@@ -117,8 +117,12 @@ def view_of(item: Item, look: Look) -> View:
 
 
 def _is_silent(notification: Notification) -> bool:
-    """True for a replay and a low priority, which is the usual one of a status report: its card knows how bad it is."""
-    is_low = notification.priority is NotificationPriority.LOW
+    """True for a replay and a low priority.
+
+    But low is the usual one of a status report, whose card knows how bad it is, and of a price note, which may be the
+    state in which a trade is shown first.
+    """
+    is_low = notification.priority is NotificationPriority.LOW and notification.trade is None
     return notification.run is not None or (is_low and not isinstance(notification.payload, SystemStatus))
 
 

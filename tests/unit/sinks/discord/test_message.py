@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -9,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signalpost import NotificationPriority, UserTier
-from signalpost.domain.change import Change, Close, Update
+from signalpost.domain.change import Change, Close, NotePrice, Update
 from signalpost.domain.identity import short_id
-from signalpost.domain.life import after
+from signalpost.domain.life import after, opened
 from signalpost.domain.notification import Notification
 from signalpost.domain.tier import Hidden, TierCopy
 from signalpost.domain.trade import Trade
@@ -230,6 +231,15 @@ def test_a_low_priority_makes_no_sound(kind: str) -> None:
 def test_a_bad_status_makes_a_sound_although_its_usual_priority_is_low() -> None:
     assert "flags" not in message(item(status(status="down"), priority=LOW))
     assert "flags" in message(item(status(status="ok"), priority=NORMAL))
+
+
+def test_a_signal_that_is_first_shown_with_a_price_note_notifies_its_readers() -> None:
+    opening = notification(signal(stop_loss="1.05"), priority=LOW)
+    trade = opened(opening.payload, 1, (UserTier.FREE,), AT)
+    noted = after(trade, NotePrice(level=Decimal("1.2"), price=Decimal("1.2"), from_feed=True), AT)
+    body = message(Item(opening.but(event="v2", trade=noted)))
+    assert body["content"].startswith("BUY ")
+    assert "flags" not in body
 
 
 @pytest.mark.parametrize("kind", KINDS)

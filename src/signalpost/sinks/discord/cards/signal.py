@@ -25,6 +25,7 @@ from signalpost.sinks.discord.cards.state import (
     is_new,
     mark_lines,
     pending_line,
+    price_lines,
     small_lines,
     state_text,
     time_lines,
@@ -195,6 +196,7 @@ def _opening(trade: Trade, view: View, left_out: _Cut) -> list[str]:
         *_zone(trade),
         *_warning(trade, view),
         *_validity(trade, view),
+        *price_lines(trade, view),
         *mark_lines(trade, view),
         *_facts(trade, view, left_out),
     ]
@@ -205,6 +207,7 @@ def _later(trade: Trade, view: View, left_out: _Cut) -> list[str]:
         *first_line(trade, view),
         *_levels(trade, view, left_out),
         *time_lines(trade, view),
+        *price_lines(trade, view),
         *mark_lines(trade, view),
         *small_lines(trade, view),
     ]

@@ -20,6 +20,7 @@ from signalpost.sinks.discord.cards.wording import (
     duration_text,
     gained,
     gains,
+    moved_text,
     packed,
     price_text,
     risk_text,
@@ -124,6 +125,14 @@ def time_lines(trade: Trade, view: View) -> list[str]:
         facts.append(f"{share_text(trade.open_share)} open")
     banked = [f"{gained(trade)} banked"] if trade.parts else []
     return [*packed(facts, DATA_LINE), *packed([*banked, *filter(None, [at_risk(trade)])], DATA_LINE)]
+
+
+def price_lines(trade: Trade, view: View) -> list[str]:
+    """The latest price note of an open trade, small."""
+    note = trade.price_note
+    if note is None or note.stopped_for is not None or trade.state is not TradeState.OPEN or view.hides_levels(trade):
+        return []
+    return small(f"{moved_text(trade, note.price)} at {price_text(trade, note.price)}, {_moment(note.at, view)}")
 
 
 def pending_line(trade: Trade, view: View) -> str:

@@ -255,6 +255,14 @@ def r_text(trade: Trade, price: Decimal) -> str:
     return "" if r is None else signed(r, _PLACES)
 
 
+def moved_text(trade: Trade, price: Decimal) -> str:
+    """How far the price has come from the entry, in R, or in the unit of `trade` if it has no R: `+0.53R`."""
+    if text := r_text(trade, price):
+        return f"{text}R"
+    distance = _distance(trade, trade.gain(price))
+    return _with_unit(signed(distance.amount, distance.places), distance)
+
+
 def risk_text(trade: Trade) -> str:
     """The risk in the unit of `trade` and in per cent: `1R = 66.0 pips (0.61%)`; empty without an initial stop."""
     risk = risk_of(trade)

@@ -1,8 +1,10 @@
 """States, marks and layouts of cards that `bodies.json` has no example of."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from signalpost import UserTier
@@ -14,6 +16,7 @@ from signalpost.domain.change import (
     ExpireOrder,
     Fill,
     Flag,
+    NotePrice,
     Reopen,
     Revise,
     Update,
@@ -100,6 +103,30 @@ def test_a_note_about_the_open_trade_leaves_with_its_end_and_one_about_the_end_s
     shown = [embed(trade(1, FX, *changes[:count]))["description"] for count in (1, 2, 3)]
     assert ["CPI soon" in text for text in shown] == [True, False, False]
     assert ["The spread was wide" in text for text in shown] == [False, False, True]
+
+
+PRICED = NotePrice(level=Decimal("1.08782"), price=Decimal("1.08802"), at=NOON + timedelta(hours=1), from_feed=True)
+PRICE_LINE = "-# +0.53R at 1.08802, <t:1795791600:R>"
+
+
+def test_a_price_note_is_a_small_line_that_leaves_the_ticket() -> None:
+    noted = trade(1, FX, Fill(price="1.08452"), PRICED)
+    assert lines(noted).count(PRICE_LINE) == 1
+    assert "content" not in signal_card(noted, LOOK, EDIT)
+    hit = trade(1, FX, Fill(price="1.08452"), PRICED, Update(target_hit=1, at=PRICED.at))
+    assert lines(hit).count(PRICE_LINE) == 1
+    without = trade(1, FX, Fill(price="1.08452"), PRICED, stop_loss=None)
+    assert "-# +35.0 pips at 1.08802, <t:1795791600:R>" in lines(without)
+    assert any(line.startswith("-# +0.53R at 1.08802, <t:1795791600:d>") for line in lines(noted, View(run="r")))
+
+
+def test_a_price_note_is_hidden_with_the_levels_if_it_was_stopped_and_after_the_end() -> None:
+    noted = trade(1, FX, Fill(price="1.08452"), PRICED)
+    ended = trade(1, FX, Fill(price="1.08452"), PRICED, Close(price="1.08900", at=PRICED.at))
+    stopped = noted.but(price_note=msgspec.structs.replace(noted.price_note, stopped_for="max-per-day"))
+    hidden = [View(hidden=each) for each in (NO_LEVELS, NO_STOP, NO_TARGETS)]
+    shown = [*(lines(noted, view) for view in hidden), lines(ended), lines(stopped)]
+    assert not any("1.08802" in line or "0.53R" in line for each in shown for line in each)
 
 
 def test_a_replacement_says_so_first_and_has_no_ticket() -> None:

@@ -34,6 +34,7 @@ HEAVY_MODULES = {
     "trading.feeds.bounded",
     "trading.feeds.folder",
     "trading.feeds.exchange",
+    "trading.feeds.isolated",
     "trading.feeds.oanda",
     "trading.redis_cache",
     "trading.round",

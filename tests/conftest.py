@@ -24,7 +24,7 @@ settings.load_profile("sized")
 _HERE = Path(__file__).parent
 
 
-UNMEASURED = {"independent_discord", "repository", "simulation"}
+UNMEASURED = {"independent_discord", "simulation"}
 """Folders whose tests run the same lines as others, with more work: coverage doubles or triples the time of a test."""
 UNMEASURED_PROCESSES = UNMEASURED | {"faults"}
 """Folders whose processes do so; with coverage, each start takes twice as long."""

@@ -4,7 +4,11 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.repository.sources import PAGES, ROOT, SOURCE, SOURCES, TESTS, module_of, shown, tree_of
+
+pytestmark = pytest.mark.unmeasured
 
 MOST_LINES = 400
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "managers", "manager", "common", "misc", "base"}

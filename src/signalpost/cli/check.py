@@ -42,6 +42,7 @@ from signalpost.config.settings import (
     SETTINGS,
     SIGNAL_SETTINGS,
     SIGNALS,
+    STRATEGY,
     USUAL_ROLE,
     WATCHDOG_SETTINGS,
 )
@@ -56,6 +57,10 @@ from signalpost.domain.tier import Hidden, TierCopy, UserTier
 from signalpost.errors import Fault, InvalidConfiguration, StoreFailed, StoreUnusable
 from signalpost.secret import redacted
 from signalpost.trading.feeds import FEEDS as KINDS
+from signalpost.trading.feeds.bundled import bundled_pairs
+from signalpost.trading.feeds.folder import file_names
+from signalpost.trading.feeds.replay import BUNDLED_TIMEFRAMES
+from signalpost.trading.incidents import named
 from signalpost.trading.redis_url import client_of
 
 
@@ -185,6 +190,7 @@ class CheckResult(NamedTuple):
         except (StoreUnusable, StoreFailed) as fault:
             faults += fault.errors
         faults += _faults_of(partial(make_feeds, config.feeds))
+        faults += _not_in_replay(config)
         if config.redis_url is not None and config.strategies:
             faults += _faults_of(partial(client_of, config.redis_url))
         shown = tuple(each._replace(text=redacted(each.text)) for each in faults)
@@ -209,7 +215,7 @@ class CheckResult(NamedTuple):
             "routes": list(_routes(config)),
             "data_folder": {"usable": folder.is_usable, "state": redacted(folder.state)},
             "store": None if self.store is None else self.store._asdict(),
-            "warnings": [redacted(warning) for warning in (*config.warnings, *_missing(config))],
+            "warnings": [redacted(warning) for warning in (*config.warnings, *_missing(config), *_no_file(config))],
             **self._plain_faults(),
         }
 
@@ -250,6 +256,30 @@ def _missing(config: Config) -> Iterator[str]:
     if not config.look.producer:
         advice = "set it to your name and your conflicts of interest (cards.producer or SIGNALPOST_PRODUCER)"
         yield f"no producer is set, so readers do not see who makes the signals: {advice}"
+
+
+def _not_in_replay(config: Config) -> Iterator[Fault]:
+    """The strategies whose candles no replay has."""
+    replays = {each.name for each in config.feeds if each.kind == "replay"}
+    known = [f"{pair} {timeframe}" for pair in bundled_pairs() for timeframe in BUNDLED_TIMEFRAMES] if replays else []
+    for each in config.strategies:
+        if each.feed in replays and f"{each.pair} {each.timeframe}" not in known:
+            text = (
+                f"strategy {each.key}: the feed {each.feed} has no candles of {each.pair} {each.timeframe}: use one of "
+            )
+            limit = ", ".join(known)
+            yield Fault("not-found", f"{text}{limit}", STRATEGY, f"{each.pair} {each.timeframe}", limit)
+
+
+def _no_file(config: Config) -> Iterator[str]:
+    """The strategies whose candle file does not exist. It may be written later."""
+    folders = {each.name: Path(str(each.arguments["path"])) for each in config.feeds if each.kind == "folder"}
+    for each in config.strategies:
+        folder, names = folders.get(each.feed), file_names(each.pair, each.timeframe)
+        if folder is not None and not any((folder / name).exists() for name in names):
+            found = sorted(path.name for path in folder.glob("*.csv*"))
+            others = f"its files are {named(found)}" if found else "it has no candle files"
+            yield f"strategy {each.key}: the folder {folder} has no {' or '.join(names)}; {others}"
 
 
 def _destination(destination: DestinationConfig, reading: Reading, config: Config) -> dict[str, Any]:

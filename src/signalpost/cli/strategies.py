@@ -10,6 +10,7 @@ from signalpost.cli.options import Flags, configured
 from signalpost.cli.output import examples, json_option, say, say_json
 from signalpost.cli.store import Store
 from signalpost.cli.tables import console, table
+from signalpost.cli.time_format import format_lag
 from signalpost.config import Config, StrategyConfig
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.instant import iso
@@ -109,7 +110,7 @@ def _show(found: list[_Status]) -> None:
         made.add_row(
             each.strategy.key,
             "none yet" if each.watermark is None else _minute(each.watermark),
-            f"{each.lag:.0f} s",
+            format_lag(each.lag),
             "-" if report is None else str(report.candles_read),
             "not running" if report is None else f"from {report.state_from}" if report.state_from else "starting",
             "-" if last is None else f"{last.signal_type} {_minute(last.timestamp)}",

@@ -129,6 +129,45 @@ def test_a_feed_that_cannot_be_made_is_exit_code_2_and_its_own_settings_are_not_
     assert "hunter2" not in result.output
 
 
+STRATEGY = """
+[[strategy]]
+pair = "{pair}"
+timeframe = "{timeframe}"
+fast = 2
+slow = 3
+feed = "mine"
+tiers = ["free"]
+"""
+
+
+def checked_strategies(kind: str, *streams: tuple[str, str]) -> tuple[int, list[str], list[tuple[str, str]]]:
+    """The exit code, the warnings about strategies, and the code and value of each error."""
+    tables = "".join(STRATEGY.format(pair=pair, timeframe=timeframe) for pair, timeframe in streams)
+    Path("s.toml").write_text(f"[feeds.mine]\n{kind}\n{tables}", encoding="utf-8")
+    result = check("--json", "--config", "s.toml")
+    found = json.loads(result.stdout)
+    warnings = [each for each in found["warnings"] if each.startswith("strategy")]
+    return result.exit_code, warnings, [(each["code"], each["value"]) for each in found["errors"]]
+
+
+def test_a_strategy_whose_candles_a_replay_does_not_have_is_an_error() -> None:
+    streams = (("EUR_USD", "H4"), ("EUR_USD", "D"), ("EUR_USD", "H1"), ("XAU_USD", "H4"))
+    found = checked_strategies('kind = "replay"', *streams)
+    assert found == (2, [], [("not-found", "EUR_USD H1"), ("not-found", "XAU_USD H4")])
+
+
+def test_a_strategy_without_a_file_in_its_folder_is_a_warning_because_it_may_be_written_later() -> None:
+    folder = Path("candles")
+    folder.mkdir()
+    feed = 'kind = "folder"\npath = "candles"'
+    code, warnings, errors = checked_strategies(feed, ("EUR_USD", "H4"))
+    assert (code, len(warnings), errors) == (0, 1, [])
+    (folder / "EUR_USD_H4.csv.gz").touch()
+    code, warnings, _ = checked_strategies(feed, ("EUR_USD", "H4"), ("GBP_USD", "M1"))
+    (warning,) = warnings
+    assert all(fact in warning for fact in ("GBP_USD_M1.csv.gz", "EUR_USD_H4.csv.gz"))
+
+
 def test_the_routes_are_those_of_the_service_with_tiers_by_rank() -> None:
     Path("s.toml").write_text(
         f'[destinations.gold]\nwebhook = "{url()}"\n[tiers.gold]\nrank = 15\nsignals_to = ["gold", "community"]',

@@ -39,6 +39,11 @@ _CHECKED = 50
 """The newest candles, whose most common interval must be the timeframe."""
 
 
+def file_names(pair: Instrument, timeframe: Timeframe) -> tuple[str, ...]:
+    """The names that the file of a pair and timeframe can have."""
+    return tuple(f"{pair}_{timeframe}{ending}".replace("/", "_") for ending in _ENDINGS)
+
+
 class FolderFeed:
     """A feed of the candle files in a folder."""
 
@@ -122,7 +127,7 @@ class _WatchedFile:
     """The candles of one file, as they were when it last changed."""
 
     def __init__(self, folder: Path, pair: Instrument, timeframe: Timeframe) -> None:
-        self._paths = [folder / f"{pair}_{timeframe}{ending}".replace("/", "_") for ending in _ENDINGS]
+        self._paths = [folder / name for name in file_names(pair, timeframe)]
         self._pair, self._timeframe = pair, timeframe
         self._reading: asyncio.Future[_Content] | None = None
         """The last reading, in a thread of its own. It goes on if a fetch is cancelled."""

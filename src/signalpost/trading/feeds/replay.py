@@ -51,7 +51,7 @@ class ReplayFeed:
         self._candles, self._is_closed = {}, True
 
     def _of(self, pair: Instrument, timeframe: Timeframe) -> Sequence[Candle]:
-        if self._candles is None and pair in bundled_pairs() and timeframe in _BUNDLED:
+        if self._candles is None and pair in bundled_pairs() and timeframe in BUNDLED_TIMEFRAMES:
             return bundled_candles(pair) if timeframe == TIMEFRAME else bundled_days(pair).candles
         if self._candles is not None and (pair, timeframe) in self._candles:
             return self._candles[pair, timeframe]
@@ -62,7 +62,7 @@ class ReplayFeed:
     def _known(self) -> Sequence[tuple[Instrument, Timeframe]]:
         if self._candles is not None:
             return list(self._candles)
-        return [(pair, timeframe) for pair in bundled_pairs() for timeframe in _BUNDLED]
+        return [(pair, timeframe) for pair in bundled_pairs() for timeframe in BUNDLED_TIMEFRAMES]
 
 
-_BUNDLED = (TIMEFRAME, Timeframe("D"))
+BUNDLED_TIMEFRAMES = (TIMEFRAME, Timeframe("D"))

@@ -13,6 +13,7 @@ from benchmarks.table import show
 NAMES = (
     "strategy",
     "cycle",
+    "streams",
     "startup",
     "outbox",
     "intake",

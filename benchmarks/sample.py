@@ -17,7 +17,7 @@ from signalpost.sinks.discord.message import message
 from signalpost.sinks.discord.webhook import USUAL_LOOK
 from signalpost.sinks.port import Item
 
-_PAIRS = ("EUR_USD", "GBP_USD", "USD_CHF", "AUD_USD", "NZD_USD", "USD_CAD", "EUR_GBP", "EUR_CHF")
+PAIRS = ("EUR_USD", "GBP_USD", "USD_CHF", "AUD_USD", "NZD_USD", "USD_CAD", "EUR_GBP", "EUR_CHF")
 _FIRST = datetime.fromisoformat("2000-01-01T00:00:00Z")
 _CANDLE = timedelta(hours=4)
 
@@ -42,7 +42,7 @@ def signals(count: int, since: int = 0) -> Iterable[Signal]:
     known_at = datetime.now(tz=_FIRST.tzinfo)
     return (
         Signal(
-            pair=_PAIRS[number % len(_PAIRS)],
+            pair=PAIRS[number % len(PAIRS)],
             timeframe="H4",
             signal_type="BUY",
             entry_price="1.10512",
@@ -52,7 +52,7 @@ def signals(count: int, since: int = 0) -> Iterable[Signal]:
             slow_ma="1.10455",
             atr_value="0.002005",
             confidence_score="0.75",
-            timestamp=_FIRST + number // len(_PAIRS) * _CANDLE,
+            timestamp=_FIRST + number // len(PAIRS) * _CANDLE,
             known_at=known_at,
         )
         for number in range(since, since + count)

@@ -1,7 +1,7 @@
 """A minimal server in Discord's place, in its own process: it answers each POST, or hangs.
 
-`python -m benchmarks.server [hang|message]` prints its port and serves until it is terminated. With `message`, it
-answers with a whole message instead of an id alone.
+`python -m benchmarks.server [hang|message|candles]` prints its port and serves until it is terminated. With
+`message`, it answers with a whole message instead of an id alone. With `candles`, it answers each GET as OANDA does.
 """
 
 import asyncio
@@ -10,6 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from time import time
+from urllib.parse import parse_qs
+
+from signalpost.domain.candle import PRICES
+from signalpost.domain.instrument import Instrument
+from signalpost.trading.feeds.bundled import bundled_candles
 
 ID = b'{"id":"1400000000000000000"}'
 MESSAGE = json.dumps(
@@ -39,6 +47,9 @@ MESSAGE = json.dumps(
         "webhook_id": "1400000000000000002",
     }
 ).encode()
+STEP = 15
+"""Seconds of a candle."""
+ROW = b'{"complete":%b,"volume":57,"time":"%b","mid":{"o":"%b","h":"%b","l":"%b","c":"%b"}}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 HEAD_ENDS, LENGTH = b"\r\n\r\n", b"\r\ncontent-length: "
 
@@ -68,14 +79,47 @@ class Answering(asyncio.Protocol):
         """Answer every complete request in the received data."""
         self.received += data
         while (request := length_of_first(self.received)) and len(self.received) >= request:
+            body = self.answer(self.received[:request])
             self.received = self.received[request:]
-            self.transport.write(ANSWER % (len(self.body), self.body))  # type: ignore[attr-defined]
+            self.transport.write(ANSWER % (len(body), body))  # type: ignore[attr-defined]
+
+    def answer(self, _: bytes) -> bytes:
+        """The body of the answer to a request."""
+        return self.body
 
 
 class AnsweringWithMessage(Answering):
     """Answers each complete request with a whole message."""
 
     body = MESSAGE
+
+
+class AnsweringWithCandles(Answering):
+    """Answers each complete request with 15-second candles, from its `from` on until now, as OANDA does."""
+
+    def answer(self, request: bytes) -> bytes:
+        """The body of the answer to a request."""
+        query = parse_qs(request.partition(b" HTTP/")[0].partition(b"?")[2].decode())
+        newest, most = int(time()) // STEP, int(query["count"][0])
+        since = newest - most + 1
+        if "from" in query:
+            since = int(datetime.fromisoformat(query["from"][0]).timestamp()) // STEP
+        slots = range(since, min(newest + 1, since + most))
+        shift = sum(request.partition(b"?")[0])  # another one for each pair
+        return b'{"candles":[%b]}' % b",".join(self.row(slot, shift, is_complete=slot < newest) for slot in slots)
+
+    @staticmethod
+    def row(slot: int, shift: int, *, is_complete: bool) -> bytes:
+        """A candle as OANDA writes it, with real prices."""
+        opened = f"{datetime.fromtimestamp(slot * STEP, UTC):%FT%T}.000000000Z"
+        return ROW % (b"true" if is_complete else b"false", opened.encode(), *prices()[(slot + shift) % len(prices())])
+
+
+@cache
+def prices() -> list[tuple[bytes, ...]]:
+    """Open, high, low and close of the bundled candles."""
+    candles = bundled_candles(Instrument("EUR_USD"))
+    return [tuple(str(getattr(each, name)).encode() for name in PRICES) for each in candles]
 
 
 def length_of_first(received: bytes) -> int:
@@ -95,5 +139,5 @@ async def serve(protocol: type[asyncio.Protocol]) -> None:
 
 
 if __name__ == "__main__":
-    protocols = {"hang": asyncio.Protocol, "message": AnsweringWithMessage}
+    protocols = {"hang": asyncio.Protocol, "message": AnsweringWithMessage, "candles": AnsweringWithCandles}
     asyncio.run(serve(protocols.get(sys.argv[-1], Answering)))

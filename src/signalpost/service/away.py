@@ -1,7 +1,7 @@
 """Posts to each destination which signals its readers missed while the service or a feed was unavailable."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from signalpost.domain.ledger import StreamState, UnpublishedRule
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
+from signalpost.service.standings import Standings
 
 _STREAM = "digest of missed signals"
 """The stream whose state is the number of the newest trade that was considered."""
@@ -29,9 +30,10 @@ class Away:
     repeats one.
     """
 
-    def __init__(self, intake: Intake, routing: Routing) -> None:
+    def __init__(self, intake: Intake, routing: Routing, standings: Standings) -> None:
         self._intake = intake
         self._routing = routing
+        self._standings = standings
         self._since: datetime | None = None
         self._has_news = asyncio.Event()
         self._has_news.set()  # another process may have ended before its digest
@@ -50,32 +52,33 @@ class Away:
             await self._has_news.wait()
             await asyncio.sleep(_GATHERED_FOR)
             with suppress(StoreFailed, CommandFailed):
-                await self._send()
+                await self._send(self._standings.of)
 
     async def close(self) -> None:
-        """Send the missed signals at once, after `run` was cancelled."""
+        """Send the missed signals at once and without their standings, after `run` was cancelled."""
         if self._has_news.is_set():
             with suppress(StoreFailed, CommandFailed, StoreClosed):
-                await self._send()
+                await self._send(_unknown)
 
-    async def _send(self) -> None:
+    async def _send(self, standings_of: Callable[[Sequence[Trade]], Awaitable[Mapping[str, str]]]) -> None:
         self._has_news.clear()
         try:
             found = await self._intake.find(FindTrades(above=await self._read_up_to(), limit=_MOST))
             if found:
                 trades = [each.trade for each in reversed(found) if _is_too_old(each.trade)]
-                await self._save(found[0].trade.number, self._digests(trades))
+                await self._save(found[0].trade.number, self._digests(trades, await standings_of(trades)))
         except BaseException:
             self._has_news.set()
             raise
         self._since = None
 
-    def _digests(self, trades: list[Trade]) -> Iterator[tuple[Digest, UserTier]]:
+    def _digests(self, trades: list[Trade], standings: Mapping[str, str]) -> Iterator[tuple[Digest, UserTier]]:
         missed: dict[str, dict[str, MissedSignal]] = {}
         tiers: dict[str, UserTier] = {}
         for trade in trades:
             signal = trade.signal
-            each = MissedSignal(signal.signal_id, trade.number, signal.pair, signal.signal_type, signal.known_at)
+            facts = (signal.signal_id, trade.number, signal.pair, signal.signal_type, signal.known_at)
+            each = MissedSignal(*facts, standings.get(signal.signal_id))
             for destination, tier in self._readers(trade):
                 missed.setdefault(destination, {})[signal.signal_id] = each
                 tiers[destination] = tier
@@ -108,6 +111,10 @@ class Away:
     async def _save(self, number: int, digests: Iterable[tuple[Digest, UserTier]]) -> None:
         state = StreamState(_STREAM, "1", clock.now(), str(number).encode())
         await self._intake.commit(state, (), reports=tuple(digests))
+
+
+async def _unknown(_: Sequence[Trade]) -> Mapping[str, str]:
+    return {}
 
 
 def _is_too_old(trade: Trade) -> bool:

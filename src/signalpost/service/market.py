@@ -20,6 +20,7 @@ from signalpost.service.away import Away
 from signalpost.service.charts import CandleHistory, CandleSource
 from signalpost.service.following import FollowedLedger, Follower, FollowPlan, StreamKey
 from signalpost.service.health_report import StreamReport
+from signalpost.service.standings import Standings
 from signalpost.sinks.discord.chart import CANDLES
 from signalpost.telemetry.bus import Bus
 from signalpost.trading.alarm_clock import AlarmClock
@@ -65,12 +66,12 @@ class Market:
         self.incidents = Incidents(opened, [(each.feed, each.key) for each in config.strategies], config.watchdogs)
         self.alarms = AlarmClock()
         """Where the tasks that wait for candles sleep."""
-        self._away = Away(intake, config.routing())
         self._was_alive_at = was_alive_at
         strategies = [(each, each.make()) for each in config.strategies]
         together = Round()
         self._cache = _cache_of(config, [strategy.config.stream for _, strategy in strategies], together)
         self._plan = _plan_of(config, [strategy for _, strategy in strategies])
+        self._away = Away(intake, config.routing(), Standings(self.feeds, self._plan))
         ledger = FollowedLedger(intake, self._plan, together)
         self.streams: dict[str, StreamRunner] = {}
         for each, strategy in strategies:

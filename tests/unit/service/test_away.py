@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from signalpost import Signal, UserTier, clock
+from signalpost import Candle, Signal, Timeframe, UserTier, clock
+from signalpost.config.feeds import Candles
 from signalpost.delivery.outbox.commands import Put
 from signalpost.delivery.routing import Routing, Tier
 from signalpost.domain.digest import Digest
@@ -14,8 +15,11 @@ from signalpost.domain.events import Taken
 from signalpost.domain.ledger import StreamState, Unpublished, UnpublishedRule
 from signalpost.domain.tier import TierCopy
 from signalpost.service.away import Away
+from signalpost.service.following import FollowPlan
+from signalpost.service.standings import Standings
 from signalpost.testing.virtual_loop import run_virtual
 from tests.unit.delivery.intake_harness import IntakeHarness, signal
+from tests.unit.service.follow_harness import CountedFeed
 
 AT = datetime(2026, 1, 5, 16, tzinfo=UTC)
 FREE, PREMIUM, GOLD = UserTier.FREE, UserTier.PREMIUM, UserTier("gold")
@@ -28,11 +32,13 @@ class DigestHarness(IntakeHarness):
 
     def __init__(self, copies: dict[UserTier, TierCopy] | None = None) -> None:
         super().__init__(tiers=TIERS)
+        self.feeds: dict[str, CountedFeed] = {}
+        self.plan = FollowPlan(None, {})
         self.routing = Routing(["signals-free", "signals-premium"], tiers=TIERS, copies=copies)
         self.start()
 
     def start(self) -> None:
-        self.away = Away(self.intake, self.routing)
+        self.away = Away(self.intake, self.routing, Standings(self.feeds, self.plan))
         self._task = asyncio.ensure_future(self.away.run())
 
     async def kill(self) -> None:
@@ -210,3 +216,27 @@ def test_a_tier_is_not_told_of_signals_that_it_would_not_have_got() -> None:
         assert found.ids == [("signals-free", ["a"])], "the other has no webhook"
 
     run_service(test, copies={FREE: TierCopy(min_confidence=Decimal("0.8"))})
+
+
+def test_a_digest_has_the_standings_of_its_signals_unless_the_service_stops() -> None:
+    async def test(found: DigestHarness) -> None:
+        made = missed("a", strategy_name="MA", stop_loss="1.09", targets=["1.12"])
+        pair, length = made[0].pair, Timeframe("H4")
+        candles = [
+            Candle(time=made[0].known_at + hours * HOUR, open="1.1", high=high, low="1.099", close="1.1")
+            for hours, high in ((0, "1.101"), (4, "1.13"))
+        ]
+        found.feeds["feed"] = CountedFeed({(pair, length): candles})
+        await found.kill()
+        found.plan = FollowPlan(Candles("feed", length), {})
+        found.start()
+        await asyncio.sleep(9 * HOUR.total_seconds())
+        await found.miss(*made)
+        await asyncio.sleep(20)
+        assert [each.standing for each in found.digests[0][0].signals] == ["+2.00R"]
+        await found.miss(*missed("b", strategy_name="MA"))
+        await found.kill()
+        await found.away.close()
+        assert [each.standing for each in found.digests[1][0].signals] == [None]
+
+    run_service(test)

@@ -1,4 +1,7 @@
-"""Sends the recaps of days and weeks to the destinations that ask for them, for the owner of a store."""
+"""Sends the recaps of days and weeks to the destinations that ask for them, for the owner of a store.
+
+See docs/why/0039-a-recap-counts-the-cards.md.
+"""
 
 import asyncio
 from collections.abc import Iterable, Iterator

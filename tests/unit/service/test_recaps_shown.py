@@ -75,7 +75,7 @@ async def test_a_recap_equals_a_count_of_the_cards(
             shifted.skipped += period.until - clock.now() + timedelta(seconds=1)
             async with asyncio.timeout(20):
                 while not (posted := _recap_in(sandbox)):
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(0)
             entries = await service._runtime.started.engine.intake.find(FindTrades(limit=100))
     finally:
         clock.install(before)

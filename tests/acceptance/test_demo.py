@@ -113,7 +113,7 @@ def test_the_page_stays_up_after_the_end_until_ctrl_c_and_refused_signals_make_t
     own = {**environment, "SIGNALPOST_LIMITS": "off"}
     command = [sys.executable, "-c", OF_TWO_PAIRS]
     with subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        watchdog = threading.Timer(120, process.kill)
+        watchdog = threading.Timer(300, process.kill)
         watchdog.start()
         assert process.stderr is not None
         next(line for line in process.stderr if READY in line)

@@ -58,12 +58,13 @@ class Scrape:
 
     async def _backlog(self, run: "Run") -> Mapping[str, LaneBacklog] | None:
         """Read the backlog; None if the store does not answer in time. At most one such command waits for the store."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(run.outbox.do(Backlog()), name="signalpost backlog")
-            self._reading.add_done_callback(_retrieve)
-        done, _ = await asyncio.wait((self._reading,), timeout=STORE_WITHIN)
+        reading = self._reading
+        if reading is None or reading.done():
+            reading = self._reading = asyncio.create_task(run.outbox.do(Backlog()), name="signalpost backlog")
+            reading.add_done_callback(_retrieve)
+        done, _ = await asyncio.wait((reading,), timeout=STORE_WITHIN)
         try:
-            return self._reading.result() if done else None
+            return reading.result() if done else None  # another scrape may have begun the next one
         except (StoreFailed, CommandFailed, StoreClosed, asyncio.CancelledError):
             return None
 

@@ -63,6 +63,29 @@ async def test_a_store_that_hangs_delays_a_scrape_for_a_bounded_time(
         assert set(await found(collecting)) >= BACKLOG
 
 
+async def test_a_scrape_that_begins_just_as_another_gets_its_backlog_does_not_disturb_it(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncNotificationService(config_for()) as service:
+        collecting, later = Scrape(service._runtime), list[asyncio.Task[Any]]()
+        hangs, do = asyncio.Event(), service._runtime.started.outbox.do
+
+        async def answered(command: Any) -> object:
+            if not isinstance(command, Backlog):
+                return await do(command)
+            if later:
+                await hangs.wait()
+            else:
+                later.append(asyncio.create_task(found(collecting)))
+            return {}
+
+        with monkeypatch.context() as held:
+            held.setattr(service._runtime.started.outbox, "do", answered)
+            assert set(await found(collecting)) >= BACKLOG
+            hangs.set()
+            assert set(await later[0]) >= BACKLOG
+
+
 @pytest.mark.parametrize(
     "fault", [StoreFailed("locked", code="locked"), CommandFailed("SECRET"), asyncio.CancelledError()]
 )

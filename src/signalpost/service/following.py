@@ -140,7 +140,8 @@ class Follower:
     """Follows all live signals that the plan has candles for: one task for each source, while it has live trades.
 
     `feeds` has those of the plan. They raise only FeedFailed, and do not hang. Its tasks sleep in `alarms`. There is a
-    price note whenever the price of a trade has moved by `step`.
+    price note whenever the price of a trade has moved by `step`. Candles that change no trade are saved together with
+    others of the round.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Follower:
         emit: Listener,
         alarms: AlarmClock | None = None,
         step: PriceStep | None = None,
+        together: Round | None = None,
     ) -> None:
         self._intake = intake
         self._feeds = feeds
@@ -159,6 +161,7 @@ class Follower:
         self._incidents = incidents
         self._emit = emit
         self._step = step
+        self._round = together or Round()
         self._streams: dict[Source, _Stream] = {}
         self._alarms = alarms or AlarmClock()
         self._alarms.enter(_BOOK)
@@ -214,7 +217,7 @@ class Follower:
         while True:
             self._alarms.enter(source.stream)
             at = clock.now() + _AFTER_STORE_FAILED
-            with suppress(StoreFailed, CommandFailed):
+            with suppress(StoreFailed, CommandFailed), self._round.at_work():
                 lives = await self._lives(source)
                 if not lives:
                     del self._streams[source]
@@ -275,10 +278,12 @@ class Follower:
 
     async def _save(self, lives: Sequence[Life], candles: Sequence[QuoteCandle], now: datetime) -> bool:
         """Save what candles do to trades. False if one of the trades has changed since. Raises StoreFailed."""
-        if self._intake.held:
-            raise StoreFailed("notifications are not saved yet", code="not-saved-yet")
         versions = {life.trade.signal.signal_id: life.trade.version for life in lives}
         done = advance(lives, candles, now, self._step)
+        if not done.changes:
+            await self._round.together()
+        if self._intake.held:
+            raise StoreFailed("notifications are not saved yet", code="not-saved-yet")
         states = {life.trade.signal.signal_id: life.state for life in lives}
         if not await self._intake.amendments.follow(done.changes, versions, states, now):
             return False

@@ -89,7 +89,7 @@ class Market:
         self._bus = bus
         self._others = None if config.follow is None else config.follow.feed
         step = config.filters.price_notes if config.run is None else None  # a replay has no notes
-        self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit, self.alarms, step)
+        self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit, self.alarms, step, together)
         bus.subscribe(self._follower.listen)
         work = {"digest": self._away.run} if self.streams else {}
         work |= {f"strategy {key}": each.run for key, each in self.streams.items()}

@@ -22,6 +22,7 @@ from signalpost.trading.feeds.port import Feed
 from signalpost.trading.feeds.replay import ReplayFeed
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.outcomes import QuoteCandle
+from signalpost.trading.round import Round
 from tests.unit.delivery.intake_harness import IntakeHarness
 
 START = datetime.fromisoformat("2026-03-02T10:00:00+00:00")
@@ -99,7 +100,10 @@ class Following(IntakeHarness):
         self.incidents = Incidents()
         self.seen: list[Event] = []
         made = {feed.name: feed for feed in feeds}
-        self.follower = Follower(self.intake, made, plan, self.incidents, self.seen.append, step=step)
+        self.together = Round()
+        self.follower = Follower(
+            self.intake, made, plan, self.incidents, self.seen.append, step=step, together=self.together
+        )
         self._task = asyncio.ensure_future(self.follower.run())
 
     async def accept(self, *signals: Signal) -> None:

@@ -68,6 +68,25 @@ def test_each_candle_is_fetched_once_for_all_trades_a_moment_after_its_close() -
     following(test, feed, signals=[signal("s1"), signal("s2"), signal("s3", pair="GBP_USD")])
 
 
+def test_only_candles_that_change_no_trade_wait_for_others_at_work() -> None:
+    async def test(harness: Following) -> None:
+        await harness.until(2.5)
+        await harness.accept(signal("s2", pair="GBP_USD", valid_until=START + timedelta(hours=1)))
+        with harness.together.at_work():
+            await harness.until(4 + 1.1 / 60)
+            trades = await harness.trades()
+            assert trades["s2"].fill is not None
+            assert trades["s1"].followed is not None
+            assert trades["s1"].followed.since < START + 3 * MINUTE
+            await harness.until(4 + 1.3 / 60)
+        trade = await harness.trade("s1")
+        assert trade.followed is not None
+        assert trade.followed.since > START + 3 * MINUTE
+
+    feed = CountedFeed({**bars(), **bars(pair=POUND)})
+    following(test, feed, signals=[signal("s1")])
+
+
 def test_nothing_is_fetched_once_no_trade_is_live_and_new_trades_are_followed_at_once() -> None:
     feed = CountedFeed(bars(QUIET, DOWN))
 

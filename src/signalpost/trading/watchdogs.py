@@ -59,6 +59,8 @@ class Missing(NamedTuple):
 
 def missing(answer: FeedAnswer, watermark: datetime, silent_candles: int) -> Missing | None:
     """The candles after `watermark` that should be in; None if the stream is up to date."""
+    if answer.calendar.next_open(watermark, answer.timeframe) + _GRACE > answer.at:
+        return None  # usual, and found without holidays: no later candle has closed
     most = max(silent_candles, -(-QUIET // answer.timeframe.duration))
     due = tuple(takewhile(lambda due: due <= answer.at, islice(_due_after(watermark, answer), most)))
     return Missing(due[0], len(due) == most) if due else None

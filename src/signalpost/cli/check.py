@@ -1,4 +1,4 @@
-"""`signalpost check`: shows the configuration, the source of each setting, and what is wrong with it."""
+"""`signalpost check`: shows the configuration, the source of each setting, errors and warnings."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -255,11 +255,11 @@ def _roles(config: Config) -> Iterator[tuple[str, dict[str, Any]]]:
 def _missing(config: Config) -> Iterator[str]:
     if not config.look.producer:
         advice = "set it to your name and your conflicts of interest (cards.producer or SIGNALPOST_PRODUCER)"
-        yield f"no producer is set, so readers do not see who makes the signals: {advice}"
+        yield f"no producer is set, so readers cannot see who makes the signals: {advice}"
 
 
 def _not_in_replay(config: Config) -> Iterator[Fault]:
-    """The strategies whose candles no replay has."""
+    """The strategies on a replay feed that does not have their candles."""
     replays = {each.name for each in config.feeds if each.kind == "replay"}
     known = [f"{pair} {timeframe}" for pair in bundled_pairs() for timeframe in BUNDLED_TIMEFRAMES] if replays else []
     for each in config.strategies:
@@ -272,7 +272,7 @@ def _not_in_replay(config: Config) -> Iterator[Fault]:
 
 
 def _no_file(config: Config) -> Iterator[str]:
-    """The strategies whose candle file does not exist. It may be written later."""
+    """A warning for each strategy whose candle file does not exist yet."""
     folders = {each.name: Path(str(each.arguments["path"])) for each in config.feeds if each.kind == "folder"}
     for each in config.strategies:
         folder, names = folders.get(each.feed), file_names(each.pair, each.timeframe)
@@ -353,7 +353,7 @@ def _routes(config: Config) -> Iterator[dict[str, Any]]:
 
 
 def _less(copy: TierCopy) -> str:
-    """How a tier's signals differ from those of the others."""
+    """The delay of a tier's signals, the fields that are hidden, and the minimum confidence."""
     parts = [f"{DELAY.parser.show(copy.delay)} later"] if copy.delay else []
     parts += [f"no {field}" for field in Hidden if field in copy.hidden]
     parts += [f"confidence {copy.min_confidence} or more"] if copy.min_confidence is not None else []

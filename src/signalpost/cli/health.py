@@ -73,7 +73,7 @@ def _find(store: Path) -> _Health:
 
 
 def _report(store: Path, pid: int | None) -> HealthReport | None:
-    """The report of this process. Waits briefly, because the process may have just started."""
+    """The report of process `pid`. Waits briefly, because the process may have just started."""
     for _ in range(_MOST_CHECKS):
         report = read_report(report_of(store))
         if report is not None and report.process == pid and report.age is not None:
@@ -84,7 +84,7 @@ def _report(store: Path, pid: int | None) -> HealthReport | None:
 
 def _of_process(pid: int | None, report: HealthReport | None) -> _Health:
     if report is None or report.age is None:
-        text = f"Process {pid} holds the store, but has not reported its health. It may be of an older version."
+        text = f"Process {pid} holds the store, but has not reported its health. It may be an older version."
         return _Health("unhealthy", [("no-report", text)], "owner", pid)
     status, reasons, age = report.status, list(report.reasons), report.age
     if age >= DOUBT_AFTER:

@@ -177,7 +177,7 @@ def _time_of(change: Change, signal: Signal) -> datetime:
 
 
 def _changes(signal: Signal) -> Mapping[str, tuple[Change, ...]]:
-    """The changes that bring a signal into each of the states."""
+    """The changes that lead to each state of a signal."""
     fill = Fill(price=signal.entry_price)
     is_filled = (fill,) if signal.order.is_pending else ()
     gain, loss = _prices(signal)

@@ -22,7 +22,7 @@ from signalpost.sinks.discord.cards.wording import signed, unsigned
 _WEEK = re.compile(r"(?:(?P<year>\d{4})-)?W?(?P<week>\d{1,2})", re.ASCII | re.IGNORECASE)
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _YEARS_TO_A_LONG_ONE = 8
-"""The longest time in years between two years with 53 weeks, and one more."""
+"""One more than the most years from one with 53 weeks to the next."""
 
 
 @examples(
@@ -40,8 +40,8 @@ def recap(day: str | None, week: str | None, destination: str | None, flags: Fla
     """Show the results of the signals that ended in a day or a week, by pair.
 
     It counts signals that were shown before they ended, by the day on which they ended: in UTC, or as the destination's
-    recap_timezone and recap_hour say. A trade from +0.05R is won, from -0.05R lost, and break-even in between. Results
-    are before costs, and those by candles are hypothetical.
+    recap_timezone and recap_hour say. A trade of +0.05R or more is won, one of -0.05R or less is lost, and one in
+    between is break-even. Results are before costs. Results that are computed from candles are hypothetical.
     """
     if day is not None and week is not None:
         raise click.UsageError("Give --day or --week, not both.")
@@ -130,8 +130,8 @@ def _lines(made: Recap) -> Iterator[str]:
         "ended before they were shown": made.not_shown,
         "without R": made.no_r,
         "with a reported price": made.reported,
-        "touched stop and target in one candle, and count as stopped": made.both_touched,
+        "touched stop and target in one candle: counted as stopped": made.both_touched,
         "hypothetical, computed from candles": made.hypothetical,
-        "losses in a row at worst": made.worst_run,
+        "losses in a row": made.worst_run,
     }
     yield from (f"{count} {what}" for what, count in counts.items() if count)

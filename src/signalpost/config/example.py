@@ -130,8 +130,9 @@ _DESTINATIONS = """\
 # A destination is a webhook and a rate. Of these seven, only those with a webhook are used. Set each webhook once:
 # here, in its own file (webhook_file; a relative path starts at the folder of this file), or in a variable. The
 # variables here are DISCORD_WEBHOOK_SIGNALS_FREE, or DISCORD_WEBHOOK_SIGNALS_FREE_FILE for the path of a file.
-# Its messages go to its fallbacks while its webhook is gone, or if nothing reaches it for so long. No lower tier may
-# read a fallback. Recaps are of the signals that it showed: each day ends at this hour of the time zone.
+# Its messages go to its fallbacks while its webhook is gone, or if nothing reaches it for the time in fall_back_after.
+# No lower tier may read a fallback. With recaps, a destination gets the results of the signals that it showed. Days end
+# at recap_hour in recap_timezone.
 """
 _END = f"""\
 # One webhook for everything, signals of all tiers included (DISCORD_WEBHOOK_URL). It is ignored if another destination
@@ -165,8 +166,8 @@ _WATCHDOGS = """\
 _FEEDS = f"""\
 # A feed: where strategies get their candles. Its kind is {", ".join(FEEDS)}, or the path of your own class,
 # such as mypackage.feeds:MyFeed, which gets the other settings of its table. Its calendar says when the market trades:
-# fx (Sunday 17:00 to Friday 17:00 in New York), always, or custom, with sessions. No alert reports missing candles on
-# its holidays. `signalpost feeds test NAME` fetches candles once.
+# fx (Sunday 17:00 to Friday 17:00 in New York), always, or custom, with sessions. You get no alert about missing
+# candles on its holidays. `signalpost feeds test NAME` fetches candles once.
 #
 # OANDA. The default url is that of the practice host; the live one is https://api-fxtrade.oanda.com. The variables for
 # the token are {OANDA_VARIABLE}, and {OANDA_VARIABLE}{FILE_SUFFIX} for the path of a file.

@@ -132,11 +132,11 @@ FOLLOW_SETTINGS: tuple[Setting[Any], ...] = (FOLLOW_FEED, FOLLOW_TIMEFRAME)
 
 WATCHDOGS = "watchdogs"
 _SILENT = (
-    "You get an alert if a feed answers, but brings none of so many candles in a row although its market is open. The "
-    "missing candles must cover at least 10 minutes."
+    "You get an alert if a feed answers, but this many candles in a row are missing although its market is open. They "
+    "must cover at least 10 minutes."
 )
 _LATE = "You get an alert if a candle arrives later than this after its close, such as `30s` or `5m`."
-_STALE = "You get an alert if the cache in `REDIS_URL` misses the states of so many closes in a row."
+_STALE = "You get an alert if the cache in `REDIS_URL` does not save the states at this many closes in a row."
 _OFTEN = parsers.whole_number(0, 1000, "; 0 turns this off")
 WATCHDOG_SETTINGS: tuple[Setting[Any], ...] = tuple(
     Setting(key, "", getattr(USUAL_LIMITS, key), parser, f"{text} 0 turns this off.", WATCHDOGS)
@@ -226,9 +226,9 @@ FILTER_SETTINGS: tuple[Setting[Any], ...] = (
         "price_notes",
         "SIGNALPOST_PRICE_NOTES",
         parsers.PRICE_STEP,
-        "How far the price of a followed signal moves from one note on its card to the next: a multiple of its risk, "
-        "such as `0.5R`, `20 pips`, `1%` of the entry, or `off`. Notes notify nobody. The cooldown and the maxima "
-        "apply to notes too, and notes never count against signals.",
+        "The distance between the levels at which the card of a followed signal gets a price note: a multiple of its "
+        "risk such as `0.5R`, `20 pips`, `1%` of the entry, or `off`. Notes notify nobody. The cooldown and the maxima "
+        "also limit notes, but notes never count against signals.",
     ),
 )
 

@@ -26,7 +26,7 @@ _TOLERANCE = Decimal("1e-9")
 """A ratio of reward to risk is a quotient, so it may have been rounded."""
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _SAME = timedelta(milliseconds=1)
-"""Later posts do not count for a note, so that it is decided equally if its candle is taken late."""
+"""Later posts do not count for a note, so that a late candle does not change the decision."""
 _MOST_REMEMBERED = 10_000
 MOST_DIGITS = 6
 """Of a limit that is a count or minutes."""
@@ -75,7 +75,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     max_per_day: int = 0
     """Within 24 hours; 0 for no limit."""
     price_notes: PriceStep | None = USUAL_STEP
-    """How far the price of a followed signal moves from one price note to the next; None for no notes."""
+    """The distance between the levels that cause price notes; None for no notes."""
 
     def __post_init__(self) -> None:
         converted = {

@@ -232,7 +232,7 @@ class Revise(_Happening, frozen=True, kw_only=True, tag="revise"):
 
 
 class NotePrice(_Happening, frozen=True, kw_only=True, tag="note_price"):
-    """A candle closed at `price`, at or beyond `level`, which is a step of the price notes. Only a feed reports it."""
+    """A candle closed at `price`, at or beyond `level`, which causes a price note. Only a feed reports it."""
 
     level: Decimal
     price: Decimal

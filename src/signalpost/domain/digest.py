@@ -23,7 +23,7 @@ class MissedSignal(msgspec.Struct, frozen=True):
     side: SignalType
     known_at: datetime
     standing: str | None = None
-    """What became of it until the digest, for readers: its result, `open` or `not filled`; None if nobody knows."""
+    """Its result by the time of the digest, for readers, or `open` or `not filled`; None if unknown."""
 
 
 class Digest(Value, frozen=True, kw_only=True, tag="digest"):

@@ -206,7 +206,7 @@ class OwnershipLost(NamedTuple):
 
 
 class CandlesTaken(NamedTuple):
-    """A strategy took new candles. Its state and its signals are saved."""
+    """A strategy processed new candles. Its state and its signals are saved."""
 
     strategy: str
     """The stream's key."""
@@ -232,7 +232,7 @@ class IncidentBegan(NamedTuple):
     reason: str
     since: datetime
     candles: tuple[Instrument, Timeframe] | None = None
-    """Those that the feed did not give, or late; None if a strategy or the cache fails."""
+    """Those that are missing or late; None if a strategy or the cache fails."""
 
 
 class IncidentEnded(NamedTuple):

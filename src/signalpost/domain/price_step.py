@@ -1,4 +1,4 @@
-"""How far the price of a trade moves from one price note to the next."""
+"""The distance between the levels of a trade that cause price notes."""
 
 import re
 from decimal import Decimal

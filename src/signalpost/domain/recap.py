@@ -16,7 +16,7 @@ from signalpost.domain.value import Conversions, Value, fields_of
 from signalpost.domain.words import Word
 
 TRADES_FOR_A_RATE = 30
-"""With fewer closed trades, a win rate says nothing."""
+"""A win rate of fewer closed trades means nothing, so it is not shown."""
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _LAST = timedelta(microseconds=1)
 
@@ -140,7 +140,7 @@ class Recap(Value, frozen=True, kw_only=True, tag="recap"):
     not_shown: int = 0
     """Signals for the destination that ended in the period, and that it never showed before."""
     no_result: int = 0
-    """Closed trades whose result nobody knows. They are in no line."""
+    """Closed trades without a known result. They are in no line."""
     no_r: int = 0
     """Closed trades without an R, because they had no initial stop or have no result."""
     reported: int = 0
@@ -200,7 +200,7 @@ class Recap(Value, frozen=True, kw_only=True, tag="recap"):
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has nothing to say to readers: no trade is live, and none ended."""
+        """Whether there is nothing to report: no trade is live, and none ended."""
         return not (self.closed or self.open or self.not_filled)
 
 

@@ -151,7 +151,7 @@ class Market:
     async def end(self, timeout: float = CLOSE_WITHIN) -> float:
         """Stop the strategies, close the cache and the feeds, and return the seconds that took. Repeats do nothing.
 
-        A feed that is not closed within the timeout, at least 1 second and at most 5, is left behind.
+        A feed that does not close within the timeout, at least 1 second and at most 5, is abandoned.
         """
         loop = asyncio.get_running_loop()
         began, within = loop.time(), max(_LEAST_TO_CLOSE, min(timeout, CLOSE_WITHIN))

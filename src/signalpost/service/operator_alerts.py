@@ -168,17 +168,17 @@ _RETRIES = "signalpost retries, and skips no candle."
 _TEST = "Run signalpost feeds test {feed}"
 _SILENT = _Words(
     "No new candles from {name}",
-    "The feed answers, but brings nothing new",
-    "Without candles there are no signals, and trades are not followed. signalpost keeps looking.",
+    "The feed answers, but has no new candles",
+    "Without candles there are no signals, and trades are not followed. signalpost keeps fetching.",
     "New candles from {name} again",
     f"Check the source of the candles. {_TEST}",
 )
 _LATE = _Words(
     "Late candles from {name}",
-    "Signals of late candles are late",
-    "No candle is skipped.",
-    "Candles from {name} are in time again",
-    "Check the source of the candles, and the clocks",
+    "Their signals are late too",
+    "signalpost skips no candle.",
+    "Candles from {name} are on time again",
+    "Check the source of the candles and the clock of this machine",
     "performance_degradation",
 )
 _WORDS = {
@@ -195,9 +195,9 @@ _WORDS = {
     "silent-feed": _SILENT,
     "silent": _SILENT._replace(title="No new candles for {name}", over="New candles for {name} again"),
     "late-feed": _LATE,
-    "late": _LATE._replace(title="Late candles for {name}", over="Candles for {name} are in time again"),
+    "late": _LATE._replace(title="Late candles for {name}", over="Candles for {name} are on time again"),
     "cache": _Words(
-        "The cache of strategies does not save",
+        "The cache of strategies saves nothing",
         "Strategies run without it",
         "Their signals are the same. signalpost retries.",
         "The cache of strategies works again",

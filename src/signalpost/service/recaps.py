@@ -1,4 +1,4 @@
-"""Sends the recaps of days and weeks to the destinations that ask for them, for the owner of a store.
+"""Sends recaps of days and weeks to the destinations that are configured to get them. Only the owner runs it.
 
 See docs/why/0039-a-recap-counts-the-cards.md.
 """

@@ -92,9 +92,9 @@ class Scrape:
         text = "1 for the present state of a breaker."
         yield Family("circuit_breaker_state", Kind.GAUGE, text, ("destination", "state"), states.items())
         yield Family(
-            "destination_disabled", Kind.GAUGE, "1 if a webhook is gone for good.", _OF_DESTINATION, gone.items()
+            "destination_disabled", Kind.GAUGE, "1 if the webhook no longer exists.", _OF_DESTINATION, gone.items()
         )
-        text = "Seconds for which nothing is sent, because of a rate limit or too many rejections."
+        text = "Seconds for which sending is still paused by a rate limit or too many rejections."
         yield Family("destination_paused_seconds", Kind.GAUGE, text, _OF_DESTINATION, paused.items())
 
     def _of_market(self, market: "Market") -> Iterator[Family]:
@@ -107,7 +107,7 @@ class Scrape:
         for feed, timeframe, watermark in watermarks:
             key, behind = (self._feeds.of(feed),), lag(watermark, market.feeds[feed].calendar, timeframe, now)
             lags[key] = max(lags.get(key, 0.0), behind.total_seconds())
-        text = "Seconds since the first missing candle should have closed, of the strategy that is furthest behind."
+        text = "Seconds since the first missing candle should have closed, for the strategy that is furthest behind."
         yield Family("feed_lag_seconds", Kind.GAUGE, text, _OF_FEED, lags.items())
         text = "Unusual candles, by the rule for them."
         yield Family(
@@ -115,8 +115,8 @@ class Scrape:
         )
         reports = market.reports()
         for name, text, count in (
-            ("hits", "Strategies' states that were read, and came from the cache.", sum(each.hits for each in reports)),
-            ("misses", "States that were read, and did not come from the cache.", sum(each.misses for each in reports)),
+            ("hits", "States of strategies that were read from the cache.", sum(each.hits for each in reports)),
+            ("misses", "States of strategies that were not in the cache.", sum(each.misses for each in reports)),
             ("rebuilt", "Saved states that could not be used.", sum(each.rebuilt for each in reports)),
         ):
             yield Family(f"cache_{name}", Kind.COUNTER, text, (), [((), count)])
@@ -131,6 +131,6 @@ def _of_health(health: Health) -> Iterator[Family]:
 
 
 def _retrieve(task: "asyncio.Task[Mapping[str, LaneBacklog]]") -> None:
-    """Retrieve the error of a command for which nothing waits any more, so that asyncio does not report it."""
+    """Retrieve the error of an abandoned command, so that asyncio does not report it."""
     if not task.cancelled():
         task.exception()

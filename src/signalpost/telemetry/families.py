@@ -12,11 +12,11 @@ from typing import NamedTuple
 SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper limits in seconds, for work."""
 LONG = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
-"""Upper limits in seconds, for what may wait for a destination or a feed."""
+"""Upper limits in seconds, for waits for a destination or a feed."""
 OTHER = "other"
-"""The label of everything that has no label of its own."""
+"""The label that all names without their own label share."""
 MOST_LABELS = 100
-"""How many destinations, or feeds, have labels of their own."""
+"""The most destinations, or feeds, with their own label."""
 
 
 class Kind(StrEnum):
@@ -32,7 +32,7 @@ class Buckets(NamedTuple):
 
     limits: tuple[float, ...]
     counts: tuple[int, ...]
-    """How many durations were up to each limit, and then how many there were."""
+    """The number of durations up to each limit, then of all durations."""
     total: float
     """The sum of all durations, in seconds."""
 
@@ -43,7 +43,7 @@ class Family(NamedTuple):
     name: str
     kind: Kind
     text: str
-    """What it counts, for people."""
+    """The help text in a scrape."""
     labels: tuple[str, ...]
     samples: Collection[tuple[tuple[str, ...], float | Buckets]]
 

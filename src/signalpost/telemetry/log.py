@@ -63,7 +63,7 @@ def _log_work(event: events.SendBegan | events.SendEnded | events.CandlesTaken) 
         case events.SendEnded(destination, outcome, detail, seconds):
             logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
         case _:
-            taken = "strategy %s took %d candles in %.3f s"
+            taken = "strategy %s processed %d candles in %.3f s"
             logger.debug(taken, event.strategy, event.candles, event.took_seconds)
 
 
@@ -93,17 +93,24 @@ def _log_signal(
             logger.warning("the card of %s in %s is lost (%s): %s", signal_id, destination, how, then)
 
 
-_SUBJECTS = {"silent-feed": "feed", "late-feed": "feed", "silent": "stream", "late": "stream", "cache": "state"}
-"""What the incidents of watchdogs are about."""
+_WATCHED = {
+    "silent-feed": ("feed", "has no new candles"),
+    "late-feed": ("feed", "is late"),
+    "silent": ("stream", "has no new candles"),
+    "late": ("stream", "is late"),
+    "cache": ("state", "saves nothing"),
+}
+"""The subject and the problem of the incidents of watchdogs."""
 
 
 def _log_incident(event: events.IncidentBegan | events.IncidentEnded) -> None:
     match event:
         case events.IncidentBegan(kind, name, _, _, reason):
-            logger.error("%s %s fails: %s", _SUBJECTS.get(kind, kind), name, reason)
+            subject, problem = _WATCHED.get(kind, (kind, "fails"))
+            logger.error("%s %s %s: %s", subject, name, problem, reason)
         case events.IncidentEnded(incident, is_unused=is_unused):
-            subject = _SUBJECTS.get(incident.kind, incident.kind)
-            then = "failed, and nothing needs it any more" if is_unused else "works again"
+            subject, _ = _WATCHED.get(incident.kind, (incident.kind, ""))
+            then = "had a problem, and nothing needs it any more" if is_unused else "works again"
             logger.warning("%s %s %s", subject, incident.name, then)
 
 

@@ -20,17 +20,17 @@ _AMBIGUOUS = ("unconfirmed", "lapsed")
 """Outcomes that leave it unknown whether a message was shown."""
 
 _INTAKE = "From a call until the notification is saved."
-_VISIBLE = "From the acceptance of a signal until its message is posted, by the destination's own clock."
+_VISIBLE = "From the acceptance of a signal, or of a change, until its message is posted, by Discord's clock."
 
 _NOT_TIMED = ("unwanted", "unchanged", "lapsed")
-"""Outcomes of which nothing was sent, or it is unknown how long that took."""
+"""Outcomes of attempts that sent nothing, or took an unknown time."""
 _ATTEMPTS = ("delivered", "rejected", "cardlost", "throttled", "unavailable", "unconfirmed", *_NOT_TIMED)
 
 
 class Metrics:
     """A listener that counts events. Tickets count as notifications, everything after intake as deliveries.
 
-    Only these destinations and feeds have counts of their own.
+    Only the first 100 of `destinations` and of `feeds` have their own labels.
     """
 
     def __init__(self, destinations: Iterable[str] = (), feeds: Iterable[str] = ()) -> None:
@@ -140,11 +140,11 @@ class Metrics:
         yield Family("attempts", Kind.COUNTER, "Attempts to send.", labels_of_attempts, attempts.items())
         yield Family("intake_seconds", Kind.HISTOGRAM, _INTAKE, (), [((), self._intake.buckets())])
         for name, text, label, histograms in (
-            ("dwell", "From when a delivery may leave until its first attempt.", "destination", self._dwell),
+            ("dwell", "From when a delivery may be sent until its first attempt.", "destination", self._dwell),
             ("send", "From the start of an attempt until its outcome.", "destination", self._sends),
             ("signal_to_visible", _VISIBLE, "destination", self._visible),
             ("candle_to_signal", "From the close of a candle until its signal is saved.", "feed", self._to_signal),
-            ("cycle", "From the fetch of new candles until a strategy has taken them.", "feed", self._cycles),
+            ("cycle", "From the fetch of new candles until the state of a strategy is saved.", "feed", self._cycles),
         ):
             yield Family(f"{name}_seconds", Kind.HISTOGRAM, text, (label,), histograms.samples())
 
@@ -199,7 +199,7 @@ _TEXTS = {
     "queue_depth": "Open deliveries.",
     "circuit_breaker_trips": "How often a breaker opened.",
     "circuit_breakers_open": "Breakers that are not closed.",
-    "destinations_disabled": "Destinations whose webhook is gone for good.",
+    "destinations_disabled": "Destinations whose webhook no longer exists.",
     "clock_steps": "Steps of the system clock.",
     "takeovers": "How often this process took over from another owner.",
     "ownership_lost": "How often another process took over from this one.",
@@ -220,7 +220,7 @@ _GAUGES = frozenset(
 
 
 def families_of(counts: Mapping[str, int]) -> Iterator[Family]:
-    """The counts of `get_metrics`, each as a metric of its own, but for outcomes that a sink invented."""
+    """The counts of `get_metrics`, each as a metric, except outcomes that only a user's own sink has."""
     for name, text in _TEXTS.items():
         yield Family(name, Kind.GAUGE if name in _GAUGES else Kind.COUNTER, text, (), [((), counts[name])])
 

@@ -118,7 +118,8 @@ def check_fineness(factory: Factory, candles: Candles) -> None:
             strategy.on_candle(candles[cut].but(high=candles[cut].high + _FINE))
         except InvalidValue:
             _demand(
-                strategy.snapshot() == before, f"refusing a fine price at {iso(candles[cut].time)} changes the state"
+                strategy.snapshot() == before,
+                f"rejecting a price finer than a tick at {iso(candles[cut].time)} changes the state",
             )
 
 
@@ -181,7 +182,7 @@ def _refuses_candle(strategy: Strategy, candle: Candle) -> None:
     try:
         strategy.on_candle(candle)
     except OutOfOrder:
-        _demand(strategy.snapshot() == before, f"refusing the old candle of {iso(candle.time)} changes the state")
+        _demand(strategy.snapshot() == before, f"rejecting the old candle of {iso(candle.time)} changes the state")
     else:
         raise AssertionError(f"the candle of {iso(candle.time)} is accepted although it is not newer than the last one")
 
@@ -191,9 +192,9 @@ def _refuses_state(strategy: Strategy, saved: Any) -> None:
     try:
         strategy.restore(saved)
     except InvalidSnapshot:
-        _demand(strategy.snapshot() == before, f"refusing a damaged state changes the state: {saved!r}")
+        _demand(strategy.snapshot() == before, f"rejecting a damaged snapshot changes the state: {saved!r}")
     except Exception as fault:
-        raise AssertionError(f"a damaged state raises {fault!r} instead of InvalidSnapshot: {saved!r}") from fault
+        raise AssertionError(f"a damaged snapshot raises {fault!r} instead of InvalidSnapshot: {saved!r}") from fault
     else:
         raise AssertionError(f"restore() accepted a damaged snapshot: {saved!r}")
 

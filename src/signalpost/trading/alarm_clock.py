@@ -1,4 +1,4 @@
-"""Wakes tasks at instants of the clock, also if the clock leaps, and knows when all of them are asleep."""
+"""Wakes tasks at instants of the clock, even if the clock leaps, and waits until all of them are asleep."""
 
 import asyncio
 from datetime import datetime
@@ -7,9 +7,9 @@ from signalpost import clock
 
 
 class AlarmClock:
-    """Tasks that have entered sleep here. `rest` waits until all of them do.
+    """The tasks that sleep until an instant. `rest` waits until all of them are asleep.
 
-    Belongs to one event loop. Whoever sets the clock must call `look_again`.
+    Belongs to one event loop. After setting the clock, call `look_again`.
     """
 
     def __init__(self) -> None:
@@ -20,12 +20,12 @@ class AlarmClock:
         self._has_moved = asyncio.Event()
 
     def enter(self, name: str) -> None:
-        """A task with this name is awake, and sleeps here from now on. If it was rung before, that is forgotten."""
+        """Add a task, which is awake. An earlier ring is forgotten."""
         self._alarms.setdefault(name, asyncio.Event())
         self._rung.discard(name)
 
     def leave(self, name: str) -> None:
-        """A task does not sleep here any more."""
+        """Remove a task."""
         self._alarms.pop(name, None)
         self._until.pop(name, None)
         self._has_moved.set()

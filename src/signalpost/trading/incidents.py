@@ -138,9 +138,9 @@ class Incidents:
             yield from self._well(_SILENCE, answer)
         elif found.is_silence and answer.at - began >= QUIET:
             of_newest = (
-                "it has no candle" if answer.watermark is None else f"its newest candle opened at {_time(newest)}"
+                "there is no candle" if answer.watermark is None else f"the newest candle opened at {_time(newest)}"
             )
-            reason = f"{answer.pair} {answer.timeframe}: {of_newest}, although the market has been open since"
+            reason = f"{answer.pair} {answer.timeframe}: {of_newest}, although the market has been open since then"
             yield from self._watched(_SILENCE, answer, found.since, reason)
 
     def _lateness(
@@ -173,12 +173,12 @@ class Incidents:
             yield from self._begun(IncidentBegan(kind, name, watched.severity, answer.feed, reason, answer.at, candles))
 
     def cached(self, behind: int | None, trouble: str | None, now: datetime) -> Iterator[IncidentBegan | IncidentEnded]:
-        """The cache of states is `behind` by as many rounds, because of `trouble`; None before the first round."""
+        """The cache has not saved the last `behind` rounds, because of `trouble`; None before the first round."""
         limit = self._limits.stale_cache_rounds
         if not limit or behind == 0:
             yield from self._ended(((CACHE, CACHE),), now, is_unused=not limit)
         elif behind is not None and behind >= limit:
-            reason = f"{behind} rounds of states in a row were not saved: {trouble}"
+            reason = f"the states of the last {behind} rounds were not saved: {trouble}"
             yield from self._begun(IncidentBegan(CACHE, CACHE, AlertSeverity.MEDIUM, CACHE, reason, now))
 
     def without_cache(self, now: datetime) -> Iterator[IncidentEnded]:

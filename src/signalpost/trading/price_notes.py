@@ -1,4 +1,4 @@
-"""Decides when the price of a followed trade has come far enough for a note. Pure and exact.
+"""Decides when the price of a followed trade has moved far enough for a note. Pure and exact.
 
 Levels lie a step apart, counted from the entry. A note is due when a candle closes at or beyond another level than that
 of the last note. So a price that swings around a level causes one note, and the next one is a whole step away.
@@ -19,7 +19,7 @@ from signalpost.trading.outcomes import QuoteCandle
 def price_note(trade: Trade, candle: QuoteCandle, step: PriceStep | None) -> NotePrice | None:
     """The note that the close of a candle causes; None if there is none. Feed each candle once, oldest first.
 
-    Without a `step` there are no notes, nor for a trade that has no size of it.
+    There are no notes without a `step`, or if the step has no size for this trade.
     """
     if trade.state is not TradeState.OPEN or trade.fill is None or trade.fill.at >= candle.closes_at:
         return None

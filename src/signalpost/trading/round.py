@@ -1,11 +1,11 @@
-"""The streams that are at work at the same time, so that they save together."""
+"""Lets streams that process candles at the same time save together."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _AT_MOST = 0.25
-"""Seconds that one waits for others."""
+"""The longest wait for others, in seconds."""
 
 
 class Round:

@@ -30,7 +30,7 @@ class RoundCache:
 
     @property
     def rounds_behind(self) -> int | None:
-        """How many of the last rounds in a row were not saved; None before the first."""
+        """How many of the latest rounds in a row were not saved; None before the first round."""
         if not self._rounds:
             return None
         return 0 if self.trouble is None else self._failed

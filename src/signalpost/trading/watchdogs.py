@@ -10,7 +10,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.trading.calendar import Calendar
 
 QUIET = timedelta(minutes=10)
-"""How long after a start no feed counts as silent, and how much time the missing candles cover at least."""
+"""No feed counts as silent for this long after a start, or while its missing candles cover less time than this."""
 _GRACE = timedelta(minutes=1)
 """How long after its close a candle is not missing yet."""
 
@@ -19,11 +19,11 @@ class WatchdogLimits(NamedTuple):
     """When watchdogs alert. 0 turns one off."""
 
     silent_candles: int = 3
-    """How many candles in a row a feed may not bring while its market is open."""
+    """An alert is sent if this many candles in a row are missing while the market is open."""
     late_after: timedelta = timedelta(minutes=5)
-    """How long after its close a candle may arrive."""
+    """An alert is sent if a candle arrives later than this after its close."""
     stale_cache_rounds: int = 3
-    """How many rounds of states in a row the cache may not save."""
+    """An alert is sent if the cache does not save this many rounds of states in a row."""
 
 
 USUAL_LIMITS = WatchdogLimits()
@@ -49,16 +49,16 @@ class FeedAnswer(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """One or more candles that should be in."""
+    """One or more missing candles."""
 
     since: datetime
-    """When the first of them should have been in."""
+    """When the first of them should have arrived."""
     is_silence: bool
     """True if so many are missing that the feed counts as silent."""
 
 
 def missing(answer: FeedAnswer, watermark: datetime, silent_candles: int) -> Missing | None:
-    """The candles after `watermark` that should be in; None if the stream is up to date."""
+    """The missing candles after `watermark`; None if the stream is up to date."""
     if answer.calendar.next_open(watermark, answer.timeframe) + _GRACE > answer.at:
         return None  # usual, and found without holidays: no later candle has closed
     most = max(silent_candles, -(-QUIET // answer.timeframe.duration))
@@ -67,12 +67,12 @@ def missing(answer: FeedAnswer, watermark: datetime, silent_candles: int) -> Mis
 
 
 def _due_after(opened: datetime, answer: FeedAnswer) -> Iterator[datetime]:
-    """When each candle after the one that opened at `opened` should be in."""
+    """When each candle after the one that opened at `opened` should have arrived."""
     while True:
         opened = answer.calendar.trades_from(answer.calendar.next_open(opened, answer.timeframe))
         yield answer.calendar.closes_at(opened, answer.timeframe) + _GRACE
 
 
 def late_by(answer: FeedAnswer, watermark: datetime, before: datetime) -> timedelta:
-    """How long after its close the newest candle was not there, if the answer at `before` did not have it."""
+    """How long after the close of the newest candle the answer at `before` still lacked it."""
     return before - answer.calendar.trades_from(answer.calendar.closes_at(watermark, answer.timeframe))

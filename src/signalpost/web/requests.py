@@ -78,7 +78,7 @@ def is_local_name(header: str | None, listens_on: str) -> bool:
 
 
 def is_on_this_machine(request: web.BaseRequest) -> bool:
-    """True if the client connects from this machine's loopback address. A proxy that says so is not the client."""
+    """True if a client on this machine's loopback address sent the request itself, not through a proxy that says so."""
     is_passed_on = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "Via"))
     remote = request.remote or ""
     return not is_passed_on and _is_address(remote) and ip_address(remote).is_loopback

@@ -1,4 +1,4 @@
-"""Answers scrapes of the metrics: one rendering for all that come within a second.
+"""Answers scrapes of the metrics, with one rendering a second for each format.
 
 See docs/why/0038-one-rendering-for-all-scrapes.md.
 """

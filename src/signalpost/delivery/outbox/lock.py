@@ -1,7 +1,7 @@
 """The lock file next to a store: one byte for each epoch. The kernel frees it however its holder ends.
 
 The owner of epoch N holds byte N. So a successor gets a byte of its own while a frozen owner still holds the older one,
-and any process can check if the owner of an epoch is alive without locking anything: a lock would make others fail.
+and any process can check if the owner of an epoch is alive. The check takes no lock, which could make others fail.
 
 These are locks of the open file (F_OFD_SETLK, fcntl(2)): a child made by `fork` shares them, and closing its copy of
 the file leaves the parent's lock in place. A program that the process starts does not inherit the file.
@@ -45,7 +45,7 @@ class FileLock:
                 value=str(path),
             ) from fault
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # older versions lock the whole file: never run with one
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # fails if an older version runs: it locks the whole file
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, _byte(epoch))
         except OSError:
             os.close(file)

@@ -1,4 +1,4 @@
-"""The order of a lane, and how its deliveries change: which may leave, move up, are superseded or wait. Pure.
+"""The order of a lane, and how its deliveries change: which may be sent, move up, are superseded or wait. Pure.
 
 A row's place is (rank, number): its rank, then the order in which its notification was accepted. One rule keeps the
 order of a sequence (P3): in a lane, no pending delivery of a sequence is ranked behind one that was accepted later.
@@ -55,9 +55,9 @@ class Row(NamedTuple):
         return self.event == NEW or is_version(self.event) or is_chart(self.event)
 
     def replacing(self, old: "Row") -> "Row":
-        """This row in place of an older state that waits: with its place, its doubts, and its required wait.
+        """This row in place of an older state that waits. It keeps that row's place, doubts and required wait.
 
-        Of a chart, it takes none of these, because a failed chart must not delay the text.
+        It keeps nothing of a chart, because a failed chart must not delay the text.
         """
         if is_chart(old.event):
             return self
@@ -159,12 +159,12 @@ class Waiting:
         del self._lane(row)[row.delivery.id]
 
     def hurry(self, row: Row, until: datetime) -> None:
-        """Let a row wait until then at most."""
+        """End the wait of a row at `until` at the latest."""
         if row.delivery.not_before is not None and until < row.delivery.not_before:
             self._keep(row._replace(delivery=row.delivery._replace(not_before=until)))
 
     def supersede(self, successor: Row) -> None:
-        """Supersede the pending updates of its sequence that were certainly never shown."""
+        """Supersede the pending updates of the successor's sequence that were certainly never shown."""
         lane = self._lane(successor)
         for row in list(lane.values()):
             if row.event.startswith("update") and not row.delivery.may_repeat:
@@ -188,7 +188,7 @@ class Choice(NamedTuple):
 
 
 def choose(rows: Iterable[Row], lease: Lease) -> Choice:
-    """The choice of `lease` among sorted `rows`, which may leave their lane or have outlived their validity."""
+    """Choose the rows that `lease` takes. `rows` are in order, and may be sent or have outlived their validity."""
     most = lease.limit if lease.failures is None else TO_CHOOSE_FROM
     taken: list[Row] = []
     expired: list[Row] = []
@@ -270,7 +270,7 @@ def passed_on(row: Row, fallback: str, not_before: datetime | None) -> Row:
 
 
 def revived(row: Row, wish: Revive) -> Row | None:
-    """The row's next turn; None if it may not be revived."""
+    """The delivery that revives this row; None if it may not be revived."""
     old = row.delivery
     if old.state not in REVIVABLE:
         return None
@@ -288,14 +288,14 @@ def revived(row: Row, wish: Revive) -> Row | None:
 
 
 class _Anew(msgspec.Struct, frozen=True):
-    """From when a recounted wait counts, because the end of the attempt no longer shows that."""
+    """When a wait began that was recounted, because the end of the attempt no longer shows that."""
 
     attempt_ended: datetime
     since: datetime
 
 
 def counted_anew(row: Row, ended: datetime, fact: bytes | None, now: datetime) -> tuple[Row, bytes]:
-    """A pending row whose wait counts from `now` at the latest, and the fact to save about it.
+    """A pending row whose wait began at `now` or earlier, and the fact to save about it.
 
     A wait counts from the end of the last attempt, `ended`. Each time the clock is set back it is recounted, so that no
     wait gets longer or shorter. The fact is saved while the row waits after that attempt. It is empty if there is
@@ -309,7 +309,7 @@ def counted_anew(row: Row, ended: datetime, fact: bytes | None, now: datetime) -
 
 
 def _since(fact: bytes | None, ended: datetime) -> datetime:
-    """From when a wait counts after an attempt that ended then."""
+    """When the wait began after an attempt that ended at `ended`."""
     try:
         anew = msgspec.json.decode(fact or b"", type=_Anew)
     except (msgspec.DecodeError, UnicodeDecodeError):  # missing, or written by another version

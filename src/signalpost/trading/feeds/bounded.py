@@ -54,12 +54,12 @@ class BoundedFeed:
         return quotes
 
     async def close(self, within: float = CLOSE_WITHIN) -> None:
-        """Close the feed. After `within` seconds, it is left behind."""
+        """Close the feed. Stops waiting for it after `within` seconds."""
         try:
             async with asyncio.timeout(min(self._within, within)):
                 await self._feed.close()
         except TimeoutError:
-            logger.warning("feed %s did not close within %g s, and is left behind", self.name, within)
+            logger.warning("feed %s did not close within %g s, and is abandoned", self.name, within)
         except Exception as fault:  # noqa: BLE001  # nothing can be done about it
             log_failure(f"feed {self.name} could not be closed", fault, with_text=False)
 

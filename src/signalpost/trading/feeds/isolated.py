@@ -1,4 +1,4 @@
-"""Runs a feed in a thread and an event loop of its own, so that a class of a user that blocks holds up only itself."""
+"""Runs a feed in a thread and an event loop of its own, so that a user's class that blocks delays only itself."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -38,7 +38,7 @@ class IsolatedFeed:
         self._stopped = asyncio.Event()
         self._is_closed = False
         self._unfinished: WeakSet[_Call] = WeakSet()
-        """A call is in it for as long as its coroutine exists."""
+        """The calls whose coroutines still exist."""
 
     async def fetch(
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
@@ -53,7 +53,7 @@ class IsolatedFeed:
         return await self._call(partial(self._feed.quotes, pair, timeframe, since=since, limit=limit))
 
     async def close(self) -> None:
-        """Close the feed, and wait for its thread. If this is cancelled, the thread is left behind."""
+        """Close the feed, and wait for its thread. If this is cancelled, the thread keeps running."""
         if self._is_closed:
             return
         loop, ended = self._running = self._running or self._begun()
@@ -68,7 +68,7 @@ class IsolatedFeed:
         if self._is_closed:
             raise FeedFailed(f"the feed {self.name} was closed: create a new one", code="closed", field=self.name)
         if (unfinished := len(self._unfinished)) >= _MOST_UNFINISHED:
-            text = f"{unfinished} calls of {self.name} have not ended: correct its class, so that it does not block"
+            text = f"{unfinished} calls of {self.name} have not ended: correct its class, which blocks"
             raise FeedFailed(text, code="timeout", value=str(unfinished), limit=str(_MOST_UNFINISHED))
         loop, _ = self._running = self._running or self._begun()
         self._unfinished.add(call := _Call())
@@ -102,7 +102,9 @@ class IsolatedFeed:
             each.cancel()
         _, left = await asyncio.wait(calls, timeout=_CANCEL_WITHIN) if calls else (calls, calls)
         if left:
-            logger.warning("feed %s: %d calls did not end, and are left behind", self.name, len(left))
+            logger.warning(
+                "feed %s: %d calls did not end when they were cancelled, and are abandoned", self.name, len(left)
+            )
         ended.set_result(None)
         if left:
             await asyncio.wait(left)  # for ever, unless they end after all

@@ -15,7 +15,7 @@ CLOSE = time(17)
 
 
 class DailyCandles(NamedTuple):
-    """Daily candles, and the weeks in which they do not end exactly at the day's end."""
+    """Daily candles, and the weeks in which some do not end exactly at 17:00."""
 
     candles: tuple[Candle, ...]
     """One per complete trading day; `time` is 17:00 in New York."""

@@ -1,4 +1,4 @@
-"""The part of a market's candles that a feed shows at some time. Pure."""
+"""The part of a market's candles that a feed has at a given time. Pure."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def visible(
     since: datetime | None,
     limit: int,
 ) -> Fetched:
-    """The answer of a feed, from candles oldest first. Those that open after `now` are not there yet.
+    """The answer of a feed with these candles, oldest first. It does not have those that open after `now` yet.
 
     The last one that has opened is still forming until its close.
     """

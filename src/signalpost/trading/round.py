@@ -27,6 +27,7 @@ class Round:
 
     async def together(self) -> None:
         """Wait until all at work wait here, but at most a quarter of a second."""
+        await asyncio.sleep(0)  # those that woke at the same time begin their work first
         if self._gate is None:
             loop = asyncio.get_running_loop()
             self._gate = loop.create_future()

@@ -37,6 +37,24 @@ def test_those_at_work_wait_for_each_other_but_not_long(before: list[float], exp
     assert ended == expected
 
 
+def test_the_first_of_those_that_wake_at_once_waits_for_those_that_have_not_begun() -> None:
+    async def main() -> None:
+        together, ended = Round(), list[str]()
+
+        async def work(name: str, seconds: float | None) -> None:
+            with together.at_work():
+                if seconds is not None:
+                    await asyncio.sleep(seconds)
+                    ended.append(name)
+                await together.together()
+                ended.append(name)
+
+        await asyncio.gather(work("a", None), work("b", 0.1))
+        assert (ended[0], sorted(ended)) == ("b", ["a", "b", "b"])
+
+    run_virtual(main())
+
+
 def test_one_that_ends_elsewhere_or_is_cancelled_holds_up_no_other() -> None:
     async def main() -> None:
         together, order = Round(), list[str]()

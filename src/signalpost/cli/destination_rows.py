@@ -40,7 +40,7 @@ class DestinationRow(NamedTuple):
 
     @property
     def trouble(self) -> str | None:
-        """The fault and its remedy; None if it is well."""
+        """The problem and its remedy; None if the destination works."""
         if self.disabled is not None:
             return (
                 f"disabled because its webhook is gone for good ({self.disabled}). Set another one in "

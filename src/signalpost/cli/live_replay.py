@@ -28,7 +28,7 @@ from signalpost.trading.market_replay import closes
 from signalpost.trading.schedule import GRACE
 
 _LATE = 0.5
-"""Seconds."""
+"""Seconds behind the pace after which a replay counts as late."""
 _SOON = 0.5
 """Seconds within which all but companions are usually delivered."""
 _MOST = 100_000

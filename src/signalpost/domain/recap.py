@@ -200,7 +200,7 @@ class Recap(Value, frozen=True, kw_only=True, tag="recap"):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to report: no trade is live, and none ended."""
+        """Whether there is nothing to report: no shown trade is live, and none ended."""
         return not (self.closed or self.open or self.not_filled)
 
 

@@ -109,7 +109,7 @@ class Faults:
         for name, convert in conversions.items():
             given = getattr(value, name)
             if given is not None or name in never_none:
-                try:  # not by `read`: each call counts here
+                try:  # without `read`: a call is too slow here
                     read[name] = convert(given, name)
                 except InvalidValue as error:
                     self.found += error.errors

@@ -194,7 +194,7 @@ class Metrics:
 _TEXTS = {
     "notifications_queued": "Notifications that were accepted.",
     "notifications_sent": "Deliveries that the destination confirmed.",
-    "notifications_failed": "Deliveries that are dead, expired or unconfirmed.",
+    "notifications_failed": "Dead, expired or unconfirmed deliveries, except those passed on to a fallback.",
     "notifications_held": "Notifications in memory that are not saved yet.",
     "queue_depth": "Open deliveries.",
     "circuit_breaker_trips": "How often a breaker opened.",

@@ -15,7 +15,7 @@ from signalpost.errors import InvalidValue
 
 _DAY = timedelta(days=1)
 _KEPT = 1024
-"""How many closes and opens are remembered: streams of a market need the same ones, again and again."""
+"""How many closes and opens are cached, because the streams of a market need the same ones repeatedly."""
 _FX_HOLIDAYS = frozenset({(12, 25), (1, 1)})
 """Month and day."""
 
@@ -75,7 +75,7 @@ class Calendar(NamedTuple):
         return at if ends is None else self.trades_from(ends)
 
     def _holiday_until(self, at: datetime) -> datetime | None:
-        """The end of the holiday at `at`; None if it is none."""
+        """The end of the holiday at `at`; None if there is no holiday then."""
         session = None if self.hours is None else self.hours.sessions[0]
         zone, begins = (UTC, time()) if session is None else (session.zone, session.opens)
         local = at.astimezone(zone)

@@ -158,7 +158,7 @@ class Incidents:
             yield from self._watched(_LATENESS, answer, before - late, reason)
 
     def _well(self, watched: _Watched, answer: FeedAnswer) -> Iterator[IncidentEnded]:
-        """A stream is up to date, or its newest candle came in time. Only a new candle shows that of the whole feed."""
+        """A stream is up to date, or its newest candle was on time. Only a new candle shows it for the whole feed."""
         self._well_at[watched.of_feed, answer.feed] = answer.at
         of_feed = ((watched.of_feed, answer.feed),) if answer.has_news else ()
         yield from self._ended((*of_feed, (watched.of_stream, answer.stream)), answer.at)
@@ -196,7 +196,7 @@ class Incidents:
         yield from self._ended(keys, now, is_unused=True)
 
     def only(self, followed: Iterable[tuple[str, str]], now: datetime) -> Iterator[IncidentEnded]:
-        """Only the strategies and these streams, as feed and name, need candles, so the incidents of others end."""
+        """End the incidents of all feeds and streams except the strategies' and these, each a feed and a name."""
         streams = {*self._strategies, *followed}
         for kind, name in tuple(self._open):
             is_used = any(name == (feed if kind in _OF_FEEDS else stream) for feed, stream in streams)
@@ -224,7 +224,7 @@ class Incidents:
     def _ended(
         self, keys: Iterable[tuple[str, str]], now: datetime, *, is_unused: bool = False
     ) -> Iterator[IncidentEnded]:
-        """The end of those of these incidents, by kind and name, that are not over."""
+        """End the incidents with these kinds and names that are still open."""
         for key in keys:
             if (began := self._open.pop(key, None)) is not None:
                 yield IncidentEnded(began, now, is_unused)

@@ -20,7 +20,7 @@ from signalpost.trading.strategies.port import LiveStrategy
 OVERLAP = 3
 """How many of the last candles can still be corrected."""
 _SNAPSHOT_EVERY = 8
-"""Candles. A snapshot costs more than to compute from an older one."""
+"""Candles between snapshots. A snapshot costs more than computing from an older one."""
 _PIECE = 2047
 """Bytes. For more at once, hashlib lets other threads run, and waiting for them costs more than the checksum."""
 VERSION = 1

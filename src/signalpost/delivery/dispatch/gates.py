@@ -118,7 +118,7 @@ class Gates:
                 self._emit(HostBanned(name, ban.reason, until, is_news=False))
 
     async def enable(self, outbox: RetryingOutbox, name: str) -> None:
-        """Enable a destination whose webhook was gone by hand. Raises StoreFailed, or KeyError."""
+        """Enable a destination whose webhook was gone, at a person's command. Raises StoreFailed, or KeyError."""
         webhook = self._gates[name].webhook
         was_gone = webhook.gone is not None
         await outbox.do(SaveFacts(webhook.subject, gone_fact(None)))

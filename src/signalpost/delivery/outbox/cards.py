@@ -151,7 +151,7 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
 
 
 def _is_known(tx: Transaction, notification: Notification, card: CardRow) -> bool:
-    """Whether readers know all of a state but its notes: everything before it had a companion that was sent."""
+    """Whether only notes are new to readers: no companion about an earlier change is still to be sent."""
     change = None if notification.trade is None else notification.trade.last_change
     is_note = isinstance(change, NotePrice) or (isinstance(change, Update) and change.is_note)
     if card.delay or not is_note:

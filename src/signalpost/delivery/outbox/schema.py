@@ -141,10 +141,11 @@ ADDED_LATER = {
   PRIMARY KEY (at, sequence)
 ) WITHOUT ROWID""",
 }
-"""Columns, indexes and tables of version 3, whose first files lack them. Of a message: the digest of what it shows, and
-whether it shows a chart; NULL if that is not certain. Of a card: whether it has only shown the end of its trade. Of a
-trade: the text by which signals of one candle are found, and whether its signal was posted, and not only recorded or of
-a replay; NULL if an earlier commit or version wrote it."""
+"""Columns, indexes and tables of version 3 that its first files lack.
+
+Of a message: the digest of its content, and whether it shows a chart; NULL if that is not certain. Of a card: whether
+it has only shown the end of its trade. Of a trade: the text by which signals of one candle are found, and whether its
+signal was posted, not only recorded or part of a replay; NULL if an earlier commit or version wrote it."""
 
 IS_THERE = """
 SELECT 1 FROM pragma_table_info('message') WHERE name = ?1 UNION ALL

@@ -144,7 +144,7 @@ LIVE_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} ORDER BY number D
 
 
 def _posted(columns: str, index: str, condition: str = "true", condition_before: str = "") -> str:
-    """What was posted between two ids. Whether rows of earlier commits and versions were is seen in their bodies."""
+    """Select the posts between two ids. For rows of earlier commits and versions, their bodies decide."""
     source = f"SELECT {columns} FROM trade INDEXED BY {index} WHERE opening >= :first AND opening < :end"
     return f"""
 {source} AND {condition} AND is_posted = 1 UNION ALL

@@ -107,7 +107,7 @@ class _Lines(NamedTuple):
     size: int
     lines: int
     checksum: blake2b
-    """Of all bytes that were read."""
+    """The checksum of all bytes that were read."""
     candles: list[Candle]
     last_line: int = 0
     """Of the last candle."""

@@ -123,7 +123,10 @@ class OperatorAlerts:
                     about="(signal book)",
                 )
             case IncidentBegan() as incident:
-                self._queue(alert_of(incident), then=incident_fact(incident))
+                alert = alert_of(incident)
+                # A silence may have begun days before it is certain.
+                until = clock.now() + (alert.valid_until - alert.timestamp)
+                self._queue(alert.but(valid_until=until), then=incident_fact(incident))
             case IncidentEnded(incident, at, is_unused):
                 over = {"status": "resolved", "resolved_at": at, "valid_until": at + URGENT_ALERT}
                 alert = alert_of(incident, is_unused=is_unused).but(**over)
@@ -168,25 +171,25 @@ _RETRIES = "signalpost retries, and skips no candle."
 _TEST = "Run signalpost feeds test {feed}"
 _SILENT = _Words(
     "No new candles from {name}",
-    "The feed answers, but has no new candles",
+    "The feed answers, but has no new candles.",
     "Without candles there are no signals, and trades are not followed. signalpost keeps fetching.",
     "New candles from {name} again",
     f"Check the source of the candles. {_TEST}",
 )
 _LATE = _Words(
     "Late candles from {name}",
-    "Their signals are late too",
+    "Their signals are late too.",
     "signalpost skips no candle.",
     "Candles from {name} are on time again",
     "Check the source of the candles and the clock of this machine",
     "performance_degradation",
 )
 _WORDS = {
-    "feed": _Words("No candles from {name}", "Its requests fail", _RETRIES, "{name} works again", _TEST),
-    "stream": _Words("No candles for {name}", "Its requests fail", _RETRIES, "{name} works again", _TEST),
+    "feed": _Words("No candles from {name}", "Its requests fail:", _RETRIES, "{name} works again", _TEST),
+    "stream": _Words("No candles for {name}", "Its requests fail:", _RETRIES, "{name} works again", _TEST),
     "strategy": _Words(
         "Strategy {name} fails",
-        "It makes no signals",
+        "It makes no signals:",
         _RETRIES,
         "{name} works again",
         "Read the log, and correct the strategy",
@@ -198,7 +201,7 @@ _WORDS = {
     "late": _LATE._replace(title="Late candles for {name}", over="Candles for {name} are on time again"),
     "cache": _Words(
         "The cache of strategies saves nothing",
-        "Strategies run without it",
+        "Strategies run without it:",
         "Their signals are the same. signalpost retries.",
         "The cache of strategies works again",
         "Check the server in REDIS_URL",
@@ -218,7 +221,7 @@ def alert_of(incident: IncidentBegan, *, is_unused: bool = False) -> Alert:
         alert_type=words.alert_type,
         severity=incident.severity,
         title=words.title.format(name=incident.name),
-        message=f"{words.effect}: {incident.reason.removesuffix('.')}. {words.then}",
+        message=f"{words.effect} {incident.reason.removesuffix('.')}. {words.then}",
         timestamp=incident.since,
         alert_id=f"{incident.kind} {incident.name} {incident.severity} {iso(incident.since)}",
         source=incident.feed,

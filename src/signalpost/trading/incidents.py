@@ -137,10 +137,9 @@ class Incidents:
         if found is None:
             yield from self._well(_SILENCE, answer)
         elif found.is_silence and answer.at - began >= QUIET:
-            of_newest = (
-                "there is no candle" if answer.watermark is None else f"the newest candle opened at {_time(newest)}"
-            )
-            reason = f"{answer.pair} {answer.timeframe}: {of_newest}, although the market has been open since then"
+            none = "there is no candle, although some are due"
+            old = f"the newest candle opened at {_time(newest)}, although newer ones are due"
+            reason = f"{answer.pair} {answer.timeframe}: {none if answer.watermark is None else old}"
             yield from self._watched(_SILENCE, answer, found.since, reason)
 
     def _lateness(
@@ -170,7 +169,7 @@ class Incidents:
         kind, name = (watched.of_feed, answer.feed) if is_whole else (watched.of_stream, answer.stream)
         candles = answer.pair, answer.timeframe
         if (watched.of_feed, answer.feed) not in self._open:
-            yield from self._begun(IncidentBegan(kind, name, watched.severity, answer.feed, reason, answer.at, candles))
+            yield from self._begun(IncidentBegan(kind, name, watched.severity, answer.feed, reason, since, candles))
 
     def cached(self, behind: int | None, trouble: str | None, now: datetime) -> Iterator[IncidentBegan | IncidentEnded]:
         """The cache has not saved the last `behind` rounds, because of `trouble`; None before the first round."""

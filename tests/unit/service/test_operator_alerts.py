@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from signalpost import clock
 from signalpost.delivery.facts import card_gone_fact
 from signalpost.delivery.outbox.commands import SaveFacts
 from signalpost.domain.events import (
@@ -187,6 +188,8 @@ def test_the_alert_of_a_watchdog_has_type_source_and_advice(kind: str) -> None:
     is_slow = kind in {"late-feed", "late", "cache"}
     assert alert.alert_type == ("performance_degradation" if is_slow else "external_api_downtime")
     assert (alert.source, "it is away" in alert.message) == ("oanda", True)
+    is_of_candles = kind in {"silent-feed", "silent", "late-feed", "late"}
+    assert ("it is away" in alert.message.split(". ")[0]) is not is_of_candles, "the card adds the time to a sentence"
     assert str(alert.context["do"]).endswith("--timeframe M5") is not is_slow
     unused = alert_of(IncidentBegan(kind, "NAME", AlertSeverity.MEDIUM, "oanda", "x", SINCE), is_unused=True)
     assert unused.context["resolved"] != alert.context["resolved"]
@@ -196,6 +199,17 @@ def test_the_alert_names_the_command_that_tests_the_candles_that_are_missing() -
     candles = (Instrument("GBP_USD"), Timeframe("M5"))
     incident = IncidentBegan("stream", "GBP_USD_M5", AlertSeverity.HIGH, "oanda", "code 503", SINCE, candles)
     assert str(alert_of(incident).context["do"]).endswith(" feeds test oanda --pair GBP_USD --timeframe M5")
+
+
+async def test_the_alert_of_a_silence_that_began_days_ago_is_valid_from_now_on() -> None:
+    intake = FakeIntake()
+    listener = alerts(intake)
+    since = clock.now() - timedelta(days=3)
+    listener(IncidentBegan("silent-feed", "NAME", AlertSeverity.HIGH, "oanda", "it is away", since))
+    await intake.came.wait()
+    ((began, _),) = intake.accepted
+    assert began.timestamp == since
+    assert timedelta(hours=23) < began.valid_until - clock.now() <= timedelta(hours=24)
 
 
 @pytest.mark.parametrize("kind", ["feed", "stream", "strategy", *KINDS[:4]])

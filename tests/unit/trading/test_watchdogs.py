@@ -50,7 +50,7 @@ def test_a_feed_that_brings_nothing_new_for_three_candles_is_one_incident_until_
     (began,) = incidents.answered(look(AT + 3 * HOUR + MINUTE, AT - HOUR))
     assert isinstance(began, IncidentBegan)
     assert (began.kind, began.name, began.severity, began.feed) == (SILENT_FEED, "files", AlertSeverity.HIGH, "files")
-    assert (began.since, began.candles) == (AT + 3 * HOUR + MINUTE, ("EUR_USD", "H1"))
+    assert (began.since, began.candles) == (AT + HOUR + MINUTE, ("EUR_USD", "H1")), "when the first one was due"
     assert "2026-03-03T09:00:00Z" in began.reason
     assert [each.code for each in incidents.reasons(began.since)] == ["feed-silent"]
     assert found(incidents, look(AT + 3 * HOUR + 2 * MINUTE, AT - HOUR), look(AT + 9 * HOUR, AT - HOUR)) == []
@@ -163,6 +163,7 @@ def test_late_candles_are_one_incident_until_one_is_in_time() -> None:
     (began,) = incidents.answered(look(AT + 2 * HOUR + 8 * MINUTE, AT + HOUR, news=True))
     assert isinstance(began, IncidentBegan)
     assert (began.kind, began.name, began.severity) == (LATE_FEED, "files", AlertSeverity.MEDIUM)
+    assert began.since == AT + 2 * HOUR, "when the candle closed"
     assert "420 s" in began.reason
     assert [each.code for each in incidents.reasons(AT)] == ["feed-late"]
     assert found(incidents, look(AT + 3 * HOUR + 7 * MINUTE, AT + HOUR)) == []

@@ -170,6 +170,7 @@ class LiveReplay:
 
         A close is over once the strategies and the follower have processed its candles, and all is delivered.
         """
+        await self._market.alarms.rest()  # a leap during the first cycle would show its feed candles of the future
         streams = self._market.streams
         candles = {key: (streams[key].processor.strategy.config.timeframe, each) for key, each in self._candles.items()}
         began, first = perf_counter(), self._clock.now()

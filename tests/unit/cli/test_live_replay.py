@@ -124,6 +124,12 @@ async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) 
     assert [list(each) for each in figures["seconds"].values()] == [["p50", "p99", "longest", "at_most"]] * 4
 
 
+async def test_the_clock_stands_still_until_the_first_candles_are_taken(tmp_path: Path) -> None:
+    async with delivering(tmp_path, waves()) as (_, _, stopwatch, replay):
+        taken = [stopwatch.candles async for _ in replay.run(speed=1e9)]
+    assert taken == list(range(2, 61))
+
+
 async def test_each_signal_is_followed_to_the_end_that_the_candles_give(tmp_path: Path) -> None:
     """The ends are computed by code of the tests, and compared with the signal book and with what readers see."""
     candles = bundled_days(Instrument("EUR_USD")).candles

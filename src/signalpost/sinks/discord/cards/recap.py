@@ -27,7 +27,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _FENCE = "```"
 _MOST_LINES = 12
 _OTHERS = "Others"
-_NOTHING = "No trade closed"
+_NOTHING, _NONE_SHOWN = "No trade closed", "No results"
 _WIDTH, _NAME = 25, 8
 _LEAST_WIDTHS = (3, 3, 4, 7)
 """Of the columns W, L, BE and R, with the blank before each."""
@@ -37,7 +37,7 @@ def recap_card(recap: Recap, look: Look, view: View, guild: str | None = None) -
     """The body of a recap. `guild` is the Discord server of a message that does not name its own."""
     is_daily = recap.period.recurrence is Recurrence.DAILY
     lines = [
-        *(_results(recap, guild) if recap.closed else [f"**{_NOTHING}.** {_rest(recap)}".rstrip()]),
+        *(_results(recap, guild) if recap.closed else [f"**{_nothing(recap)}.** {_rest(recap)}".rstrip()]),
         *_small_print(recap, look),
     ]
     name = "Daily recap" if is_daily else "Weekly recap"
@@ -51,12 +51,17 @@ def _headline(recap: Recap, view: View) -> str:
     day = f"{_DAYS[last.weekday()]} {last.day} {_MONTHS[last.month - 1].upper()}"
     when = day if recap.period.recurrence is Recurrence.DAILY else f"WEEK {last.isocalendar().week}"
     if not recap.closed:
-        return prefixed(when, _NOTHING, view)
+        return prefixed(when, _nothing(recap), view)
     counts = f"{recap.wins} won, {recap.losses} lost"
     r = [f"{signed(recap.r, 2)}R"] if recap.with_r else []
     if len(DOT.join((when, *r, counts))) > HEADLINE:
         r = []  # the table has it
     return prefixed(when, DOT.join((*r, counts)), view)
+
+
+def _nothing(recap: Recap) -> str:
+    """The text of a recap without results. Trades may have ended that the destination did not show before."""
+    return _NONE_SHOWN if recap.not_shown else _NOTHING
 
 
 def _results(recap: Recap, guild: str | None) -> Iterator[str]:
@@ -69,7 +74,8 @@ def _results(recap: Recap, guild: str | None) -> Iterator[str]:
     if recap.lines:
         yield from (_FENCE, *_table(recap), _FENCE)
     if is_weekly and recap.best is not None and recap.worst is not None:
-        yield f"Best {_linked(recap.best, guild)}{DOT}worst {_linked(recap.worst, guild)}"
+        run = [f"{recap.worst_run} losses in a row"] if recap.worst_run > 1 else []
+        yield DOT.join((f"Best {_linked(recap.best, guild)}", f"worst {_linked(recap.worst, guild)}", *run))
     if rest := _rest(recap).removesuffix("."):
         yield rest
 
@@ -85,7 +91,12 @@ def _linked(trade: RecapTrade, guild: str | None) -> str:
 def _rest(recap: Recap) -> str:
     """The signals without a result, such as `2 still open, 1 never filled.`, or nothing."""
     never = "never filled" if recap.period.recurrence is Recurrence.DAILY else "never filled or cancelled"
-    counts = ((recap.open, "still open"), (recap.not_filled, never), (recap.no_result, "closed without a result"))
+    counts = (
+        (recap.open, "still open"),
+        (recap.not_filled, never),
+        (recap.no_result, "closed without a result"),
+        (recap.not_shown, "ended before being shown here"),
+    )
     text = ", ".join(f"{count} {what}" for count, what in counts if count)
     return f"{text}." if text else ""
 
@@ -107,7 +118,8 @@ def _small_print(recap: Recap, look: Look) -> Iterator[str]:
         first = disclaimer[0].lower() if disclaimer[1:2].islower() else disclaimer[0]
         yield from small_facts([f"{_period(recap)}, before costs", f"{first}{disclaimer[1:]}"])
     else:
-        yield from small_facts([f"Every signal of {_period(recap)}", "before costs"], ", ")
+        counted = "Signals shown before they ended," if recap.not_shown else "Every signal of"
+        yield from small_facts([f"{counted} {_period(recap)}", "before costs"], ", ")
         yield from small("Past results do not predict the next ones")
         yield from small(disclaimer)
 

@@ -75,6 +75,24 @@ def test_a_headline_that_is_too_long_leaves_the_sum_to_the_table() -> None:
     assert "+1234.00" in str(long)
 
 
+@pytest.mark.parametrize("period", [DAY, WEEK])
+def test_trades_that_ended_before_they_were_shown_are_counted_and_nothing_claims_that_all_are(period: Period) -> None:
+    none = body(period, not_shown=2)
+    assert "No trade closed" not in str(none)
+    assert "2 ended before being shown" in str(none)
+    some = text(period, ONE, not_shown=2)
+    assert "2 ended before being shown" in some
+    assert "Every signal" not in some
+    assert ("Every signal" in text(period, ONE)) is (period is WEEK)
+    assert "before being shown" not in text(period, ONE)
+
+
+@pytest.mark.parametrize(("losses", "is_shown"), [(0, False), (1, False), (2, True)])
+def test_a_week_names_the_most_losses_in_a_row(losses: int, is_shown: bool) -> None:
+    trades = {"best": RecapTrade(1, Fraction(1)), "worst": RecapTrade(2, Fraction(-1))}
+    assert (f"{losses} losses in a row" in text(WEEK, ONE, worst_run=losses, **trades)) is is_shown
+
+
 def test_an_empty_week_with_nothing_open_says_so() -> None:
     assert (body(WEEK)["content"], text(WEEK).splitlines()[0]) == ("WEEK 48 · No trade closed", "**No trade closed.**")
 

@@ -1,6 +1,7 @@
 """The files of the repository, the modules of its packages and their classes."""
 
 import ast
+import gc
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -25,8 +26,16 @@ def module_of(path: Path) -> str:
 
 @cache
 def tree_of(path: Path) -> ast.Module:
-    """The syntax tree of the file at `path`."""
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    """The syntax tree of the file at `path`.
+
+    CPython 3.11 fails if the collector meanwhile runs code that parses too, such as the logging of a traceback
+    (https://github.com/python/cpython/issues/106905).
+    """
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    finally:
+        gc.enable()
 
 
 def classes() -> Iterator[tuple[str, str]]:

@@ -145,6 +145,7 @@ class _WatchedFile:
         while self._reading is not None and not self._reading.done():
             await asyncio.wait([self._reading])
         self._reading = asyncio.get_running_loop().run_in_executor(_THREADS, self._current)
+        self._reading.add_done_callback(_retrieve)
         return await asyncio.shield(self._reading)
 
     def give_up(self) -> None:
@@ -255,6 +256,12 @@ def _decompressed(data: bytes) -> bytes:
         parts.append(part.decompress(data))
         data = part.unused_data  # of the next file, if several were joined
     return b"".join(parts)
+
+
+def _retrieve(reading: asyncio.Future[_Content]) -> None:
+    """If the fetch was cancelled, nothing else takes the failure, and asyncio would log a traceback of it."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _not_readable(path: Path, fault: Exception) -> FeedFailed:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import gzip
 import os
 import threading
@@ -345,6 +346,23 @@ async def test_a_file_that_hangs_takes_one_thread_of_its_own(feed: FolderFeed, f
     (tmp_path / "new").replace(file)
     await asyncio.to_thread((tmp_path / "writer").write_text, "rubbish\n")
     assert [len((await each).candles) for each in waiting] == [3, 3]
+
+
+async def test_a_reading_that_fails_after_its_fetch_was_cancelled_is_not_logged(
+    feed: FolderFeed, file: Path, tmp_path: Path
+) -> None:
+    logged: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    os.mkfifo(file)
+    fetching = await started(feed)
+    fetching.cancel()
+    await asyncio.to_thread(file.write_text, "rubbish\n")
+    (tmp_path / "new").write_text(HEADER + rows(3))
+    (tmp_path / "new").replace(file)
+    assert len(await candles(feed)) == 3
+    del fetching
+    gc.collect()
+    assert logged == []
 
 
 async def test_closing_waits_for_no_file(feed: FolderFeed, file: Path) -> None:

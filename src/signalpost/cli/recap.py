@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 
 import click
@@ -23,6 +24,8 @@ _WEEK = re.compile(r"(?:(?P<year>\d{4})-)?W?(?P<week>\d{1,2})", re.ASCII | re.IG
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _YEARS_TO_A_LONG_ONE = 8
 """One more than the most years from one with 53 weeks to the next."""
+_YEARS = range(2, 9999)
+"""Those whose periods begin and end at times that can be computed in every time zone."""
 
 
 @examples(
@@ -77,10 +80,9 @@ def _check_known(destination: str | None, config: Config, store: Store) -> None:
 
 
 def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        pass
+    with suppress(ValueError):
+        if (found := date.fromisoformat(text)).year in _YEARS:
+            return found
     advice = "use a date such as 2026-11-27"
     raise InvalidValue.of("--day", text, advice, code="invalid-time", limit="YYYY-MM-DD")
 
@@ -92,7 +94,7 @@ def _day_in(week: str | None, today: date) -> date:
     found = _WEEK.fullmatch(week)
     year = found and found["year"]
     years = [int(year)] if year else range(today.year + 1, today.year - _YEARS_TO_A_LONG_ONE, -1)
-    for each in years if found else ():
+    for each in (each for each in years if found and each in _YEARS):
         try:
             monday = date.fromisocalendar(each, int(found["week"] if found else 0), 1)
         except ValueError:

@@ -109,6 +109,24 @@ def test_a_week_without_a_year_is_the_newest_that_has_begun(book: Folder) -> Non
     assert recap(book, "--week", "2026-W53")["since"] == "2026-12-28T00:00:00Z"
 
 
+@pytest.mark.parametrize("options", [("--day", "2026-11-28"), ("--week", "2026-W49"), ("--day", "9998-12-31")])
+def test_no_signal_is_open_at_the_end_of_a_period_that_has_not_begun(book: Folder, options: tuple[str, ...]) -> None:
+    assert recap(book, "--day", "2026-11-27")["open"] == 1
+    assert recap(book, *options)["open"] == 0
+
+
+@pytest.mark.parametrize("option", ["--day=0002-01-01", "--day=9998-12-31", "--week=0002-W01", "--week=9998-W53"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_the_first_and_the_last_years_have_recaps_in_every_time_zone(book: Folder, option: str, zone: str) -> None:
+    settings = book.home / "settings.toml"
+    webhook = 'webhook = "http://127.0.0.1:9/api/v10/webhooks/p/token-to-hide"'
+    settings.write_text(f'[destinations.signals-premium]\n{webhook}\nrecap_timezone = "{zone}"\nrecap_hour = 23')
+    settings.chmod(0o600)
+    with ManualClock(NOW):
+        result = book.run("signals", "recap", option, "--destination", "signals-premium", "--config", str(settings))
+    assert result.exit_code == 0, result.output
+
+
 def test_a_destination_has_days_of_its_own(book: Folder) -> None:
     settings = book.home / "settings.toml"
     webhook = 'webhook = "http://127.0.0.1:9/api/v10/webhooks/p/token-to-hide"'
@@ -149,6 +167,10 @@ def test_30_trades_have_a_win_rate(folder: Folder) -> None:
         (("--week", "54"), "--week", "invalid-time"),
         (("--week", "2025-W53"), "--week", "invalid-time"),
         (("--week", "next"), "--week", "invalid-time"),
+        (("--day", "0001-01-01"), "--day", "invalid-time"),
+        (("--day", "9999-12-31"), "--day", "invalid-time"),
+        (("--week", "0001-W01"), "--week", "invalid-time"),
+        (("--week", "9999-W52"), "--week", "invalid-time"),
         (("--destination", "signals-gold"), "--destination", "unknown-word"),
     ],
 )

@@ -103,13 +103,13 @@ async def _play(
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=market.candles)
-        async for at in replay.run(speed):
+        async for at in replay.run(speed, stopped):
             signals = len(replay.stopwatch.times_by_sequence)
             progress.update(
                 task, completed=replay.stopwatch.candles, description=f"{at:%Y-%m-%d}, {signals:>3} signals"
             )
-            if stopped.is_set():
-                return False
+    if stopped.is_set():
+        return False
     await _report_end(service, replay)
     return True
 

@@ -8,7 +8,7 @@ real time, so that waits and retries end. See docs/why/0017-a-replay-has-its-own
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from time import perf_counter
 
@@ -165,10 +165,10 @@ class LiveReplay:
         self.is_late = False
         """Whether it is behind the requested speed. Then new cards get no charts, because it would wait for them."""
 
-    async def run(self, speed: float) -> AsyncIterator[datetime]:
+    async def run(self, speed: float, stopped: asyncio.Event) -> AsyncIterator[datetime]:
         """Let the clock leap from close to close, `speed` times faster than it happened, and yield each.
 
-        A close is over once the strategies and the follower have processed its candles, and all is delivered.
+        It ends early once it is `stopped`. A close is over once the strategies and the follower have processed its candles, and all is delivered.
         """
         await self._market.alarms.rest()  # a leap during the first cycle would show its feed candles of the future
         streams = self._market.streams
@@ -178,7 +178,10 @@ class LiveReplay:
             ahead = (at - first).total_seconds() / speed - (perf_counter() - began)
             self.is_late = ahead < -_LATE
             if ahead > 0:
-                await asyncio.sleep(ahead)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopped.wait(), ahead)
+            if stopped.is_set():
+                return
             self._clock.leap_to(at + GRACE)
             self._market.alarms.look_again()
             await self._market.alarms.rest()

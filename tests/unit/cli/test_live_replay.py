@@ -1,5 +1,6 @@
 """A service runs a strategy on past candles, driven by a clock that leaps."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -97,7 +98,7 @@ async def delivering(
 
 async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) -> None:
     async with delivering(tmp_path, waves()) as (sandbox, _, stopwatch, replay):
-        instants = [at async for at in replay.run(speed=1e9)]
+        instants = [at async for at in replay.run(1e9, asyncio.Event())]
         trades = await replay.trades()
         shown = sandbox.discord.guild.messages("signals-premium")
         figures = summary(replay, trades, is_whole=True)
@@ -139,7 +140,7 @@ async def test_each_signal_is_followed_to_the_end_that_the_candles_give(tmp_path
     assert {each.how for each in expected} == {"target", "stop", "reversed"}
     market = Market.of(candles, **msgspec.structs.asdict(config))
     async with delivering(tmp_path, market) as (sandbox, _, stopwatch, replay):
-        async for _ in replay.run(speed=1e9):
+        async for _ in replay.run(1e9, asyncio.Event()):
             pass
         trades = (await replay.trades())["EUR_USD_D"]
         shown = sandbox.discord.guild.messages("signals-premium")
@@ -171,7 +172,7 @@ def test_each_edit_and_companion_must_be_delivered_or_be_superseded(state: str, 
 
 async def test_a_refused_signal_is_reported_and_not_delivered(tmp_path: Path) -> None:
     async with delivering(tmp_path, waves(), "signals-free") as (_, _, stopwatch, replay):
-        async for _ in replay.run(speed=1e9):
+        async for _ in replay.run(1e9, asyncio.Event()):
             pass
         trades = await replay.trades()
         figures = summary(replay, trades, is_whole=False)
@@ -187,7 +188,7 @@ async def test_a_slow_replay_takes_its_time_and_draws_charts(tmp_path: Path) -> 
     market = waves()
     async with delivering(tmp_path, market, look=Look()) as (_, _, _, replay):
         began = perf_counter()
-        async for _ in replay.run(speed=59 * H4.total_seconds() / 0.3):
+        async for _ in replay.run(59 * H4.total_seconds() / 0.3, asyncio.Event()):
             pass
         assert perf_counter() - began >= 0.3
         last = (await replay.trades())[KEY][-1].signal
@@ -199,10 +200,18 @@ async def test_a_slow_replay_takes_its_time_and_draws_charts(tmp_path: Path) -> 
         assert await replay.history(last) is None
 
 
+async def test_a_replay_that_waits_for_its_next_candle_ends_as_soon_as_it_is_stopped(tmp_path: Path) -> None:
+    stopped = asyncio.Event()
+    async with delivering(tmp_path, waves()) as (_, _, _, replay):
+        asyncio.get_running_loop().call_soon(stopped.set)
+        async with asyncio.timeout(10):
+            assert [at async for at in replay.run(1e-9, stopped)] == []
+
+
 async def test_a_replay_that_cannot_keep_its_speed_is_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_replay, "_LATE", 0)
     async with delivering(tmp_path, waves()) as (_, _, _, replay):
-        late = [replay.is_late async for _ in replay.run(speed=1e9)]
+        late = [replay.is_late async for _ in replay.run(1e9, asyncio.Event())]
     assert late == [True] * 59
 
 

@@ -168,7 +168,8 @@ class LiveReplay:
     async def run(self, speed: float, stopped: asyncio.Event) -> AsyncIterator[datetime]:
         """Let the clock leap from close to close, `speed` times faster than it happened, and yield each.
 
-        It ends early once it is `stopped`. A close is over once the strategies and the follower have processed its candles, and all is delivered.
+        It ends early once it is `stopped`. A close is over once the strategies and the follower have processed its
+        candles, and all is delivered.
         """
         await self._market.alarms.rest()  # a leap during the first cycle would show its feed candles of the future
         streams = self._market.streams

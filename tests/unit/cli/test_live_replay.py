@@ -127,7 +127,7 @@ async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) 
 
 async def test_the_clock_stands_still_until_the_first_candles_are_taken(tmp_path: Path) -> None:
     async with delivering(tmp_path, waves()) as (_, _, stopwatch, replay):
-        taken = [stopwatch.candles async for _ in replay.run(speed=1e9)]
+        taken = [stopwatch.candles async for _ in replay.run(1e9, asyncio.Event())]
     assert taken == list(range(2, 61))
 
 

@@ -37,6 +37,8 @@ class Period(msgspec.Struct, frozen=True):
     """Its end, exclusive."""
     zone: str
     """The name of the time zone."""
+    day: date | None = None
+    """`last_day`; None in recaps that an earlier version saved."""
 
     @property
     def ends_at(self) -> time:
@@ -46,12 +48,12 @@ class Period(msgspec.Struct, frozen=True):
     @property
     def last_day(self) -> date:
         """The day, or the last day of the week."""
-        return (self.until - _LAST).astimezone(ZoneInfo(self.zone)).date()
+        return self.day or (self.until - _LAST).astimezone(ZoneInfo(self.zone)).date()
 
     @property
     def first_day(self) -> date:
         """The day, or the first day of the week."""
-        return min((self.since + _DAY - _LAST).astimezone(ZoneInfo(self.zone)).date(), self.last_day)
+        return self.last_day if self.recurrence is Recurrence.DAILY else self.last_day + _DAY - _WEEK
 
     def contains(self, at: datetime) -> bool:
         """Whether `at` lies in it."""
@@ -66,12 +68,13 @@ class RecapDays(NamedTuple):
 
     def day(self, day: date) -> Period:
         """The period of a day."""
-        return Period(Recurrence.DAILY, self._end(day - _DAY), self._end(day), self.zone)
+        return Period(Recurrence.DAILY, self._end(day - _DAY), self._end(day), self.zone, day)
 
     def week(self, day: date) -> Period:
         """The period of the ISO week in which a day lies."""
         monday = day - day.weekday() * _DAY
-        return Period(Recurrence.WEEKLY, self._end(monday - _DAY), self._end(monday + _WEEK - _DAY), self.zone)
+        sunday = monday + _WEEK - _DAY
+        return Period(Recurrence.WEEKLY, self._end(monday - _DAY), self._end(sunday), self.zone, sunday)
 
     def day_at(self, at: datetime) -> date:
         """The day in which an instant lies."""

@@ -4,13 +4,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.notification import notification_of, payload_id
-from signalpost.domain.recap import Recap, RecapDays, RecapLine, Recurrence
+from signalpost.domain.recap import Period, Recap, RecapDays, RecapLine, Recurrence
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 ZONES = ("UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Santiago", "Pacific/Auckland")
@@ -37,6 +38,27 @@ def test_a_day_with_an_hour_ends_then_on_its_own_date() -> None:
     assert (day.first_day, day.last_day, day.ends_at) == (MONDAY, MONDAY, time(17))
     assert (week.since, week.until) == (at("2026-11-22T22:00:00Z"), at("2026-11-29T22:00:00Z"))
     assert (week.first_day, week.last_day) == (MONDAY, MONDAY + 6 * DAY)
+
+
+@pytest.mark.parametrize("hour", [0, 1, 2])
+@pytest.mark.parametrize("zone", ["Africa/Cairo", "America/Havana", "America/Santiago", "Europe/Berlin"])
+def test_each_period_has_its_own_dates_and_is_followed_by_the_next_one(zone: str, hour: int) -> None:
+    """Also when the clocks change at midnight, so that an hour of the day does not exist."""
+    days = RecapDays(zone, hour)
+    for on in (date(2026, 1, 1) + number * DAY for number in range(366)):
+        day, week = days.day(on), days.week(on)
+        assert (day.first_day, day.last_day) == (on, on)
+        monday = on - on.weekday() * DAY
+        assert (week.first_day, week.last_day) == (monday, monday + 6 * DAY)
+        assert days.next_end(day) == days.day(on + DAY).until > day.until
+        assert days.next_end(week) == days.week(on + WEEK).until > week.until
+
+
+def test_a_period_that_an_earlier_version_saved_has_its_dates() -> None:
+    for period in (RecapDays("Europe/Berlin", 17).day(MONDAY), RecapDays("Europe/Berlin", 17).week(MONDAY)):
+        earlier = msgspec.json.encode(period).replace(f',"day":"{period.day}"'.encode(), b"")
+        read = msgspec.json.decode(earlier, type=Period)
+        assert (read.day, read.first_day, read.last_day) == (None, period.first_day, period.last_day)
 
 
 @given(

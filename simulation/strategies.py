@@ -19,6 +19,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed
 from signalpost.service.away import Away
 from signalpost.service.following import FollowedLedger, FollowPlan
+from signalpost.service.standings import Standings
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.feeds.port import Fetched
@@ -58,11 +59,12 @@ class Market:
         """Start the strategies of a process, if there are any."""
         if not self.series:
             return
-        away = Away(engine.intake, routing)
+        plan = FollowPlan(None, {})
+        away = Away(engine.intake, routing, Standings({}, plan))
         incidents = Incidents((), [("simulated", each.config.key) for each in self.series.values()])
         together = Round()
         cache = RoundCache(ForgetfulCache(self, life), [each.config.stream for each in self.series.values()], together)
-        ledger = FollowedLedger(engine.intake, FollowPlan(None, {}), together)
+        ledger = FollowedLedger(engine.intake, plan, together)
         life.spawn(away.run())
         for each in self.series.values():
             feed = BoundedFeed(SimulatedFeed(self, life, each.calendar))

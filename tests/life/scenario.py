@@ -153,6 +153,8 @@ class _Play:
             self._shown = Candles(self._feed, folder, shifted.now, undo)
             self._environment |= self._shown.environment
             text += self._shown.settings
+            if "[cards]" not in text:  # a chart may be added to a card at any time
+                text += '\n[cards]\nchart = "off"\n'
         if text:
             settings = folder / "signalpost.toml"
             settings.write_text(text, encoding="utf-8")

@@ -262,8 +262,8 @@ class Follower:
         if taken and not await self._save(lives, taken, now):
             return place._replace(failures=0), now  # one of the trades has changed: apply the candles to the new state
         watermark = taken[-1].time if taken else place.watermark or length.candle_open(since - _JUST_BEFORE)
-        has_news = bool(taken) and watermark != place.watermark
-        answer = FeedAnswer(source.feed, source.stream, source.pair, length, feed.calendar, watermark, has_news, began)
+        oldest = next((each.time for each in taken if place.watermark is None or each.time > place.watermark), None)
+        answer = FeedAnswer(source.feed, source.stream, source.pair, length, feed.calendar, watermark, oldest, began)
         self._emit_each(self._incidents.answered(answer))
         look = next_look(place.slot, watermark, None, now, feed.calendar, length)
         is_behind = bool(taken) and look.slot is not None and look.slot.due <= now

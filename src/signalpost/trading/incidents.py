@@ -124,8 +124,17 @@ class Incidents:
         self._answers[answer.stream] = answer
         was_silent = not self._open.keys().isdisjoint(((SILENT_FEED, answer.feed), (SILENT, answer.stream)))
         yield from self._silence(answer)
-        if before is not None and answer.has_news and answer.watermark is not None and not was_silent:
-            yield from self._lateness(answer, answer.watermark, before.at)
+        if before is not None and answer.oldest is not None and not was_silent:
+            # Of a feed that had no candle at all, the older ones are its history.
+            opened = answer.oldest if before.watermark is not None else answer.watermark or answer.oldest
+            if not self._is_silent(before):  # the feed's incident may have ended by another stream
+                yield from self._lateness(answer, opened, before.at)
+
+    def _is_silent(self, answer: FeedAnswer) -> bool:
+        """True if so many candles were missing from an answer that it is the silence that counts."""
+        most, newest = self._limits.silent_candles, answer.watermark
+        found = missing(answer, newest, most) if most and newest is not None else None
+        return found is not None and found.is_silence
 
     def _silence(self, answer: FeedAnswer) -> Iterator[IncidentBegan | IncidentEnded]:
         if not self._limits.silent_candles:
@@ -143,23 +152,23 @@ class Incidents:
             yield from self._watched(_SILENCE, answer, found.since, reason)
 
     def _lateness(
-        self, answer: FeedAnswer, newest: datetime, before: datetime
+        self, answer: FeedAnswer, opened: datetime, before: datetime
     ) -> Iterator[IncidentBegan | IncidentEnded]:
-        """Check whether the newest candle was late: it was not in the answer at `before`."""
-        late = late_by(answer, newest, before)
+        """Check whether a new candle was late: it was not in the answer at `before`."""
+        late = late_by(answer, opened, before)
         if not self._limits.late_after:
             yield from self._ended(((LATE_FEED, answer.feed), (LATE, answer.stream)), answer.at, is_unused=True)
         elif late <= self._limits.late_after:
             yield from self._well(_LATENESS, answer)
         else:
             after = f"{late.total_seconds():.0f} s after its close"
-            reason = f"{answer.pair} {answer.timeframe}: the candle of {_time(newest)} arrived more than {after}"
+            reason = f"{answer.pair} {answer.timeframe}: the candle of {_time(opened)} arrived more than {after}"
             yield from self._watched(_LATENESS, answer, before - late, reason)
 
     def _well(self, watched: _Watched, answer: FeedAnswer) -> Iterator[IncidentEnded]:
-        """A stream is up to date, or its newest candle was on time. Only a new candle shows it for the whole feed."""
+        """A stream is up to date, or its new candles were on time. Only a new candle shows it for the whole feed."""
         self._well_at[watched.of_feed, answer.feed] = answer.at
-        of_feed = ((watched.of_feed, answer.feed),) if answer.has_news else ()
+        of_feed = () if answer.oldest is None else ((watched.of_feed, answer.feed),)
         yield from self._ended((*of_feed, (watched.of_stream, answer.stream)), answer.at)
 
     def _watched(self, watched: _Watched, answer: FeedAnswer, since: datetime, reason: str) -> Iterator[IncidentBegan]:

@@ -66,6 +66,8 @@ class Cycle(NamedTuple):
     """Why the state was computed anew although one was saved: `other-fingerprint` or `damaged`."""
     tickets: tuple[Ticket, ...]
     """One for each of `signals`, in order."""
+    oldest: datetime | None
+    """The time of the oldest candle that was new."""
 
 
 @dataclass
@@ -76,6 +78,7 @@ class _Tally:
     rebuilt: str | None = None
     read: int = 0
     taken: int = 0
+    oldest: datetime | None = None
     forming: datetime | None = None
     signals: list[Signal] = field(default_factory=list)
     missed: list[Signal] = field(default_factory=list)
@@ -162,6 +165,7 @@ class IncrementalSignalProcessor:
             tally.counts,
             tally.rebuilt,
             tuple(tally.tickets),
+            tally.oldest,
         )
 
     async def _run(self, now: datetime, tally: _Tally) -> None:
@@ -250,6 +254,7 @@ class IncrementalSignalProcessor:
             self._is_warm = False  # it may be committed or not: the store knows
             raise
         tally.taken += len(candles.new)
+        tally.oldest = tally.oldest or next((each.time for each in candles.new), None)
 
     def _feed_strategy(self, candles: SortedCandles) -> tuple[Correction, list[tuple[Candle, Signal]]]:
         try:

@@ -122,7 +122,7 @@ class StreamRunner:
             timeframe,
             calendar,
             cycle.watermark,
-            cycle.candles_taken > 0,
+            cycle.oldest,
             began,
             cycle.forming,
         )

@@ -39,8 +39,8 @@ class FeedAnswer(NamedTuple):
     calendar: Calendar
     watermark: datetime | None
     """The open of the newest candle; None if the feed has none."""
-    has_news: bool
-    """True if it brought candles that were not known."""
+    oldest: datetime | None
+    """The open of the oldest candle that was not known; None if there is none."""
     at: datetime
     """When the fetch began."""
     forming: datetime | None = None
@@ -73,6 +73,6 @@ def _due_after(opened: datetime, answer: FeedAnswer) -> Iterator[datetime]:
         yield answer.calendar.closes_at(opened, answer.timeframe) + _GRACE
 
 
-def late_by(answer: FeedAnswer, watermark: datetime, before: datetime) -> timedelta:
-    """How long after the close of the newest candle the answer at `before` still lacked it."""
-    return before - answer.calendar.trades_from(answer.calendar.closes_at(watermark, answer.timeframe))
+def late_by(answer: FeedAnswer, opened: datetime, before: datetime) -> timedelta:
+    """How long after the close of a candle the answer at `before` still lacked it."""
+    return before - answer.calendar.trades_from(answer.calendar.closes_at(opened, answer.timeframe))

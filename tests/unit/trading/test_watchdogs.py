@@ -25,11 +25,15 @@ def look(
     stream: str = "a",
     *,
     news: bool = False,
+    oldest: datetime | None = None,
     timeframe: str = "H1",
     calendar: Calendar = ALWAYS,
     forming: datetime | None = None,
 ) -> FeedAnswer:
-    return FeedAnswer("files", stream, Instrument("EUR_USD"), Timeframe(timeframe), calendar, newest, news, at, forming)
+    first = oldest or (newest if news else None)
+    return FeedAnswer(
+        "files", stream, Instrument("EUR_USD"), Timeframe(timeframe), calendar, newest, first, at, forming
+    )
 
 
 def found(incidents: Incidents, *looks: FeedAnswer) -> Found:
@@ -169,6 +173,17 @@ def test_late_candles_are_one_incident_until_one_is_in_time() -> None:
     assert found(incidents, look(AT + 3 * HOUR + 7 * MINUTE, AT + HOUR)) == []
     assert found(incidents, look(AT + 3 * HOUR + 8 * MINUTE, AT + 2 * HOUR, news=True)) == []
     assert found(incidents, look(AT + 4 * HOUR, AT + 3 * HOUR, news=True)) == [("ended", LATE_FEED, "files")]
+
+
+def test_candles_that_arrive_together_are_as_late_as_the_first_of_them() -> None:
+    def batch(before: datetime | None) -> Found:
+        at, incidents = AT + 7 * MINUTE, Incidents()
+        first = look(at - timedelta(seconds=10), before, timeframe="M1")
+        return found(incidents, first, look(at, AT + 6 * MINUTE, oldest=AT, timeframe="M1"))
+
+    assert batch(AT - MINUTE) == [("began", LATE_FEED, "files")]
+    assert batch(None) == [], "the feed had no candle, so the older ones are its history"
+    assert batch(AT - 10 * MINUTE) == [], "so many candles were missing that it was a silence"
 
 
 def test_a_late_stream_of_a_punctual_feed_is_an_incident_of_its_own() -> None:

@@ -23,6 +23,8 @@ _SESSION = re.compile(
     r"\s+(?P<opens>([01]\d|2[0-3]):[0-5]\d)-(?P<closes>([01]\d|2[0-3]):[0-5]\d|24:00)\s+(?P<zone>\S+)",
     re.ASCII,
 )
+_NOT_NAMES = frozenset({"localtime", "posixrules"})
+"""Files of a machine that ZoneInfo reads: they name no zone."""
 _EXAMPLE = "Mon-Fri 09:30-16:00 America/New_York"
 
 
@@ -131,7 +133,8 @@ def _day(name: str) -> int:
 def zone_named(name: str, field: str = "sessions") -> ZoneInfo:
     """The time zone with an IANA name. Raises InvalidValue, with this field."""
     try:
-        return ZoneInfo(name)
+        if name not in _NOT_NAMES:
+            return ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # an invalid path, a folder such as `America`, an unknown name
         pass
     advice = "use a time zone such as America/New_York or UTC"

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalpost.domain.sessions import TRADING_SESSIONS, is_market_open, open_sessions, until_traded
+from signalpost.domain.sessions import TRADING_SESSIONS, is_market_open, open_sessions, until_traded, zone_named
+from signalpost.errors import InvalidValue
 
 
 def utc(text: str) -> datetime:
@@ -117,3 +118,10 @@ def test_the_market_is_open_for_that_long(since: int, hours: int) -> None:
     begun = [start + timedelta(hours=hour) for hour in range(took // timedelta(hours=1))]
     assert sum(map(is_market_open, begun)) == hours
     assert is_market_open(begun[-1])
+
+
+@pytest.mark.parametrize("name", ["localtime", "posixrules", "America", "x"])
+def test_only_the_name_of_a_zone_is_accepted(name: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        zone_named(name)
+    assert [(each.code, each.field) for each in caught.value.errors] == [("unknown-word", "sessions")]

@@ -15,6 +15,7 @@ from signalpost.domain.change import NotePrice
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.destinations import usual_destination
 from signalpost.domain.notification import Notification
+from signalpost.domain.recap import Recap
 from signalpost.domain.reports import Alert
 from signalpost.domain.signal import Signal
 
@@ -94,6 +95,8 @@ def _why_there(delivery: Delivery, notification: Notification) -> str:
     destination, payload = delivery.id.destination, notification.payload
     if delivery.id.turn > 1:
         return f"This is delivery {delivery.id.turn} to {destination}: {delivery.reason or 'it was revived'}."
+    if isinstance(payload, Recap):
+        return f"{destination} gets {payload.period.recurrence} recaps by its setting `recaps`."
     if usual_destination(payload, notification.user_tier) != destination:
         if isinstance(payload, Signal):
             return f"Your configuration sends signals of tier {notification.user_tier} to {destination}."

@@ -15,6 +15,7 @@ from signalpost.domain.delivery import PASSED_ON, Attempt, Delivery, DeliveryId,
 from signalpost.domain.life import after, opened
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.recap import Recap, RecapDays
 from signalpost.domain.reports import Alert, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
@@ -286,3 +287,9 @@ def test_a_reason_that_is_over_is_left_out() -> None:
 def test_a_delivery_that_a_fallback_has_needs_nothing(state: str) -> None:
     assert story_of(state, reason=f"{PASSED_ON}backup: gone").todo == ()
     assert story_of(state, reason="gone").todo
+
+
+def test_a_recap_is_where_it_is_by_a_setting_of_its_destination() -> None:
+    recap = Recap(destination="signals-free", period=RecapDays().day(NOW.date()), timestamp=NOW)
+    happened = story(delivery("delivered"), notification(recap), (), around()).happened
+    assert [line for line in happened if "signals-free" in line and "`recaps`" in line]

@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from signalpost.delivery import outbox
-from signalpost.delivery.outbox import book, commands
+from signalpost.delivery.outbox import backlog, book, commands
 from signalpost.delivery.outbox.book import AddChart, EndTrades, Follow
 from signalpost.delivery.outbox.book_migration import open_book
 from signalpost.delivery.outbox.commands import CardResult
@@ -30,7 +30,7 @@ from tests.contracts.book_driver import B, Driver, signal
 from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import with_connection
 
-MODULES = (commands.__name__, book.__name__)
+MODULES = (commands.__name__, book.__name__, backlog.__name__)
 OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
 MAY_READ_HISTORY = {
     "EXISTS ( SELECT 1 FROM delivery": "pruning, from the oldest on; and counting for `purge`",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from signalpost.delivery.outbox import sqlite_file
+from signalpost.delivery.outbox.backlog import Backlog, LaneBacklog
 from signalpost.delivery.outbox.book import READING, FindTrades
 from signalpost.delivery.outbox.commands import (
     Expire,
@@ -96,13 +97,14 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_what_was_committed_before(
     writer.execute("BEGIN IMMEDIATE")
     execute(Transaction(writer), [Put((new(notification("02")),))])
     reading = [Find(), Open(), History(DeliveryId("01", LANE)), Stats(), LoadState("s"), LoadFacts(Subject(LANE))]
-    reading.append(FindTrades())
+    reading += [FindTrades(), Backlog()]
     assert {type(command) for command in reading} == set(READING)
     beside.look()
     assert beside.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),)
     found, _, *rest = beside.apply(reading)
     assert [entry.notification for entry in found] == [made]
-    assert rest == [(), {(LANE, DeliveryState.PENDING): 1}, None, {}, ()]
+    backlog = {LANE: LaneBacklog(1, made.accepted_at)}
+    assert rest == [(), {(LANE, DeliveryState.PENDING): 1}, None, {}, (), backlog]
     assert reader.total_changes == 0
     with pytest.raises(StoreFailed) as raised:
         beside.apply([Stats(), Put(())])

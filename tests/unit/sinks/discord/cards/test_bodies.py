@@ -260,7 +260,9 @@ DAILY = recap(
 )
 EMPTY = recap(RecapDays().day(date(2026, 11, 28)), open=2)
 WEEKLY = recap(
-    msgspec.structs.replace(RecapDays().week(date(2026, 11, 27)), until=at("2026-11-28T00:00:00Z")),  # without weekend
+    msgspec.structs.replace(  # without weekend
+        RecapDays().week(date(2026, 11, 27)), until=at("2026-11-28T00:00:00Z"), day=date(2026, 11, 27)
+    ),
     line("EUR_USD", 3, 2, 0, "1.35"),
     line("GBP_JPY", 1, 1, 0, "-0.15"),
     line("USD_JPY", 0, 2, 0, "-2"),

@@ -52,8 +52,9 @@ class Period(msgspec.Struct, frozen=True):
 
     @property
     def first_day(self) -> date:
-        """The day, or the first day of the week."""
-        return self.last_day if self.recurrence is Recurrence.DAILY else self.last_day + _DAY - _WEEK
+        """The day, or the Monday of the week."""
+        last = self.last_day
+        return last if self.recurrence is Recurrence.DAILY else last - last.weekday() * _DAY
 
     def contains(self, at: datetime) -> bool:
         """Whether `at` lies in it."""

@@ -101,6 +101,14 @@ def test_the_fallbacks_of_a_destination_are_shown() -> None:
     assert "fallbacks" not in community
 
 
+def test_the_recaps_of_a_destination_are_shown_with_the_end_of_their_days() -> None:
+    text = '[destinations.signals-free]\nrecaps = ["weekly"]\nrecap_timezone = "Europe/Berlin"\nrecap_hour = 22\n'
+    Path("s.toml").write_text(text, encoding="utf-8")
+    found = plain("--config", "s.toml", DISCORD_WEBHOOK_SIGNALS_FREE=url())
+    (free,) = [each for each in found["destinations"] if each["name"] == "signals-free"]
+    assert (free["recaps"], free["recap_timezone"], free["recap_hour"]) == (["weekly"], "Europe/Berlin", 22)
+
+
 def test_feeds_are_shown_without_their_token() -> None:
     Path("s.toml").write_text(
         '[feeds.files]\nkind = "folder"\npath = "."\n[feeds.practice]\nkind = "oanda"\ncalendar = "custom"\n'

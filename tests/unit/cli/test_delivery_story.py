@@ -1,5 +1,6 @@
 """The story of a delivery: every state, every reason to wait, and what to do about each."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from signalpost.cli.delivery_story import Story, Surroundings, heading, story
 from signalpost.delivery.outbox.commands import Message
 from signalpost.domain.change import Fill, NotePrice, Update
 from signalpost.domain.delivery import PASSED_ON, Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.digest import Digest
 from signalpost.domain.life import after, opened
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
@@ -293,3 +295,10 @@ def test_a_recap_is_where_it_is_by_a_setting_of_its_destination() -> None:
     recap = Recap(destination="signals-free", period=RecapDays().day(NOW.date()), timestamp=NOW)
     happened = story(delivery("delivered"), notification(recap), (), around()).happened
     assert [line for line in happened if "signals-free" in line and "`recaps`" in line]
+
+
+def test_a_recap_and_a_digest_are_summed_up_by_their_counts() -> None:
+    recap = Recap(destination="signals-free", period=RecapDays().day(NOW.date()), timestamp=NOW)
+    digest = Digest(destination="signals-free", since=NOW - MINUTE, timestamp=NOW, signals=())
+    assert re.findall(r"daily|\d+", summary_of(notification(recap))) == ["daily", "0"]
+    assert re.findall(r"\d+", summary_of(notification(digest))) == ["0"]

@@ -33,3 +33,10 @@ def test_an_unknown_command_is_bad_input() -> None:
     result = CliRunner().invoke(main, ["replya"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert "'replya'" in result.stderr
+
+
+def test_completion_offers_commands_and_options() -> None:
+    ctx = click.Context(main)
+    assert [each.value for each in main.shell_complete(ctx, "de")] == ["demo", "deliveries", "destinations"]
+    assert "--version" in {each.value for each in main.shell_complete(ctx, "--")}
+    assert main.get_command(ctx, "replya") is None

@@ -292,7 +292,7 @@ def _has_taken(opened: datetime, service: AsyncNotificationService, live: Sequen
     market = service._runtime.started.market
     assert market is not None
     watermarks = [each.last and each.last.watermark for each in market.streams.values()]
-    trades = [each.trade for each in live if each.trade.signal.known_at <= opened and each.trade.opened_at < opened]
+    trades = [each.trade for each in live if each.trade.signal.known_at <= opened]
     return all(each is not None and each >= opened for each in watermarks) and all(
         each.followed is not None and each.followed.since > opened for each in trades if market.is_followed(each.signal)
     )

@@ -44,9 +44,15 @@ def heard() -> Iterator[Heard]:
 
 @pytest.fixture
 def next_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleQueue[None]]:
-    """Refusals are logged once more for each item put in here, instead of each second."""
+    """Refusals are logged once more for each item put in here, instead of each second.
+
+    Threads of earlier tests go on as before: one that took an item would leave the test waiting.
+    """
     may_go_on: SimpleQueue[None] = SimpleQueue()
-    monkeypatch.setattr(submission, "pause", may_go_on.get)
+    of_others, pause = set(threading.enumerate()), submission.pause
+    monkeypatch.setattr(
+        submission, "pause", lambda: pause() if threading.current_thread() in of_others else may_go_on.get()
+    )
     yield may_go_on
     may_go_on.put(None)
 

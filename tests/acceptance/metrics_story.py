@@ -31,7 +31,6 @@ from signalpost import (
     Ticket,
     clock,
 )
-from signalpost.cli.serve import service_api_of
 from signalpost.config import DestinationConfig, FeedConfig, StrategyConfig
 from signalpost.delivery.outbox.commands import Put
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
@@ -52,6 +51,7 @@ from signalpost.trading.calendar import ALWAYS, FX, Calendar
 from signalpost.trading.feeds.port import Fetched
 from signalpost.web.auth import TokenAuth
 from signalpost.web.server import HttpServer
+from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import TokensFile
 
 Labels = frozenset[tuple[str, str]]
@@ -144,7 +144,7 @@ class Story:
 
     async def scrape(self, service: AsyncNotificationService) -> Scraped:
         """Scrape a service over HTTP."""
-        api = service_api_of(service)
+        api = ServiceApi(service)
         server = HttpServer(api, TokenAuth(TokensFile(self.config.home), api.rank_by_tier))
         await server.start()
         async with ClientSession() as session, session.get(f"{server.url}/metrics") as answer:

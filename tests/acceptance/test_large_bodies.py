@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from signalpost import AsyncNotificationService, Config
-from signalpost.cli.serve import service_api_of
 from signalpost.domain.tier import UserTier
 from signalpost.web.auth import TokenAuth
 from signalpost.web.server import HttpServer
+from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import Scope, TokensFile
 
 LARGEST = 64 * 1024
@@ -81,7 +81,7 @@ async def running(home: Path) -> AsyncIterator[tuple[str, str]]:
     tokens = TokensFile(home)
     text = tokens.add("bot", UserTier.FREE, tuple(Scope))[1].reveal()
     async with AsyncNotificationService(Config(home=home)) as service:
-        service_api = service_api_of(service)
+        service_api = ServiceApi(service)
         server = HttpServer(service_api, TokenAuth(tokens, service_api.rank_by_tier))
         await server.start()
         yield server.url, text

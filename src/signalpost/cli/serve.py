@@ -4,7 +4,6 @@ import asyncio
 import resource
 import sys
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,20 +13,11 @@ from signalpost.cli.loop import StopSignal, run
 from signalpost.cli.options import Flags, NumberRange, configured
 from signalpost.cli.output import say
 from signalpost.config import Config
-from signalpost.delivery.routing import ranks_of
-from signalpost.delivery.tickets import of_several
-from signalpost.domain.change import Change
-from signalpost.domain.ledger import StreamState
-from signalpost.domain.notification import Payload
-from signalpost.domain.ticket import Ticket
-from signalpost.domain.tier import UserTier
-from signalpost.ingest.send_options import SendOptions
 from signalpost.service import AsyncNotificationService
 from signalpost.service.health import Role
 
 if TYPE_CHECKING:
     from signalpost.web.server import HttpServer
-    from signalpost.web.service_api import ServiceApi
 
 _SWITCH_EVERY = 0.001
 """Python's switch interval in seconds, by default 0.005: the event loop gets its turn while a thread parses a body."""
@@ -127,11 +117,12 @@ def _server(service: AsyncNotificationService) -> "HttpServer | None":
         return None
     from signalpost.web.auth import TokenAuth
     from signalpost.web.server import HttpServer
+    from signalpost.web.service_api import ServiceApi
     from signalpost.web.tokens import TokensFile
 
     file = TokensFile(service.config.home)
     file.read()
-    service_api = service_api_of(service)
+    service_api = ServiceApi(service)
     config, address = service.config, service.config.http
     return HttpServer(
         service_api,
@@ -152,57 +143,6 @@ def _print_startup(service: AsyncNotificationService, server: "HttpServer | None
     if server is not None:
         say(f"listening on {server.url}", err=True)
     say("running; press Ctrl-C to stop", err=True)
-
-
-def service_api_of(service: AsyncNotificationService) -> "ServiceApi":
-    """The part of `service` that HTTP uses.
-
-    If the store is unavailable, a notification is refused (503) and not held in memory, because its sender can retry.
-    """
-    from signalpost.service.scrape import Scrape
-    from signalpost.web.service_api import ServiceApi
-
-    runtime = service._runtime
-
-    async def take(
-        payload: Payload, options: SendOptions, tiers: frozenset[UserTier], closes: int | None = None
-    ) -> Ticket:
-        if (intake := runtime.intake) is None:
-            return runtime.not_running
-        accept = partial(
-            intake.accept, payload, priority=options.priority, context=options.context, tiers=tiers, closes=closes
-        )
-        return of_several([await accept(user_tier=tier, hold=False) for tier in options.each_tier])
-
-    async def amend(
-        name: str,
-        change: Change,
-        if_version: int | None,
-        tiers: frozenset[UserTier],
-        key: str | None = None,
-        request: bytes | None = None,
-    ) -> Ticket:
-        if (intake := runtime.intake) is None:
-            return runtime.not_running
-        return await intake.amend(
-            name, change, exact=True, if_version=if_version, tiers=tiers, key=key, request=request, hold=False
-        )
-
-    async def commit(state: StreamState) -> list[Ticket]:
-        return await service.commit(state, ())
-
-    ranks = ranks_of(service.config.tiers)
-    return ServiceApi(
-        take,
-        commit,
-        service.load_state,
-        runtime.deliveries,
-        service.health,
-        ranks,
-        amend,
-        runtime.trades,
-        Scrape(runtime).families,
-    )
 
 
 def raise_open_file_limit() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.change import Change, Close, CloseReason, Fill, Flag, Reopen, Update
@@ -14,7 +14,9 @@ from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade, TradeState
 from signalpost.errors import InvalidValue, shown
 from signalpost.ingest.send_options import SendOptions
-from signalpost.web.service_api import ServiceApi
+
+if TYPE_CHECKING:
+    from signalpost.web.service_api import ServiceApi
 
 _MOST_LIVE = 1000
 """Signals of one pair that are looked through."""
@@ -46,7 +48,7 @@ class HookChange(NamedTuple):
 class HookSignals:
     """Opens and changes signals. Its methods raise StoreFailed if the store is unavailable."""
 
-    def __init__(self, service: ServiceApi) -> None:
+    def __init__(self, service: "ServiceApi") -> None:
         self._service = service
 
     async def open(self, signal: Signal, options: SendOptions, is_own: IsOwn, tiers: frozenset[UserTier]) -> Ticket:

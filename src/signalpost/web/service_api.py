@@ -1,40 +1,56 @@
 """The operations of a running service that the HTTP API uses."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
 
-from signalpost.delivery.outbox.book import BookEntry, FindTrades
+from signalpost.delivery.routing import ranks_of
+from signalpost.delivery.tickets import of_several
 from signalpost.domain.change import Change
-from signalpost.domain.delivery import Delivery
 from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Payload
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.ingest.send_options import SendOptions
+from signalpost.service import AsyncNotificationService
+from signalpost.service.scrape import Scrape
 from signalpost.telemetry.families import Family
 
+Collect = Callable[[], Coroutine[Any, Any, Sequence[Family]]]
+"""Collects all metrics, without waiting for a store that hangs."""
 
-class Take(Protocol):
-    """Accept a payload and return once it is stored; refuse it if the store is unavailable.
 
-    The repeat of a signal that was sent to other tiers than these is refused. `closes` is the number of the trade that
-    a new signal reverses.
+class ServiceApi:
+    """The part of `service` that HTTP uses.
+
+    If the store is unavailable, a notification is refused (503) and not held in memory, because its sender can retry.
     """
 
-    def __call__(
+    def __init__(self, service: AsyncNotificationService) -> None:
+        self._runtime = runtime = service._runtime
+        self._commit = service.commit
+        self.load_state, self.health = service.load_state, service.health
+        self.deliveries, self.trades = runtime.deliveries, runtime.trades
+        self.metrics: Collect = Scrape(runtime).families
+        self.rank_by_tier = ranks_of(service.config.tiers)
+        """The rank of each known tier. A token may send for its own tier and for lower ranks."""
+
+    async def take(
         self, payload: Payload, options: SendOptions, tiers: frozenset[UserTier], closes: int | None = None
-    ) -> Coroutine[Any, Any, Ticket]:
-        """Return the ticket."""
-        ...
+    ) -> Ticket:
+        """Accept a payload and return once it is stored.
 
+        The repeat of a signal that was sent to other tiers than these is refused. `closes` is the number of the trade
+        that a new signal reverses.
+        """
+        if (intake := self._runtime.intake) is None:
+            return self._runtime.not_running
+        accept = partial(
+            intake.accept, payload, priority=options.priority, context=options.context, tiers=tiers, closes=closes
+        )
+        return of_several([await accept(user_tier=tier, hold=False) for tier in options.each_tier])
 
-class Amending(Protocol):
-    """Change a signal of the book, if it was sent to none but these tiers; refuse it if the store is unavailable.
-
-    Another change with the same key is a duplicate, and refused if its `request` differs.
-    """
-
-    def __call__(
+    async def amend(
         self,
         name: str,
         change: Change,
@@ -42,28 +58,17 @@ class Amending(Protocol):
         tiers: frozenset[UserTier],
         key: str | None = None,
         request: bytes | None = None,
-    ) -> Coroutine[Any, Any, Ticket]:
-        """Return the ticket."""
-        ...
+    ) -> Ticket:
+        """Change a signal of the book, if it was sent to none but these tiers.
 
+        Another change with the same key is a duplicate, and refused if its `request` differs.
+        """
+        if (intake := self._runtime.intake) is None:
+            return self._runtime.not_running
+        return await intake.amend(
+            name, change, exact=True, if_version=if_version, tiers=tiers, key=key, request=request, hold=False
+        )
 
-Collect = Callable[[], Coroutine[Any, Any, Sequence[Family]]]
-"""Collects all metrics, without waiting for a store that hangs."""
-
-
-class ServiceApi(NamedTuple):
-    """The operations, as callables."""
-
-    take: Take
-    commit: Callable[[StreamState], Coroutine[Any, Any, object]]
-    """Store a stream's state. Raises StoreFailed."""
-    load_state: Callable[[str], Coroutine[Any, Any, StreamState | None]]
-    deliveries: Callable[[str, frozenset[UserTier]], Coroutine[Any, Any, Sequence[Delivery]]]
-    """Of a ticket, if it is for none but these tiers."""
-    health: Callable[[], tuple[str, Sequence[str]]]
-    """The status (`healthy`, `degraded` or `unhealthy`) and the reasons."""
-    rank_by_tier: Mapping[UserTier, int]
-    """The rank of each known tier. A token may send for its own tier and for lower ranks."""
-    amend: Amending
-    trades: Callable[[FindTrades], Coroutine[Any, Any, Sequence[BookEntry]]]
-    metrics: Collect
+    async def commit(self, state: StreamState) -> None:
+        """Store a stream's state. Raises StoreFailed."""
+        await self._commit(state, ())

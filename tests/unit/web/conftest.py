@@ -8,7 +8,6 @@ import pytest
 from aiohttp import ClientSession
 
 from signalpost import AsyncNotificationService, Config
-from signalpost.cli.serve import service_api_of
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.domain.tier import UserTier
@@ -107,7 +106,7 @@ async def service(config: Config) -> AsyncIterator[AsyncNotificationService]:
 @pytest.fixture
 def service_api(service: AsyncNotificationService) -> ServiceApi:
     """Its part that HTTP uses; a test may replace it."""
-    return service_api_of(service)
+    return ServiceApi(service)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import TokensFile
 from tests.surface.errors import Facts, facts_of
 from tests.unit.web.conftest import Front
+from tests.unit.web.tokens import replaced
 
 READ_WITHIN = 0.2
 HOOK = b"POST /hooks/tradingview/TOKEN-TO-HIDE"
@@ -224,7 +225,7 @@ async def test_an_internal_error_is_500_and_is_logged_without_its_text(
     def broken() -> Any:
         raise RuntimeError("-".join(("text", "to", "hide")))
 
-    server = HttpServer(service_api._replace(health=broken), TokenAuth(tokens, service_api.rank_by_tier))
+    server = HttpServer(replaced(service_api, health=broken), TokenAuth(tokens, service_api.rank_by_tier))
     await server.start()
     answer = await front._replace(server=server).request("GET", "/health")
     await server.stop()

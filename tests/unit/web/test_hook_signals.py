@@ -13,7 +13,6 @@ import msgspec
 import pytest
 
 from signalpost import AsyncNotificationService, Config
-from signalpost.cli.serve import service_api_of
 from signalpost.delivery.deduplication import Filters
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.change import Close, CloseReason, Flag
@@ -24,7 +23,7 @@ from signalpost.web import tradingview
 from signalpost.web.hook_signals import HookSignals
 from signalpost.web.service_api import ServiceApi
 from tests.unit.web.test_hooks import ALERT, CLOSE
-from tests.unit.web.tokens import token
+from tests.unit.web.tokens import replaced, token
 
 OLD = Path(__file__).resolve().parents[2] / "fixtures" / "store-v1" / "home" / "outbox.db"
 FREE = frozenset({UserTier.FREE})
@@ -55,7 +54,7 @@ class Answering:
     def __init__(self, api: ServiceApi, *answers: Ticket | None) -> None:
         self._amend = api.amend
         self._answers = list(answers)
-        self.api = api._replace(amend=self.amend)
+        self.api = replaced(api, amend=self.amend)
 
     async def amend(self, *arguments: Any) -> Ticket:
         answer = self._answers.pop(0) if self._answers else None
@@ -78,7 +77,7 @@ def hooks_of_an_older_version(home: Path) -> None:
 async def test_a_signal_that_an_older_version_opened_is_closed(config: Config) -> None:
     hooks_of_an_older_version(config.home)
     async with AsyncNotificationService(config) as service:
-        api = service_api_of(service)
+        api = ServiceApi(service)
         ticket = await left(api, interval="60", strategy="MA Unified Strategy")
         assert ticket.outcome is Outcome.ACCEPTED
         assert ticket.signal_id == "bot:ma-unified:EUR_USD:H1:BUY:20260302T120000Z"
@@ -129,7 +128,7 @@ async def test_an_order_that_waits_hides_no_position_from_a_reversal(
 async def test_a_reversal_that_a_filter_stops_ends_the_old_signal_all_the_same(config: Config) -> None:
     limited = msgspec.structs.replace(config, filters=Filters(max_per_hour=1))
     async with AsyncNotificationService(limited) as service:
-        api = service_api_of(service)
+        api = ServiceApi(service)
         await opened(api)
         reversal = {"action": "sell", "time": "2099-01-01T04:00:00Z", "price": "1.17"}
         assert (await opened(api, **reversal)).code == "max-per-hour"

@@ -11,7 +11,6 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 
 from signalpost import AsyncNotificationService
-from signalpost.cli.serve import service_api_of
 from signalpost.domain.reason import Reason
 from signalpost.domain.tier import UserTier
 from signalpost.service.health import Health, HealthStatus
@@ -22,6 +21,7 @@ from signalpost.web.scrapes import FRESH_FOR, Scrapes
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import Scope
 from tests.unit.web.conftest import SIGNAL, Front
+from tests.unit.web.tokens import replaced
 
 MONITORING = ("/health", "/-/healthy", "/-/ready")
 PROXIED = ({"Forwarded": "for=1.2.3.4"}, {"X-Forwarded-For": "1.2.3.4"}, {"Via": "1.1 proxy"})
@@ -96,7 +96,7 @@ class TestUnhealthy:
     @pytest.fixture
     def service_api(self, service: AsyncNotificationService) -> ServiceApi:
         held = Health(HealthStatus.UNHEALTHY, (Reason("3 notifications are not saved yet", "held"),))
-        return service_api_of(service)._replace(health=lambda: held)
+        return replaced(ServiceApi(service), health=lambda: held)
 
     async def test_a_service_that_cannot_save_is_alive_but_not_ready(self, front: Front) -> None:
         alive, ready = await front.request("GET", "/-/healthy"), await front.request("GET", "/-/ready")

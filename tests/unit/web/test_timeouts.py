@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from signalpost import AsyncNotificationService
-from signalpost.cli.serve import service_api_of
 from signalpost.domain.ticket import Ticket
 from signalpost.errors import StoreFailed
 from signalpost.web.problem import Problem
@@ -17,6 +16,7 @@ from signalpost.web.timeouts import SAFE, UNSAFE, Timeouts
 from tests.unit.web.conftest import ALERT, SIGNAL, Front
 from tests.unit.web.test_hooks import ALERT as TV
 from tests.unit.web.test_hooks import CLOSE
+from tests.unit.web.tokens import replaced
 
 
 class Slow:
@@ -41,12 +41,12 @@ class Slow:
     def service_api(self) -> ServiceApi:
         names = ("take", "commit", "load_state", "deliveries", "amend", "trades")
         slow = {name: self._later(getattr(self._service, name)) for name in names}
-        return self._service._replace(**slow)  # type: ignore[arg-type]  # each as it was
+        return replaced(self._service, **slow)
 
 
 @pytest.fixture
 def slow(service: AsyncNotificationService) -> Slow:
-    return Slow(service_api_of(service))
+    return Slow(ServiceApi(service))
 
 
 @pytest.fixture

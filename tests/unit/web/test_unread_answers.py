@@ -8,7 +8,6 @@ import pytest
 from aiohttp import ClientError
 
 from signalpost import AsyncNotificationService
-from signalpost.cli.serve import service_api_of
 from signalpost.web.connection import _Connection
 from signalpost.web.service_api import ServiceApi
 from tests.unit.web.conftest import SIGNAL, Front
@@ -37,7 +36,7 @@ def settings() -> dict[str, Any]:
 
 @pytest.fixture
 def slow(service: AsyncNotificationService) -> Slow:
-    return Slow(service_api_of(service))
+    return Slow(ServiceApi(service))
 
 
 @pytest.fixture

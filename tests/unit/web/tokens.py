@@ -1,9 +1,12 @@
-"""Helpers for tests of parsers: a token, and the problem that a parser raises."""
+"""Helpers for tests of parsers and handlers: a token, the problem that a parser raises, a service that answers."""
 
 from collections.abc import Callable
+from copy import copy
 from datetime import UTC, datetime
+from typing import Any
 
 from signalpost.web.problem import Problem
+from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import Scope, Token
 
 
@@ -19,3 +22,10 @@ def refusal(reading: Callable[[], object]) -> Problem | None:
     except Problem as problem:
         return problem
     return None
+
+
+def replaced(api: ServiceApi, **operations: Any) -> ServiceApi:
+    """A copy of `api` with some of its operations replaced."""
+    made = copy(api)
+    vars(made).update(operations)
+    return made

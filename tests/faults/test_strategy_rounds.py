@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.acceptance.conftest import environment_of, running_sandbox
 from tests.acceptance.serving import serving
-from tests.faults.strategy_rounds import play, problems, settings
+from tests.faults.strategy_rounds import play, table
+from tests.faults.strategy_rounds_candles import settings
 from tests.faults.test_kill_service import SEED
 from tests.faults.valkey_server import PrivateValkey
 from tests.size import size
@@ -15,17 +16,17 @@ from tests.size import size
 ROUNDS = size(3, 30)
 
 
-def test_strategies_that_are_killed_make_the_signals_of_a_batch_computation() -> None:
+def test_strategies_that_are_killed_make_the_signals_of_a_batch_computation(tmp_path: Path) -> None:
     sys.stdout.write(f"seed {SEED}\n")
-    found = play(ROUNDS, SEED, with_valkey=True)
-    sys.stdout.write(f"{len(found.expected)} signals, states from {dict(found.states_from)}\n")
-    assert problems(found) == []
+    found = play(ROUNDS, SEED, with_valkey=True, keep=tmp_path)
+    sys.stdout.write(f"{table(found)}\n")
+    assert found.faults == []
     assert found.expected
 
 
-def test_they_do_so_too_on_candles_that_are_incomplete_for_a_while() -> None:
-    found = play(size(1, 30), SEED, with_oanda=True)
-    assert problems(found) == []
+def test_they_do_so_too_on_candles_that_are_incomplete_for_a_while(tmp_path: Path) -> None:
+    found = play(size(1, 30), SEED, with_oanda=True, keep=tmp_path)
+    assert found.faults == []
 
 
 def test_health_says_that_the_cache_is_away_and_that_it_is_back(tmp_path: Path) -> None:

@@ -238,8 +238,9 @@ async def gone_story(story: Story, service: AsyncNotificationService) -> None:
     await service.queue_notification(SystemStatus(status="down"))
     market, since = service._runtime.started.market, clock.now() - timedelta(seconds=30)
     assert market is not None
-    failing = "files", "EUR_USD_H1", "SECRET"
-    assert [*market.incidents.feed_failed(*failing, since), *market.incidents.strategy_failed(*failing, 1, since)]
+    (key, stream), incidents = *market.streams.items(), market.incidents
+    assert not [*incidents.feed_failed(stream.series, key, "SECRET", since)]
+    assert [*incidents.strategy_failed(stream.feed, key, "SECRET", 1, since)]
     gates = service._runtime.started.engine.gates
     while gates["signals-free"].gone is None or gates["system-status"].paused_for(_time()) is None:
         await asyncio.sleep(0.01)

@@ -222,10 +222,10 @@ class IncidentBegan(NamedTuple):
     """A feed or a strategy has failed for so long, or so often, that a person should know."""
 
     kind: str
-    """`feed`, `stream` (one stream of a feed whose others work), `strategy`, or what a watchdog found: `silent-feed`,
-    `silent`, `late-feed`, `late`, `cache`."""
+    """`feed`, `stream` (one series of candles of a feed whose others work), `strategy`, or what a watchdog found:
+    `silent-feed`, `silent`, `late-feed`, `late`, `cache`."""
     name: str
-    """Of the feed, or the stream's key."""
+    """Of the feed, the series of candles or the strategy, or `cache`."""
     severity: AlertSeverity
     feed: str
     """The name of the feed, or `cache`."""

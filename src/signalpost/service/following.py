@@ -29,7 +29,7 @@ from signalpost.errors import CommandFailed, FeedFailed, StoreFailed
 from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import logger
 from signalpost.trading.alarm_clock import AlarmClock
-from signalpost.trading.feeds.port import Feed
+from signalpost.trading.feeds.port import Feed, Series
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.lives import Life, advance
 from signalpost.trading.outcomes import QuoteCandle, begin, reverses
@@ -46,19 +46,6 @@ _JUST_BEFORE = timedelta(microseconds=1)
 _MOST = 100_000
 _BOOK = "following: the book"
 """The name of the task that looks for new trades."""
-
-
-class Source(NamedTuple):
-    """The candles by which signals of one pair are followed."""
-
-    feed: str
-    pair: Instrument
-    timeframe: Timeframe
-
-    @property
-    def stream(self) -> str:
-        """Its name among the streams of the feed."""
-        return f"following {self.pair} {self.timeframe} by {self.feed}"
 
 
 class StreamKey(NamedTuple):
@@ -83,11 +70,11 @@ class FollowPlan:
         """True if a strategy that runs here made the signal."""
         return StreamKey(signal.strategy_name, signal.pair, signal.timeframe) in self._strategies
 
-    def source_of(self, signal: Signal) -> Source | None:
+    def source_of(self, signal: Signal) -> Series | None:
         """The candles by which a signal is followed; None if it is not."""
         key = StreamKey(signal.strategy_name, signal.pair, signal.timeframe)
         candles = self._strategies.get(key, self._others)
-        return None if candles is None else Source(candles.feed, signal.pair, candles.timeframe)
+        return None if candles is None else Series(candles.feed, signal.pair, candles.timeframe)
 
 
 class FollowedLedger:
@@ -162,7 +149,7 @@ class Follower:
         self._emit = emit
         self._step = step
         self._round = together or Round()
-        self._streams: dict[Source, _Stream] = {}
+        self._streams: dict[Series, _Stream] = {}
         self._alarms = alarms or AlarmClock()
         self._alarms.enter(_BOOK)
 
@@ -180,15 +167,14 @@ class Follower:
                 with suppress(StoreFailed, CommandFailed):
                     await self._read_book()
                     if is_first:  # a trade that ended meanwhile needs no candles
-                        sources = ((each.feed, each.stream) for each in self._streams)
-                        self._emit_each(self._incidents.only(sources, clock.now()))
+                        self._emit_each(self._incidents.only(self._streams, clock.now()))
                         is_first = False
                 await self._alarms.sleep_until(_BOOK, None, _LOOK_EVERY)
         finally:
             streams, self._streams = self._streams, {}
             await asyncio.gather(*(each.task.end() for each in streams.values()))
             for source in streams:
-                self._alarms.leave(source.stream)
+                self._alarms.leave(_name(source))
 
     async def _read_book(self) -> None:
         entries = await self._intake.find(FindTrades(only_live=True, limit=_MOST))
@@ -196,7 +182,7 @@ class Follower:
             self._join(entry.trade)
         live = {self._plan.source_of(entry.trade.signal) for entry in entries}
         for source in [each for each in self._streams if each not in live]:
-            self._alarms.ring(source.stream)  # its last trade ended while it waited
+            self._alarms.ring(_name(source))  # its last trade ended while it waited
 
     def _join(self, trade: Trade) -> None:
         """Follow a trade with the others of its source. The first candles of a new one may have closed already."""
@@ -204,46 +190,46 @@ class Follower:
             return
         stream = self._streams.get(source)
         if stream is None:
-            self._alarms.enter(source.stream)
-            task = KeptTask(source.stream, partial(self._follow, source), self._emit)
+            self._alarms.enter(_name(source))
+            task = KeptTask(_name(source), partial(self._follow, source), self._emit)
             self._streams[source] = _Stream(task, trade.number)
         elif trade.number > stream.newest:
             stream.newest = trade.number
-            self._alarms.ring(source.stream)
+            self._alarms.ring(_name(source))
 
-    async def _follow(self, source: Source) -> None:
+    async def _follow(self, source: Series) -> None:
         """Take each candle of a source, as long as it has live trades."""
         place = _Place()
         while True:
-            self._alarms.enter(source.stream)
+            self._alarms.enter(_name(source))
             at = clock.now() + _AFTER_STORE_FAILED
             with suppress(StoreFailed, CommandFailed), self._round.at_work():
                 lives = await self._lives(source)
                 if not lives:
                     del self._streams[source]
-                    self._alarms.leave(source.stream)
-                    self._emit_each(self._incidents.left(source.feed, source.stream, clock.now()))
+                    self._alarms.leave(_name(source))
+                    self._emit_each(self._incidents.left(source, _name(source), clock.now()))
                     return
                 place, at = await self._look(source, place, lives)
             is_rung = False
             while not is_rung and at > clock.now():
-                self._emit_each(self._incidents.waits(source.stream, clock.now()))
-                is_rung = await self._alarms.sleep_until(source.stream, at, _LONGEST_SLEEP)
+                self._emit_each(self._incidents.waits(_name(source), clock.now()))
+                is_rung = await self._alarms.sleep_until(_name(source), at, _LONGEST_SLEEP)
 
     def _emit_each(self, events: Iterable[Event]) -> None:
         for event in events:
             self._emit(event)
 
-    async def _lives(self, source: Source) -> list[Life]:
+    async def _lives(self, source: Series) -> list[Life]:
         """The live trades of a source, oldest first."""
         found = await self._intake.find(FindTrades(only_live=True, pair=source.pair, limit=_MOST))
         trades = [entry.trade for entry in reversed(found) if self._plan.source_of(entry.trade.signal) == source]
         return [Life(trade, trade.followed or self._begun(trade, source)) for trade in trades]
 
-    def _begun(self, trade: Trade, source: Source) -> FollowState:
+    def _begun(self, trade: Trade, source: Series) -> FollowState:
         return begin(trade, source.timeframe, by_strategy=self._plan.is_of_strategy(trade.signal))
 
-    async def _look(self, source: Source, place: _Place, lives: Sequence[Life]) -> tuple[_Place, datetime]:
+    async def _look(self, source: Series, place: _Place, lives: Sequence[Life]) -> tuple[_Place, datetime]:
         """Take the candles that have closed, and return the place after them, and when to look again."""
         feed, length = self._feeds[source.feed], source.timeframe
         since = min(life.state.since for life in lives)
@@ -255,7 +241,7 @@ class Follower:
         except FeedFailed as fault:
             return self._failed(source, place, fault)
         now = clock.now()
-        self._emit_each(self._incidents.worked(source.feed, source.stream, now))
+        self._emit_each(self._incidents.worked(source, _name(source), now))
         closes_at = feed.calendar.closes_at
         candles = [each._replace(closes_at=closes_at(each.time, length)) for each in found]
         taken = [each for each in candles if each.closes_at <= now]  # our clock may be behind
@@ -263,17 +249,16 @@ class Follower:
             return place._replace(failures=0), now  # one of the trades has changed: apply the candles to the new state
         watermark = taken[-1].time if taken else place.watermark or length.candle_open(since - _JUST_BEFORE)
         oldest = next((each.time for each in taken if place.watermark is None or each.time > place.watermark), None)
-        answer = FeedAnswer(source.feed, source.stream, source.pair, length, feed.calendar, watermark, oldest, began)
+        answer = FeedAnswer(source, _name(source), feed.calendar, watermark, oldest, began)
         self._emit_each(self._incidents.answered(answer))
         look = next_look(place.slot, watermark, None, now, feed.calendar, length)
         is_behind = bool(taken) and look.slot is not None and look.slot.due <= now
         return _Place(watermark, look.slot), now if is_behind else look.at
 
-    def _failed(self, source: Source, place: _Place, fault: FeedFailed) -> tuple[_Place, datetime]:
+    def _failed(self, source: Series, place: _Place, fault: FeedFailed) -> tuple[_Place, datetime]:
         """The place after a failure of a feed, and when to retry."""
         now, failures = clock.now(), place.failures + 1
-        reason, candles = redacted(str(fault)), (source.pair, source.timeframe)
-        self._emit_each(self._incidents.feed_failed(source.feed, source.stream, reason, now, candles))
+        self._emit_each(self._incidents.feed_failed(source, _name(source), redacted(str(fault)), now))
         return place._replace(failures=failures), retry_of_feed(failures, fault.retry_after, place.slot, now)
 
     async def _save(self, lives: Sequence[Life], candles: Sequence[QuoteCandle], now: datetime) -> bool:
@@ -290,6 +275,11 @@ class Follower:
         for name, fault in done.refused:
             logger.error("a change of %s by a candle was refused: %s", name, fault)
         return True
+
+
+def _name(source: Series) -> str:
+    """The name of a source's stream, also in messages."""
+    return f"following {source.pair} {source.timeframe} by {source.feed}"
 
 
 class _Stream:

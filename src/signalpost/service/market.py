@@ -27,7 +27,7 @@ from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.feeds import FEEDS
 from signalpost.trading.feeds.bounded import CLOSE_WITHIN, BoundedFeed
 from signalpost.trading.feeds.isolated import IsolatedFeed
-from signalpost.trading.feeds.port import Feed
+from signalpost.trading.feeds.port import Feed, Series
 from signalpost.trading.incidents import Incidents, named
 from signalpost.trading.processor import IncrementalSignalProcessor, StateFrom
 from signalpost.trading.round import Round
@@ -63,7 +63,8 @@ class Market:
         self.feeds = {
             name: BoundedFeed(feed if kinds[name] in FEEDS else IsolatedFeed(feed)) for name, feed in feeds.items()
         }
-        self.incidents = Incidents(opened, [(each.feed, each.key) for each in config.strategies], config.watchdogs)
+        used_series = {each.key: Series(each.feed, each.pair, each.timeframe) for each in config.strategies}
+        self.incidents = Incidents(opened, used_series, config.watchdogs)
         self.alarms = AlarmClock()
         """Where the tasks that wait for candles sleep."""
         self._was_alive_at = was_alive_at

@@ -9,9 +9,9 @@ from signalpost import clock
 from signalpost.domain.life import opened
 from signalpost.domain.trade import Trade, TradeState, result_of
 from signalpost.errors import FeedFailed
-from signalpost.service.following import FollowPlan, Source
+from signalpost.service.following import FollowPlan
 from signalpost.sinks.discord.cards.wording import gained
-from signalpost.trading.feeds.port import Feed
+from signalpost.trading.feeds.port import Feed, Series
 from signalpost.trading.lives import Life, advance
 from signalpost.trading.outcomes import begin
 
@@ -34,7 +34,7 @@ class Standings:
 
         Signals without candles have none. What is open has no result, because some tiers may not see it yet.
         """
-        by_source: dict[Source, list[Trade]] = {}
+        by_source: dict[Series, list[Trade]] = {}
         for trade in trades:
             if (source := self._plan.source_of(trade.signal)) is not None:
                 by_source.setdefault(source, []).append(trade)
@@ -44,7 +44,7 @@ class Standings:
                 await asyncio.gather(*(self._add(found, source, each) for source, each in by_source.items()))
         return found
 
-    async def _add(self, found: dict[str, str], source: Source, trades: Sequence[Trade]) -> None:
+    async def _add(self, found: dict[str, str], source: Series, trades: Sequence[Trade]) -> None:
         """Add the standings of the trades of one source."""
         feed, length, now = self._feeds[source.feed], source.timeframe, clock.now()
         lives = []

@@ -16,6 +16,7 @@ from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import log_failure, logger
 from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.candle_rules import CandleRule
+from signalpost.trading.feeds.port import Series
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.processor import Cycle, IncrementalSignalProcessor, StateFrom
 from signalpost.trading.schedule import Slot, next_look, retry_of_feed, retry_of_strategy
@@ -47,6 +48,7 @@ class StreamRunner:
         self.key = key
         self.processor = processor
         self.feed = processor.feed.name
+        self.series = Series(self.feed, processor.strategy.config.pair, processor.strategy.config.timeframe)
         self.last: Cycle | None = None
         """The last cycle that succeeded."""
         self.worked_at: datetime | None = None
@@ -112,21 +114,11 @@ class StreamRunner:
             self.states_from[cycle.state_from] += 1
             self.rebuilt += cycle.rebuilt is not None
         self._failures = self._strategy_failures = 0
-        calendar, timeframe, now = self.processor.feed.calendar, self.processor.strategy.config.timeframe, clock.now()
+        calendar, timeframe, now = self.processor.feed.calendar, self.series.timeframe, clock.now()
         self._next, self._slot = next_look(self._slot, cycle.watermark, cycle.forming, now, calendar, timeframe)
         self.counts.update(cycle.counts)
-        answer = FeedAnswer(
-            self.feed,
-            self.key,
-            self.processor.strategy.config.pair,
-            timeframe,
-            calendar,
-            cycle.watermark,
-            cycle.oldest,
-            began,
-            cycle.forming,
-        )
-        for event in (*self._incidents.worked(self.feed, self.key, now), *self._incidents.answered(answer)):
+        answer = FeedAnswer(self.series, self.key, calendar, cycle.watermark, cycle.oldest, began, cycle.forming)
+        for event in (*self._incidents.worked(self.series, self.key, now), *self._incidents.answered(answer)):
             self._emit(event)
 
     def _report(self, cycle: Cycle, took: float) -> None:
@@ -140,9 +132,7 @@ class StreamRunner:
         self._next = retry_of_feed(self._failures, fault.retry_after, self._slot, now)
         if self._failures == 1:
             logger.warning("strategy %s: feed %s failed (%s): %s", self.key, self.feed, fault.code, reason)
-        config = self.processor.strategy.config
-        candles = config.pair, config.timeframe
-        for event in self._incidents.feed_failed(self.feed, self.key, reason, now, candles):
+        for event in self._incidents.feed_failed(self.series, self.key, reason, now):
             self._emit(event)
 
     def _strategy_failed(self, fault: Exception) -> None:

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import NamedTuple
 
-from signalpost.domain.instrument import Instrument
-from signalpost.domain.timeframe import Timeframe
 from signalpost.trading.calendar import Calendar
+from signalpost.trading.feeds.port import Series
 
 QUIET = timedelta(minutes=10)
 """No feed counts as silent for this long after a start, or while its missing candles cover less time than this."""
@@ -32,10 +31,9 @@ USUAL_LIMITS = WatchdogLimits()
 class FeedAnswer(NamedTuple):
     """An answer of a feed to one of its streams."""
 
-    feed: str
+    series: Series
     stream: str
-    pair: Instrument
-    timeframe: Timeframe
+    """The name of the stream."""
     calendar: Calendar
     watermark: datetime | None
     """The open of the newest candle; None if the feed has none."""
@@ -59,9 +57,9 @@ class Missing(NamedTuple):
 
 def missing(answer: FeedAnswer, watermark: datetime, silent_candles: int) -> Missing | None:
     """The missing candles after `watermark`; None if the stream is up to date."""
-    if answer.calendar.next_open(watermark, answer.timeframe) + _GRACE > answer.at:
+    if answer.calendar.next_open(watermark, answer.series.timeframe) + _GRACE > answer.at:
         return None  # usual, and found without holidays: no later candle has closed
-    most = max(silent_candles, -(-QUIET // answer.timeframe.duration))
+    most = max(silent_candles, -(-QUIET // answer.series.timeframe.duration))
     due = tuple(takewhile(lambda due: due <= answer.at, islice(_due_after(watermark, answer), most)))
     return Missing(due[0], len(due) == most) if due else None
 
@@ -69,10 +67,10 @@ def missing(answer: FeedAnswer, watermark: datetime, silent_candles: int) -> Mis
 def _due_after(opened: datetime, answer: FeedAnswer) -> Iterator[datetime]:
     """When each candle after the one that opened at `opened` should have arrived."""
     while True:
-        opened = answer.calendar.trades_from(answer.calendar.next_open(opened, answer.timeframe))
-        yield answer.calendar.closes_at(opened, answer.timeframe) + _GRACE
+        opened = answer.calendar.trades_from(answer.calendar.next_open(opened, answer.series.timeframe))
+        yield answer.calendar.closes_at(opened, answer.series.timeframe) + _GRACE
 
 
 def late_by(answer: FeedAnswer, opened: datetime, before: datetime) -> timedelta:
     """How long after the close of a candle the answer at `before` still lacked it."""
-    return before - answer.calendar.trades_from(answer.calendar.closes_at(opened, answer.timeframe))
+    return before - answer.calendar.trades_from(answer.calendar.closes_at(opened, answer.series.timeframe))

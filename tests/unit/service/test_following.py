@@ -14,7 +14,8 @@ from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.trade import TradeState
 from signalpost.errors import FeedFailed
-from signalpost.service.following import FollowPlan, Source, StreamKey
+from signalpost.service.following import FollowPlan, StreamKey
+from signalpost.trading.feeds.port import Series
 from tests.unit.service.follow_harness import (
     BY_HAND,
     EURO,
@@ -364,10 +365,10 @@ def test_the_plan_gives_each_signal_its_candles() -> None:
         },
     )
     by_hand, cross, unfollowed = (signal(strategy_name=name, timeframe="H4") for name in (None, "cross", "unfollowed"))
-    assert own.source_of(by_hand) == Source("finest", EURO, M1)
-    assert own.source_of(cross) == Source("its-own", EURO, hours)
+    assert own.source_of(by_hand) == Series("finest", EURO, M1)
+    assert own.source_of(cross) == Series("its-own", EURO, hours)
     assert own.source_of(unfollowed) is None
     assert [own.is_of_strategy(each) for each in (by_hand, cross, unfollowed)] == [False, True, True]
-    assert own.source_of(cross.but(pair="GBP_USD")) == Source("finest", POUND, M1)
+    assert own.source_of(cross.but(pair="GBP_USD")) == Series("finest", POUND, M1)
     assert FollowPlan(None, {}).source_of(by_hand) is None
-    assert BY_HAND.source_of(cross) == Source("feed", EURO, M1)
+    assert BY_HAND.source_of(cross) == Series("feed", EURO, M1)

@@ -1,9 +1,11 @@
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from signalpost.domain.events import IncidentBegan, IncidentEnded
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.reports import AlertSeverity
 from signalpost.domain.timeframe import Timeframe
+from signalpost.trading.feeds.port import Series
 from signalpost.trading.incidents import FEED, STRATEGY, STREAM, Incidents, named
 
 AT = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
@@ -14,31 +16,36 @@ def after(seconds: float) -> datetime:
     return AT + timedelta(seconds=seconds)
 
 
+def series(stream: str, feed: str = "oanda") -> Series:
+    """The series of a stream; those with names of one letter differ."""
+    return Series(feed, Instrument("EUR_USD"), Timeframe(f"M{ord(stream[0]) - ord('a') + 1}"))
+
+
 def fail(incidents: Incidents, stream: str, seconds: float) -> list[IncidentBegan]:
-    return list(incidents.feed_failed("oanda", stream, "code 503", after(seconds)))
+    return list(incidents.feed_failed(series(stream), stream, "code 503", after(seconds)))
 
 
 def work(incidents: Incidents, stream: str, seconds: float) -> list[IncidentEnded]:
-    return list(incidents.worked("oanda", stream, after(seconds)))
+    return list(incidents.worked(series(stream), stream, after(seconds)))
 
 
 def test_a_feed_that_fails_for_a_minute_is_one_incident_however_many_streams_it_has() -> None:
     incidents = Incidents()
     assert fail(incidents, "a", 0) == fail(incidents, "b", 1) == fail(incidents, "a", 59) == []
     (began,) = fail(incidents, "a", 60)
-    assert began == IncidentBegan(FEED, "oanda", HIGH, "oanda", "code 503", AT)
+    assert began == IncidentBegan(FEED, "oanda", HIGH, "oanda", "code 503", AT, series("a")[1:])
     assert fail(incidents, "b", 70) == fail(incidents, "a", 90) == []
     assert work(incidents, "b", 100) == [IncidentEnded(began, after(100))]
     assert work(incidents, "a", 101) == []
 
 
 def test_a_feed_that_requires_a_long_wait_is_an_incident_after_a_minute_too() -> None:
-    incidents, candles = Incidents(), (Instrument("EUR_USD"), Timeframe("M1"))
+    incidents = Incidents()
     assert list(incidents.waits("a", AT)) == []
-    assert list(incidents.feed_failed("oanda", "a", "code 429", AT, candles)) == []
+    assert list(incidents.feed_failed(series("a"), "a", "code 429", AT)) == []
     assert list(incidents.waits("a", after(59))) == []
     (began,) = incidents.waits("a", after(61))
-    assert began == IncidentBegan(FEED, "oanda", HIGH, "oanda", "code 429", AT, candles)
+    assert began == IncidentBegan(FEED, "oanda", HIGH, "oanda", "code 429", AT, series("a")[1:])
     assert list(incidents.waits("a", after(90))) == []
 
 
@@ -47,7 +54,7 @@ def test_a_stream_that_fails_alone_is_an_incident_of_its_own() -> None:
     fail(incidents, "a", 0)
     work(incidents, "b", 30)
     (began,) = fail(incidents, "a", 61)
-    assert (began.kind, began.name, began.feed) == (STREAM, "a", "oanda")
+    assert (began.kind, began.name, began.feed) == (STREAM, "EUR_USD M1 of oanda", "oanda")
     assert work(incidents, "b", 62) == []
     assert work(incidents, "a", 63) == [IncidentEnded(began, after(63))]
 
@@ -68,7 +75,7 @@ def test_a_failure_that_ends_within_a_minute_is_no_incident() -> None:
 
 
 def leave(incidents: Incidents, stream: str, seconds: float) -> list[IncidentEnded]:
-    return list(incidents.left("oanda", stream, after(seconds)))
+    return list(incidents.left(series(stream), stream, after(seconds)))
 
 
 def test_the_incident_of_a_feed_ends_with_the_last_stream_that_needs_it() -> None:
@@ -102,12 +109,39 @@ def test_an_incident_of_an_earlier_process_is_not_repeated_and_ends() -> None:
 
 
 def test_an_incident_of_an_earlier_process_is_over_if_nothing_needs_the_candles_any_more() -> None:
-    named_after = [(FEED, "oanda"), (FEED, "gone"), (STREAM, "a"), (STREAM, "followed"), (STRATEGY, "b"), (STREAM, "c")]
-    opened = [IncidentBegan(kind, name, HIGH, "oanda", "code 503", AT) for kind, name in named_after]
-    incidents = Incidents(opened, [("oanda", "a")])
-    ended = list(incidents.only([("files", "followed")], after(1)))
-    assert [(each.incident.name, each.is_unused) for each in ended] == [("gone", True), ("b", True), ("c", True)]
-    assert list(incidents.only([], after(2))) == [IncidentEnded(opened[3], after(2), is_unused=True)]
+    series_of = {"a": series("a"), "followed": series("f", "files"), "gone": series("g")}
+    opened = [
+        *(IncidentBegan(FEED, name, HIGH, name, "code 503", AT) for name in ("oanda", "gone")),
+        *(
+            IncidentBegan(STREAM, name, HIGH, each.feed, "code 503", AT, (each.pair, each.timeframe))
+            for name, each in series_of.items()
+        ),
+        IncidentBegan(STREAM, "unknown", HIGH, "oanda", "without its candles", AT),
+        *(IncidentBegan(STRATEGY, name, HIGH, "oanda", "KeyError", AT) for name in "ab"),
+        IncidentBegan("of a newer version", "a", HIGH, "oanda", "unknown", AT),
+    ]
+    incidents = Incidents(opened, {"a": series("a")})
+    ended = list(incidents.only([series_of["followed"]], after(1)))
+    assert [(each.incident.kind, each.incident.name) for each in ended if each.is_unused] == [
+        (FEED, "gone"),
+        (STREAM, "gone"),
+        (STREAM, "unknown"),
+        (STRATEGY, "b"),
+        ("of a newer version", "a"),
+    ]
+    assert [each.incident.name for each in incidents.only([], after(2))] == ["followed"]
+
+
+def test_a_series_that_two_streams_need_is_one_incident_until_both_work() -> None:
+    incidents = Incidents()
+    needs = {each: partial(incidents.feed_failed, series("a"), each, "code 404") for each in ("a", "follower")}
+    for each in needs.values():
+        assert list(each(after(0))) == []
+    work(incidents, "b", 30)
+    (began,) = [event for each in needs.values() for event in each(after(61))]
+    assert (began.kind, began.name) == (STREAM, "EUR_USD M1 of oanda")
+    assert list(incidents.worked(series("a"), "follower", after(70))) == []
+    assert list(incidents.worked(series("a"), "a", after(71))) == [IncidentEnded(began, after(71))]
 
 
 def test_a_strategy_that_raises_is_an_incident_at_once_and_critical_from_the_fifth_error() -> None:

@@ -11,12 +11,16 @@ from signalpost.domain.instrument import Instrument
 from signalpost.domain.reports import AlertSeverity
 from signalpost.domain.timeframe import Timeframe
 from signalpost.trading.calendar import ALWAYS, FX, Calendar, calendar_of
+from signalpost.trading.feeds.port import Series
 from signalpost.trading.incidents import CACHE, LATE, LATE_FEED, SILENT, SILENT_FEED, Incidents
 from signalpost.trading.watchdogs import FeedAnswer, WatchdogLimits, late_by, missing
 
 AT = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Found = list[tuple[str, str, str]]
+PAIRS = {"b": "GBP_USD"}
+"""The pairs of the streams. All others have EUR_USD."""
+OF_A = "EUR_USD H1 of files"
 
 
 def look(
@@ -31,9 +35,8 @@ def look(
     forming: datetime | None = None,
 ) -> FeedAnswer:
     first = oldest or (newest if news else None)
-    return FeedAnswer(
-        "files", stream, Instrument("EUR_USD"), Timeframe(timeframe), calendar, newest, first, at, forming
-    )
+    series = Series("files", Instrument(PAIRS.get(stream, "EUR_USD")), Timeframe(timeframe))
+    return FeedAnswer(series, stream, calendar, newest, first, at, forming)
 
 
 def found(incidents: Incidents, *looks: FeedAnswer) -> Found:
@@ -71,9 +74,9 @@ def test_a_silent_stream_of_a_feed_that_brings_other_candles_is_an_incident_of_i
         assert found(incidents, look(at, at - HOUR, "b", news=True), look(at, AT - HOUR)) == []
     at = AT + 3 * HOUR + MINUTE
     assert found(incidents, look(at, at - HOUR - MINUTE, "b", news=True)) == []
-    assert found(incidents, look(at, AT - HOUR)) == [("began", SILENT, "a")]
+    assert found(incidents, look(at, AT - HOUR)) == [("began", SILENT, OF_A)]
     assert found(incidents, look(at, at - HOUR - MINUTE, "b")) == []
-    assert found(incidents, look(at, at - HOUR - MINUTE, news=True)) == [("ended", SILENT, "a")]
+    assert found(incidents, look(at, at - HOUR - MINUTE, news=True)) == [("ended", SILENT, OF_A)]
 
 
 def test_only_a_new_candle_ends_the_silence_of_a_feed() -> None:
@@ -190,7 +193,62 @@ def test_a_late_stream_of_a_punctual_feed_is_an_incident_of_its_own() -> None:
     incidents = Incidents()
     found(incidents, look(AT, AT - HOUR), look(AT, AT - HOUR, "b"), look(AT + HOUR + MINUTE, AT, "b", news=True))
     found(incidents, look(AT + HOUR + 9 * MINUTE, AT - HOUR))
-    assert found(incidents, look(AT + HOUR + 10 * MINUTE, AT, news=True)) == [("began", LATE, "a")]
+    assert found(incidents, look(AT + HOUR + 10 * MINUTE, AT, news=True)) == [("began", LATE, OF_A)]
+
+
+def late(at: datetime, stream: str) -> list[FeedAnswer]:
+    """Two answers, of which the second has the candle that closed at `at`, 10 minutes late."""
+    return [look(at + 9 * MINUTE, at - 2 * HOUR, stream), look(at + 10 * MINUTE, at - HOUR, stream, news=True)]
+
+
+def in_time(at: datetime, stream: str) -> list[FeedAnswer]:
+    """Two answers, of which the second has the candle that closed at `at`."""
+    return [look(at, at - 2 * HOUR, stream), look(at + MINUTE, at - HOUR, stream, news=True)]
+
+
+def test_a_feed_is_late_as_long_as_any_of_its_streams_is() -> None:
+    incidents = Incidents()
+    assert found(incidents, *late(AT, "a"), *late(AT, "b")) == [("began", LATE_FEED, "files")]
+    later = AT + HOUR
+    assert found(incidents, *in_time(later, "b")) == [], "a is late"
+    assert found(incidents, *late(later, "a")) == []
+    assert found(incidents, *in_time(later + HOUR, "b"), *in_time(later + HOUR, "a")) == [("ended", LATE_FEED, "files")]
+
+
+def test_a_feed_is_late_after_a_restart_until_the_stream_that_was_late_is_in_time() -> None:
+    incidents = Incidents(_began_late(), {"a": look(AT, AT).series})
+    assert list(incidents.only((), AT)) == []
+    assert found(incidents, *in_time(AT + HOUR, "b")) == []
+    assert found(incidents, *in_time(AT + HOUR, "a")) == [("ended", LATE_FEED, "files")]
+
+
+def test_a_late_stream_that_is_not_used_any_more_keeps_no_feed_late() -> None:
+    incidents = Incidents(_began_late())
+    assert list(incidents.only([look(AT, AT, "b").series], AT)) == []
+    assert found(incidents, *in_time(AT + HOUR, "b")) == [("ended", LATE_FEED, "files")]
+    incidents = Incidents()
+    found(incidents, *late(AT, "a"), *in_time(AT, "b"))
+    assert list(incidents.left(look(AT, AT).series, "a", AT)) == []
+    assert found(incidents, *in_time(AT + HOUR, "b")) == [("ended", LATE_FEED, "files")]
+
+
+def _began_late() -> list[IncidentBegan]:
+    incidents = Incidents()
+    return [each for answer in late(AT, "a") for each in incidents.answered(answer) if isinstance(each, IncidentBegan)]
+
+
+def test_a_series_that_two_streams_need_is_one_incident_until_both_are_well() -> None:
+    incidents = Incidents()
+    found(incidents, *in_time(AT, "b"))
+    assert found(incidents, *late(AT, "a"), *late(AT, "follower")) == [("began", LATE, OF_A)]
+    assert found(incidents, *in_time(AT + HOUR, "follower")) == []
+    assert found(incidents, *in_time(AT + HOUR, "a")) == [("ended", LATE, OF_A)]
+    silent = [look(AT + 9 * HOUR, AT, each) for each in ("a", "follower")]
+    found(incidents, *in_time(AT + 8 * HOUR, "b"))
+    assert found(incidents, *silent) == [("began", SILENT, OF_A)]
+    assert found(incidents, *in_time(AT + 9 * HOUR, "follower")) == []
+    assert list(incidents.left(silent[0].series, "follower", AT)) == [], "a needs it"
+    assert [*map(_plain, incidents.left(silent[0].series, "a", AT))] == [("unused", SILENT, OF_A)]
 
 
 def test_candles_after_an_outage_or_a_silence_are_not_late() -> None:
@@ -207,13 +265,14 @@ def test_candles_after_an_outage_or_a_silence_are_not_late() -> None:
 def test_a_watchdog_that_is_off_begins_nothing_and_ends_what_an_earlier_process_began() -> None:
     high = AlertSeverity.HIGH
     opened = [IncidentBegan(kind, "files", high, "files", "x", AT) for kind in (SILENT_FEED, LATE_FEED)]
-    opened += [IncidentBegan(kind, "a", high, "files", "x", AT) for kind in (SILENT, LATE)]
+    candles = Instrument("EUR_USD"), Timeframe("H1")
+    opened += [IncidentBegan(kind, OF_A, high, "files", "x", AT, candles) for kind in (SILENT, LATE)]
     opened += [IncidentBegan(CACHE, CACHE, high, CACHE, "x", AT)]
     incidents = Incidents(opened, limits=WatchdogLimits(0, timedelta(), 0))
     first = look(AT, AT - HOUR)
-    assert found(incidents, first) == [("unused", SILENT_FEED, "files"), ("unused", SILENT, "a")]
+    assert found(incidents, first) == [("unused", SILENT_FEED, "files"), ("unused", SILENT, OF_A)]
     late = look(AT + 90 * HOUR, AT, news=True)
-    assert found(incidents, late) == [("unused", LATE_FEED, "files"), ("unused", LATE, "a")]
+    assert found(incidents, late) == [("unused", LATE_FEED, "files"), ("unused", LATE, OF_A)]
     assert found(incidents, look(AT + 190 * HOUR, AT)) == []
     assert [*map(_plain, incidents.cached(9, "away", AT))] == [("unused", CACHE, CACHE)]
 
@@ -222,8 +281,8 @@ def test_a_stream_that_leaves_takes_its_incidents_along_and_the_last_one_those_o
     incidents = Incidents()
     found(incidents, look(AT, AT - HOUR), look(AT, AT - HOUR, "b"))
     assert found(incidents, look(AT + 5 * HOUR, AT - HOUR)) == [("began", SILENT_FEED, "files")]
-    assert list(incidents.left("files", "a", AT)) == []
-    assert [*map(_plain, incidents.left("files", "b", AT))] == [("unused", SILENT_FEED, "files")]
+    assert list(incidents.left(look(AT, AT).series, "a", AT)) == []
+    assert [*map(_plain, incidents.left(look(AT, AT, "b").series, "b", AT))] == [("unused", SILENT_FEED, "files")]
 
 
 def test_a_cache_that_misses_three_rounds_is_one_incident_until_it_has_saved_all() -> None:

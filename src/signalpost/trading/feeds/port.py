@@ -10,6 +10,18 @@ from signalpost.trading.calendar import Calendar
 from signalpost.trading.outcomes import QuoteCandle
 
 
+class Series(NamedTuple):
+    """The candles of one pair and timeframe, from one feed."""
+
+    feed: str
+    """The feed's name."""
+    pair: Instrument
+    timeframe: Timeframe
+
+    def __str__(self) -> str:
+        return f"{self.pair} {self.timeframe} of {self.feed}"
+
+
 class Fetched(NamedTuple):
     """A feed's answer."""
 

@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import (
     ClientConnectorError,
     ClientHttpProxyError,
+    ClientRequest,
     ClientResponse,
     ClientSession,
     ClientTimeout,
@@ -27,8 +28,9 @@ from aiohttp import (
     FormData,
     InvalidURL,
     TCPConnector,
-    TraceConfig,
 )
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from signalpost.errors import InvalidConfiguration
@@ -48,6 +50,21 @@ _JSON = "application/json"
 _NO_BODY = frozenset({204, 205, 304})
 _BODY_LENGTH_HEADERS = ("Content-Length", "Transfer-Encoding")
 _NEVER_SENT = (ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError, InvalidURL)
+
+
+class _Connector(TCPConnector):
+    """Calls `may_send` as late as possible: after connecting, before the first byte of the request."""
+
+    def __init__(self, may_send: Callable[[], bool]) -> None:
+        super().__init__(limit=0, keepalive_timeout=KEPT_ALIVE, socket_factory=new_socket)
+        self._may_send = may_send
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        if not self._may_send():
+            connection.release()
+            raise Unavailable("not sent: this process was paused for a while, and another may have taken over")
+        return connection
 
 
 class Connections:
@@ -90,11 +107,10 @@ class Connections:
         if self._session is None:
             self._loop = loop
             self._session = ClientSession(
-                connector=TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE, socket_factory=new_socket),
+                connector=_Connector(self._may_send),
                 cookie_jar=DummyCookieJar(),
                 headers=self._headers,
                 timeout=self._timeout,
-                trace_configs=[self._check_before_write()],
             )
         elif loop is not self._loop:
             raise Unavailable("not sent: the connections belong to another event loop. Open a new service on this one")
@@ -112,18 +128,6 @@ class Connections:
             found = proxy_for(host)
             self._proxy_by_host[host] = None if found is None or found.problem else found
         return self._proxy_by_host[host]
-
-    def _check_before_write(self) -> TraceConfig:
-        """Call `may_send` as late as possible: after connecting, before the first byte of the request."""
-
-        async def check(*_: object) -> None:
-            if not self._may_send():
-                raise Unavailable("not sent: this process was paused for a while, and another may have taken over")
-
-        trace = TraceConfig()
-        trace.on_connection_create_end.append(check)
-        trace.on_connection_reuseconn.append(check)
-        return trace
 
     async def close(self) -> None:
         """Close every connection permanently."""

@@ -6,6 +6,7 @@ See docs/why/0015-one-emission-point.md and docs/why/0029-logging-never-blocks.m
 import asyncio
 import signal
 from collections.abc import Iterable
+from math import inf
 from typing import NoReturn
 
 from signalpost.domain.events import Event, Listener
@@ -25,17 +26,19 @@ class Bus:
     """
 
     def __init__(self, ours: Iterable[Listener] = (), others: Iterable[Listener] = ()) -> None:
-        self._ours = tuple(map(_Guarded, ours))
-        self._subscribed: tuple[_Guarded, ...] = ()
-        self._others = tuple(map(_Guarded, others))
+        self._ours = tuple(ours)
+        self._subscribed: tuple[Listener, ...] = ()
+        self._others = tuple(others)
+        self._reported_at: dict[int, float] = {}
+        """When each slow listener was last reported, by its identity: not all can be hashed."""
 
     def subscribe(self, listener: Listener) -> None:
         """Add one of our own listeners behind the others of ours."""
-        self._subscribed += (_Guarded(listener),)
+        self._subscribed += (listener,)
 
     def unsubscribe(self, listener: Listener) -> None:
         """Remove one of our own listeners."""
-        self._subscribed = tuple(each for each in self._subscribed if each.listener != listener)
+        self._subscribed = tuple(each for each in self._subscribed if each != listener)
 
     def forget_subscribed(self) -> None:
         """Remove all that subscribed, because what they belonged to ended without removing them."""
@@ -43,41 +46,34 @@ class Bus:
 
     def emit(self, event: Event) -> None:
         """Call every listener with `event`. Raises nothing."""
-        began = _now()
-        for guarded in (*self._ours, *self._subscribed, *self._others):
-            began = guarded.call(event, began)
+        loop = asyncio.get_running_loop()  # whose time a simulation controls
+        began = loop.time()
+        for listener in (*self._ours, *self._subscribed, *self._others):
+            try:
+                listener(event)
+            except BaseException as fault:  # noqa: BLE001  # a failing or exiting listener must not stop a delivery
+                text = f"listener {_name_of(listener)} failed on {type(event).__name__}"
+                log_failure(text, fault, with_text=False)
+                _pass_on_ctrl_c(fault)
+            ended = loop.time()
+            if ended - began > SLOW:
+                self._report(listener, ended, ended - began, type(event).__name__)
+            began = ended
 
-
-class _Guarded:
-    """A listener that cannot raise, and that is reported if it is slow."""
-
-    def __init__(self, listener: Listener) -> None:
-        self.listener = listener
-        name = getattr(listener, "__qualname__", None)
-        self._name = name if isinstance(name, str) else type(listener).__qualname__
-        self._reported_at: float | None = None
-
-    def call(self, event: Event, began: float) -> float:
-        """Call the listener, and return the time when it ended."""
-        try:
-            self.listener(event)
-        except BaseException as fault:  # noqa: BLE001  # a failing or exiting listener must not stop a delivery
-            log_failure(f"listener {self._name} failed on {type(event).__name__}", fault, with_text=False)
-            _pass_on_ctrl_c(fault)
-        ended = _now()
-        if ended - began > SLOW:
-            self._report(ended, ended - began, type(event).__name__)
-        return ended
-
-    def _report(self, now: float, seconds: float, event: str) -> None:
-        if self._reported_at is None or now - self._reported_at >= _REPORT_EVERY:
-            self._reported_at = now
+    def _report(self, listener: Listener, now: float, seconds: float, event: str) -> None:
+        if now - self._reported_at.get(id(listener), -inf) >= _REPORT_EVERY:
+            self._reported_at[id(listener)] = now
             logger.warning(
                 "listener %s took %.0f ms for a %s event, which delayed deliveries: move long work to a thread",
-                self._name,
+                _name_of(listener),
                 seconds * 1000,
                 event,
             )
+
+
+def _name_of(listener: Listener) -> str:
+    name = getattr(listener, "__qualname__", None)
+    return name if isinstance(name, str) else type(listener).__qualname__
 
 
 def _pass_on_ctrl_c(fault: BaseException) -> None:
@@ -91,8 +87,3 @@ def _pass_on_ctrl_c(fault: BaseException) -> None:
 
 def _raise(fault: BaseException) -> NoReturn:
     raise fault
-
-
-def _now() -> float:
-    """The loop's time, which a simulation controls."""
-    return asyncio.get_running_loop().time()

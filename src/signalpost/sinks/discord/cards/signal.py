@@ -144,10 +144,10 @@ def _stream_headline(before: str, signal: Signal, after: str) -> str:
 
 def _card(trade: Trade, look: Look, view: View) -> dict[str, Any]:
     """The embed, with as much as its limit permits."""
-    made = _embed(trade, look, view, _Cut.NOTHING)
     for left_out in _Cut:
-        if limits.size(made) > _EMBED:
-            made = _embed(trade, look, view, left_out)
+        made = _embed(trade, look, view, left_out)
+        if limits.size(made) <= _EMBED:
+            break
     return made
 
 

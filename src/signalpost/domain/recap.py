@@ -39,6 +39,8 @@ class Period(msgspec.Struct, frozen=True):
     """The name of the time zone."""
     day: date | None = None
     """`last_day`; None in recaps that an earlier version saved."""
+    is_adjusted: bool = False
+    """Whether it begins where the recap before it ended, because its days ended at another time then."""
 
     @property
     def ends_at(self) -> time:
@@ -84,16 +86,29 @@ class RecapDays(NamedTuple):
 
     def newest(self, recurrence: Recurrence, now: datetime) -> Period:
         """The last period that is over."""
-        today = self.day_at(now)
-        if recurrence is Recurrence.DAILY:
-            return self.day(today - _DAY)
-        return self.week(today - _WEEK)
+        length = _DAY if recurrence is Recurrence.DAILY else _WEEK
+        return self._of(recurrence, self.day_at(now) - length)
+
+    def following(self, period: Period, last_end: datetime) -> Period:
+        """The same period, without a gap or an overlap after a recap that ended at `last_end`, by other settings.
+
+        A recap that ended before the period before this one is too old for that.
+        """
+        length = _DAY if period.recurrence is Recurrence.DAILY else _WEEK
+        before = self._of(period.recurrence, period.last_day - length)
+        if last_end == period.since or last_end <= before.since:
+            return period
+        return msgspec.structs.replace(period, since=last_end, is_adjusted=True)
 
     def next_end(self, period: Period) -> datetime:
         """The end of the period after this one."""
         if period.recurrence is Recurrence.DAILY:
             return self._end(period.last_day + _DAY)
         return self._end(period.last_day + _WEEK)
+
+    def _of(self, recurrence: Recurrence, day: date) -> Period:
+        """The period in which a day lies."""
+        return self.day(day) if recurrence is Recurrence.DAILY else self.week(day)
 
     def _end(self, day: date) -> datetime:
         """The end of a day, in UTC."""
@@ -204,8 +219,8 @@ class Recap(Value, frozen=True, kw_only=True, tag="recap"):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to report: no shown trade is live, and none ended."""
-        return not (self.closed or self.open or self.not_filled)
+        """Whether there is nothing to report: no shown trade is live, and none ended, shown or not."""
+        return not (self.closed or self.open or self.not_filled or self.not_shown)
 
 
 _CONVERSIONS: Conversions = {"destination": required_text, "timestamp": utc}

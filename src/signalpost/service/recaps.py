@@ -29,7 +29,8 @@ _MOST = 100_000
 class Recaps:
     """Sends each destination the recap of its last day or week once, also over restarts.
 
-    The end of that period is saved in one transaction with the recap, so a crash neither loses nor repeats one. After
+    The end of that period is saved in one transaction with the recap, so a crash neither loses nor repeats one. A recap
+    begins where the last one ended, also if the settings have changed since, so no trade is counted twice. After
     downtime only the newest recap is sent. An empty one is not sent.
     """
 
@@ -61,6 +62,7 @@ class Recaps:
             return
         if known >= period.until or now < max(ready_at, period.until + SETTLES_FOR):
             return
+        period = destination.recap_days.following(period, known)
         wanted = FindTrades(changed_since=period.since - _CLOCKS_DIFFER, limit=_MOST)
         entries = await self._intake.find(wanted)
         recap = recap_of(entries, period, now, destination.name)

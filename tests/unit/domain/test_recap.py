@@ -84,6 +84,24 @@ def test_each_instant_lies_in_one_day_and_the_newest_period_is_the_last_that_is_
     assert (week.first_day.weekday(), week.last_day.weekday()) == (0, 6)
 
 
+@pytest.mark.parametrize(
+    ("last_end", "since"),
+    [
+        ("2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z"),
+        ("2026-11-23T17:00:00Z", "2026-11-23T17:00:00Z"),
+        ("2026-11-22T17:00:00Z", "2026-11-22T17:00:00Z"),
+        ("2026-11-22T00:00:00Z", "2026-11-23T00:00:00Z"),
+        ("2026-11-20T17:00:00Z", "2026-11-23T00:00:00Z"),
+    ],
+    ids=["as-usual", "later", "earlier", "a-day-was-missed", "days-were-missed"],
+)
+def test_a_period_begins_where_the_last_recap_ended_unless_one_was_missed(last_end: str, since: str) -> None:
+    period = RecapDays().day(MONDAY)
+    found = RecapDays().following(period, at(last_end))
+    assert (found.since, found.until, found.day) == (at(since), period.until, MONDAY)
+    assert found.is_adjusted is (found != period)
+
+
 def recap(**fields: object) -> Recap:
     return Recap(
         **{  # type: ignore[arg-type]
@@ -114,5 +132,5 @@ def test_a_win_rate_needs_30_trades(wins: int) -> None:
 
 def test_only_a_recap_without_any_signal_is_empty() -> None:
     assert recap(lines=()).is_empty
-    assert not any(recap(lines=(), **{name: 1}).is_empty for name in ("open", "not_filled", "no_result"))
+    assert not any(recap(lines=(), **{name: 1}).is_empty for name in ("open", "not_filled", "not_shown", "no_result"))
     assert not recap().is_empty

@@ -221,10 +221,24 @@ def test_a_clock_that_was_ahead_stops_no_recap() -> None:
     channel(test, config((FREE, (DAILY,))))
 
 
-def test_a_signal_that_was_never_shown_is_in_no_recap_and_an_empty_one_is_not_sent() -> None:
+def test_signals_that_ended_before_they_were_shown_are_reported_even_if_they_are_all() -> None:
+    """Otherwise a channel could leave out what it dropped."""
+
     async def test(made: Channel) -> None:
         await made.publish("a", shown=False)
-        await made.end("a")
+        await made.end("a", "1.08")
+        await until(MIDNIGHT + HOUR)
+        assert made.facts == [(FREE, "daily", "2026-11-26", 0)]
+        assert (made.recaps[0].not_shown, made.recaps[0].losses, made.recaps[0].r) == (1, 0, 0)
+        await until(MIDNIGHT + DAY + HOUR)
+        assert len(made.facts) == 1
+
+    channel(test, config((FREE, (DAILY,))))
+
+
+def test_an_empty_recap_is_not_sent() -> None:
+    async def test(made: Channel) -> None:
+        await made.publish("premium", tier="premium")
         await until(MIDNIGHT + HOUR)
         assert made.facts == []
         state = await made.outbox.do(LoadState("daily recap of signals-free"))

@@ -1,9 +1,10 @@
 """The card of a recap: the results of a day or a week, by pair."""
 
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from signalpost.domain.recap import Recap, RecapLine, RecapTrade, Recurrence
 from signalpost.sinks.discord.cards.body import edit, embed, footer, post
@@ -125,14 +126,25 @@ def _small_print(recap: Recap, look: Look) -> Iterator[str]:
 
 
 def _period(recap: Recap) -> str:
-    """`Day in UTC`, or `23 to 27 Nov (UTC)`; with the time at which a day ends, unless that is midnight."""
+    """`Day in UTC`, or `23 to 27 Nov (UTC)`; with the time at which a day ends, unless that is midnight.
+
+    An adjusted period is neither a day nor a week, so both of its ends are named.
+    """
     period = recap.period
+    if period.is_adjusted:
+        return f"{_moment(period.since, period.zone)} to {_moment(period.until, period.zone)} ({period.zone})"
     zone = period.zone if not period.ends_at.hour else f"{period.zone}, until {period.ends_at:%H:%M}"
     if period.recurrence is Recurrence.DAILY:
         return f"Day in {zone}"
     first, last = period.first_day, period.last_day
     month = "" if first.month == last.month else f" {_MONTHS[first.month - 1]}"
     return f"{first.day}{month} to {_day(last)} ({zone})"
+
+
+def _moment(at: datetime, zone: str) -> str:
+    """`22 Nov 17:00`."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{_day(local.date())} {local:%H:%M}"
 
 
 def _day(day: date) -> str:

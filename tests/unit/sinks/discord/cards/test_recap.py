@@ -44,6 +44,13 @@ def test_it_names_the_time_zone_and_the_hour_at_which_a_day_ends() -> None:
     assert "28 Sep to 4 Oct (UTC)" in text(RecapDays().week(date(2026, 10, 1)), ONE)
 
 
+def test_a_period_that_was_adjusted_names_both_of_its_ends() -> None:
+    days, last_end = RecapDays("America/New_York", 17), datetime.fromisoformat("2026-11-26T05:30:00Z")
+    day, week = (days.following(each, last_end) for each in (days.day(FRIDAY), days.week(FRIDAY)))
+    assert "26 Nov 00:30 to 27 Nov 17:00 (America/New_York), before costs" in text(day, ONE)
+    assert "26 Nov 00:30 to 29 Nov 17:00 (America/New_York)" in text(week, ONE)
+
+
 @pytest.mark.parametrize("trades", [29, 30])
 def test_a_win_rate_is_shown_from_30_trades_on(trades: int) -> None:
     line = RecapLine(Instrument("EUR_USD"), 10, trades - 10, 0, Fraction(-1))

@@ -41,7 +41,7 @@ format: $(VENV)/installed-dev ## Put the code into its usual form
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: $(VENV)/installed-bench ## Measure what it costs, beside a floor
+bench: $(VENV)/installed-dev ## Measure what it costs, beside a floor
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 walk: $(VENV)/installed-dev ## Count the functions that one signal passes through
@@ -70,8 +70,3 @@ $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
 	@echo "installing signalpost and what its tests need" >&2
 	@$(PIP) install --editable '.[dev]'
 	@touch $@ $(VENV)/installed
-
-$(VENV)/installed-bench: pyproject.toml | $(VENV)/installed-dev
-	@echo "installing what the benchmarks compare with" >&2
-	@$(PIP) install --editable '.[dev,bench]'
-	@touch $@

@@ -11,6 +11,7 @@ from benchmarks.__main__ import main
 pytestmark = pytest.mark.unmeasured
 
 
+@pytest.mark.filterwarnings("ignore:'audioop' is deprecated:DeprecationWarning")  # by discord.py
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [
@@ -23,8 +24,6 @@ pytestmark = pytest.mark.unmeasured
 def test_a_benchmark_measures_us_beside_something_else(
     name: str, sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name == "edit":
-        pytest.importorskip("discord")
     module = import_module(f"benchmarks.{name}")
     for constant, size in sizes.items():
         monkeypatch.setattr(module, constant, size)

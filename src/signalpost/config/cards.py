@@ -82,9 +82,9 @@ def find_copies(sources: Sources) -> Mapping[UserTier, TierCopy]:
         except InvalidConfiguration:
             continue  # it is reported with the tiers
         copy = TierCopy(
-            delay=sources.table_value(settings.TIERS, name, settings.DELAY) or settings.DELAY.default,
-            hidden=_hidden(sources, name),
-            if_ended=sources.table_value(settings.TIERS, name, settings.IF_ENDED) or settings.IF_ENDED.default,
+            delay=sources.table_value(settings.TIERS, name, settings.DELAY, settings.DELAY.default),
+            hidden=sources.table_words(settings.TIERS, name, _HIDE, Hidden, "[] hides nothing"),
+            if_ended=sources.table_value(settings.TIERS, name, settings.IF_ENDED, settings.IF_ENDED.default),
             min_confidence=_min_confidence(sources, name),
         )
         if copy != WHOLE_COPY:
@@ -99,17 +99,6 @@ def slower_tiers(copies: Mapping[UserTier, TierCopy], ranks: Mapping[UserTier, i
         faster = [str(other) for other in ranks if ranks[other] < rank and delays[other] < delays[tier]]
         if faster:
             yield f"the tier {tier} gets its signals later than the lower {', '.join(faster)}: check the delays"
-
-
-def _hidden(sources: Sources, name: str) -> frozenset[Hidden]:
-    listed: Any = sources.table(settings.TIERS, name).get(_HIDE, [])
-    words = tuple(Hidden)
-    if isinstance(listed, list) and all(each in words for each in listed):
-        return frozenset(map(Hidden, listed))
-    place = sources.file.place(settings.TIERS, name, _HIDE)
-    known = ", ".join(words)
-    sources.findings.add(f"{place}: use a list of {known}; [] hides nothing", "unknown-word", place.field, known)
-    return frozenset()
 
 
 def _min_confidence(sources: Sources, name: str) -> Decimal | None:

@@ -1,14 +1,12 @@
 """Reads the destinations, their webhooks and the tiers from all sources of settings."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
-from functools import partial
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from signalpost.config.files import is_open_to_others, read_secret
-from signalpost.config.parsers import advice, nearest, path, shown_name, shown_path
+from signalpost.config.parsers import advice, nearest, shown_name
+from signalpost.config.secrets import find_secret, read_given
 from signalpost.config.settings import (
     DESTINATIONS,
     FALL_BACK_AFTER,
@@ -24,7 +22,7 @@ from signalpost.config.settings import (
     TIERS,
     variable_of,
 )
-from signalpost.config.sources import FILE, Place, Sources, Variables, text_of
+from signalpost.config.sources import Sources
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits
 from signalpost.delivery.routing import USUAL_RANKS, Routing, Tier
 from signalpost.domain.destinations import USUAL_DESTINATIONS
@@ -41,6 +39,7 @@ FROM_DRY_RUN = "dry run"
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """The valid names of destinations and feeds."""
+_WEBHOOK_KEYS = ("webhook", "webhook_file")
 _USUAL_RATES = {usual.name: usual.messages_a_minute for usual in USUAL_DESTINATIONS}
 
 
@@ -84,17 +83,6 @@ class DestinationConfig(NamedTuple):
         return address.identity.partition("-")[0] if address.host == API_HOST else None
 
 
-class Webhook(NamedTuple):
-    """A destination's webhook as one source of settings gives it: a URL, or a file that contains the URL."""
-
-    origin: str
-    place: Place
-    read: Callable[[], Secret]
-    """Its URL, checked. Raises InvalidConfiguration."""
-    in_file: Path | None
-    """The file that contains it, if any."""
-
-
 class Destinations(NamedTuple):
     """The configured destinations."""
 
@@ -111,12 +99,17 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
     """
     own = _valid_names(sources)
     names = (ONLY_DESTINATION, *_USUAL_RATES, *own)
-    webhooks = {name: webhook for name in names if (webhook := _find_webhook(sources, name)) is not None}
+    found = {name: find_secret(sources, variable_of(name), DESTINATIONS, name, *_WEBHOOK_KEYS) for name in names}
+    webhooks = {name: webhook for name, webhook in found.items() if webhook is not None}
     if dry_run:
         chosen = [name for name in names if name in webhooks or name in own] or list(_USUAL_RATES)
         secrets = {name: Secret(f"{SANDBOX}/api/v10/webhooks/{name}/dry-run") for name in chosen}
     else:
-        secrets = _read(sources, webhooks)
+        secrets = {
+            name: secret
+            for name, webhook in webhooks.items()
+            for secret in read_given(sources, webhook, "webhook URL", WebhookAddress.parse)
+        }
         _check_complete(sources, [name for name in own if name not in webhooks])
     ignored = None
     if ONLY_DESTINATION in webhooks and len(webhooks) > 1:  # it counts only if no other webhook is set: promise P10
@@ -126,41 +119,35 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
         secrets.pop(ONLY_DESTINATION, None)
     for name in secrets:
         sources.origin_by_key[f"{DESTINATIONS}.{name}"] = FROM_DRY_RUN if dry_run else webhooks[name].origin
-    limits = {}
-    for name in names:
-        rate = sources.table_value(DESTINATIONS, name, RATE) or _USUAL_RATES.get(name, RATE.default)
-        limits[name] = (Limits(rate) if assume_limits else NOTHING_ASSUMED)._replace(reserve=reserve)
-    more = {
-        name: (sources.table_value(DESTINATIONS, name, TICKET), *_falling_back(sources, name), *_recaps(sources, name))
-        for name in names
-    }
-    configs = (DestinationConfig(name, secret, limits[name], *more[name]) for name, secret in secrets.items())
+    every = {name: _settings_of(sources, name, assume_limits=assume_limits, reserve=reserve) for name in names}
+    configs = (DestinationConfig(name, secret, *every[name]) for name, secret in secrets.items())
     return Destinations(tuple(configs), ignored)
 
 
-def _falling_back(sources: Sources, name: str) -> tuple[tuple[str, ...], timedelta]:
-    """The fallbacks of a destination, and after how long they are used."""
-    after = sources.table_value(DESTINATIONS, name, FALL_BACK_AFTER)
+def _settings_of(sources: Sources, name: str, *, assume_limits: bool, reserve: bool) -> tuple[Any, ...]:
+    """The fields of a destination's configuration after its webhook."""
+    rate = sources.table_value(DESTINATIONS, name, RATE, _USUAL_RATES.get(name, RATE.default))
+    zone = sources.table_value(DESTINATIONS, name, RECAP_TIMEZONE, RECAP_TIMEZONE.default)
+    hour = sources.table_value(DESTINATIONS, name, RECAP_HOUR, RECAP_HOUR.default)
+    recaps = sources.table_words(DESTINATIONS, name, RECAPS, Recurrence, "[] is none")
+    return (
+        (Limits(rate) if assume_limits else NOTHING_ASSUMED)._replace(reserve=reserve),
+        sources.table_value(DESTINATIONS, name, TICKET, None),
+        _fallbacks(sources, name),
+        sources.table_value(DESTINATIONS, name, FALL_BACK_AFTER, FALL_BACK_AFTER.default),
+        tuple(each for each in Recurrence if each in recaps),
+        RecapDays(zone, hour),
+    )
+
+
+def _fallbacks(sources: Sources, name: str) -> tuple[str, ...]:
     listed = sources.table(DESTINATIONS, name).get(FALLBACKS, [])
-    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
-        place = sources.file.place(DESTINATIONS, name, FALLBACKS)
-        problem = 'this must list destinations, such as ["signals-backup"]'
-        sources.findings.add(f"{place}: {problem}", "invalid-setting", place.field)
-        listed = []
-    return tuple(listed), FALL_BACK_AFTER.default if after is None else after
-
-
-def _recaps(sources: Sources, name: str) -> tuple[tuple[Recurrence, ...], RecapDays]:
-    """The recaps of a destination, and when their days end."""
-    zone = sources.table_value(DESTINATIONS, name, RECAP_TIMEZONE)
-    hour = sources.table_value(DESTINATIONS, name, RECAP_HOUR)
-    days = RecapDays(RECAP_TIMEZONE.default if zone is None else zone, RECAP_HOUR.default if hour is None else hour)
-    listed, words = sources.table(DESTINATIONS, name).get(RECAPS, []), tuple(Recurrence)
-    if isinstance(listed, list) and all(each in words for each in listed):
-        return tuple(each for each in words if each in listed), days
-    place, known = sources.file.place(DESTINATIONS, name, RECAPS), ", ".join(words)
-    sources.findings.add(f"{place}: use a list of {known}; [] is none", "unknown-word", place.field, known)
-    return (), days
+    if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
+        return tuple(listed)
+    place = sources.file.place(DESTINATIONS, name, FALLBACKS)
+    problem = 'this must list destinations, such as ["signals-backup"]'
+    sources.findings.add(f"{place}: {problem}", "invalid-setting", place.field)
+    return ()
 
 
 def own_names(sources: Sources) -> tuple[str, ...]:
@@ -190,88 +177,12 @@ def _variables(name: str) -> set[str]:
     return {variable, f"{variable}{FILE_SUFFIX}"}
 
 
-def _read(sources: Sources, webhooks: Mapping[str, Webhook]) -> dict[str, Secret]:
-    secrets = {}
-    notes = sources.findings.notes
-    for name, webhook in webhooks.items():
-        for secret in sources.findings.checked(webhook.place, webhook.read):
-            secrets[name] = secret
-            if webhook.in_file is not None and is_open_to_others(webhook.in_file):
-                shown = shown_path(str(webhook.in_file))
-                note = f"{shown} contains a webhook, and every user of this machine can read it: run chmod 600 {shown}"
-                notes += [note] if note not in notes else []
-    return secrets
-
-
 def _check_complete(sources: Sources, without_webhook: list[str]) -> None:
     for name in without_webhook:
         hint = f" (if you meant {near}, rename it)" if (near := nearest(name, _USUAL_RATES)) else ""
         place = sources.file.place(DESTINATIONS, name)
         problem = f"no webhook is set: add one, or set {variable_of(name)}{hint}"
         sources.findings.add(f"{place}: {problem}", "missing", f"{DESTINATIONS}.{name}.webhook")
-
-
-def _find_webhook(sources: Sources, destination: str) -> Webhook | None:
-    """The webhook in the first source that has one. A URL and a file in one source are a fault."""
-    variable = variable_of(destination)
-    found = [each for source in sources.variables if (each := _in_variables(sources, source, variable))]
-    if each := _in_settings_file(sources, destination):
-        found.append(each)
-    return found[0] if found else None
-
-
-def _in_variables(sources: Sources, source: Variables, variable: str) -> Webhook | None:
-    in_a_file = f"{variable}{FILE_SUFFIX}"
-    url, file = source.text(variable), source.text(in_a_file)
-    if url and file:
-        problem = f"{source.place(variable)} and {in_a_file} are both set: remove one of them"
-        sources.findings.add(problem, "conflict", variable)
-    if url:
-        return _direct(source.origin, source.place(variable), url, source.path)
-    if file:
-        return _in_secret_file(sources, source.origin, source.place(in_a_file), Path(), file)
-    return None
-
-
-def _in_settings_file(sources: Sources, destination: str) -> Webhook | None:
-    file, table = sources.file, sources.table(DESTINATIONS, destination)
-    keys = [key for key in ("webhook", "webhook_file") if key in table]
-    if not keys:
-        return None
-    if len(keys) > 1:
-        problem = f"{file.place(DESTINATIONS, destination)}: webhook and webhook_file are both set: remove one of them"
-        sources.findings.add(problem, "conflict", f"{DESTINATIONS}.{destination}.webhook")
-    place = file.place(DESTINATIONS, destination, keys[0])
-    for text in sources.findings.checked(place, text_of, table[keys[0]], str, "text in quotes"):
-        if keys[0] == "webhook":
-            return _direct(FILE, place, text, file.path)
-        return _in_secret_file(sources, FILE, place, file.path.parent, text)
-    return None
-
-
-def _direct(origin: str, place: Place, url: str, in_file: Path | None) -> Webhook:
-    return Webhook(origin, place, partial(_checked, Secret(url)), in_file)
-
-
-def _in_secret_file(sources: Sources, origin: str, place: Place, folder: Path, text: str) -> Webhook | None:
-    for file in sources.findings.checked(place, _secret_file, folder, text):
-        return Webhook(origin, place, partial(_read_and_check, file), file)
-    return None
-
-
-def _secret_file(folder: Path, text: str) -> Path:
-    if "://" in text:
-        raise InvalidConfiguration("this is a URL: use the path of a file that contains the URL", code="not-a-path")
-    return folder / path(text)
-
-
-def _read_and_check(file: Path) -> Secret:
-    return _checked(read_secret(file))
-
-
-def _checked(webhook: Secret) -> Secret:
-    WebhookAddress.parse(webhook)
-    return webhook
 
 
 def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTier, Tier]:
@@ -306,7 +217,7 @@ def tier_named(name: str) -> UserTier:
 
 def _rank(sources: Sources, name: str, tier: UserTier) -> int:
     usual = USUAL_RANKS.get(tier)
-    rank = sources.table_value(TIERS, name, RANK)
+    rank = sources.table_value(TIERS, name, RANK, None)
     if usual is not None and rank not in {None, usual}:
         problem = f"the rank of {tier} is always {usual}: remove this setting"
         place = sources.file.place(TIERS, name, RANK.key)

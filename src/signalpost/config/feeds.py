@@ -8,13 +8,12 @@ from typing import NamedTuple
 from signalpost.config import parsers
 from signalpost.config.classes import is_path, made
 from signalpost.config.destinations import NAME
-from signalpost.config.files import is_open_to_others, read_secret
 from signalpost.config.parsers import advice, shown, shown_name, shown_path
+from signalpost.config.secrets import find_secret, read_given
 from signalpost.config.settings import (
     CALENDAR,
     FEED_KEYS,
     FEEDS,
-    FILE_SUFFIX,
     FOLLOW,
     FOLLOW_FEED,
     FOLLOW_TIMEFRAME,
@@ -216,7 +215,7 @@ def _arguments(sources: Sources, name: str, table: Table, kind: str) -> Iterator
     for key in _KEYS.get(kind, ()):
         place = sources.file.place(FEEDS, name, key)
         if key == "token_file":
-            yield from (("token", token) for token in _token(sources, name, table))
+            yield from (("token", token) for token in _token(sources, name))
         elif key in table:
             found = sources.findings.checked(place, _parsed, key, table[key], sources.file.path.parent)
             yield from ((key, value) for value in found)
@@ -237,31 +236,14 @@ def _parsed(key: str, value: object, base: Path) -> str | Path:
     return folder
 
 
-def _token(sources: Sources, name: str, table: Table) -> tuple[Secret, ...]:
+def _token(sources: Sources, name: str) -> tuple[Secret, ...]:
     """The token of OANDA, from the first source that has it."""
-    findings, place = sources.findings, sources.file.place(FEEDS, name, "token_file")
-    in_a_file = f"{OANDA_VARIABLE}{FILE_SUFFIX}"
-    for source in sources.variables:
-        token, file = source.text(OANDA_VARIABLE), source.text(in_a_file)
-        if token and file:
-            problem = f"{source.place(OANDA_VARIABLE)} and {in_a_file} are both set: remove one of them"
-            findings.add(problem, "conflict", OANDA_VARIABLE)
-        if token:
-            return (Secret(token),)
-        if file:
-            return findings.checked(source.place(in_a_file), _read_token, sources, Path(), file)
-    if "token_file" in table:
-        return findings.checked(place, _read_token, sources, sources.file.path.parent, table["token_file"])
-    problem = f"no token is set: save it in a file, and set token_file to its path, or set {OANDA_VARIABLE}"
-    findings.add(f"{place}: {problem}", "missing", place.field)
+    findings, faults_before = sources.findings, len(sources.findings.faults)
+    given = find_secret(sources, OANDA_VARIABLE, FEEDS, name, "token_file")
+    if given is not None:
+        return read_given(sources, given, "token")
+    if len(findings.faults) == faults_before:
+        problem = f"no token is set: save it in a file, and set token_file to its path, or set {OANDA_VARIABLE}"
+        place = sources.file.place(FEEDS, name, "token_file")
+        findings.add(f"{place}: {problem}", "missing", place.field)
     return ()
-
-
-def _read_token(sources: Sources, folder: Path, value: object) -> Secret:
-    file = folder / parsers.path(text_of(value, str, "the path of a file in quotes"))
-    token = read_secret(file, "the token")
-    if is_open_to_others(file):
-        named = shown_path(str(file))
-        note = f"{named} contains a token, and every user of this machine can read it: run chmod 600 {named}"
-        sources.findings.notes += [note] if note not in sources.findings.notes else []
-    return token

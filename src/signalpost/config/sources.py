@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from signalpost.config import parsers
 from signalpost.config.files import read_small, reason_to_distrust
-from signalpost.config.parsers import Value, advice, shown_name, shown_path
+from signalpost.config.parsers import Choice, Value, advice, shown_name, shown_path
 from signalpost.config.setting import Setting
 from signalpost.config.settings import (
     CARDS,
@@ -37,6 +37,7 @@ from signalpost.config.settings import (
 from signalpost.errors import Fault, InvalidConfiguration
 
 Parsed = TypeVar("Parsed")
+Usual = TypeVar("Usual")
 Table = Mapping[str, object]
 
 FLAG, ENVIRONMENT, DOT_ENV, FILE, DEFAULT = "flag", "environment", ".env", "file", "default"
@@ -166,13 +167,22 @@ class Sources:
         value, self.origin_by_key[setting.name] = found[0] if found else (setting.default, DEFAULT)
         return value
 
-    def table_value(self, kind: str, name: str, setting: Setting[Value]) -> Value | None:
-        """The value of a setting in a table of the file; None if it is not set or invalid."""
+    def table_value(self, kind: str, name: str, setting: Setting[Value], usual: Usual) -> Value | Usual:
+        """The value of a setting in a table of the file; `usual` if it is not set or invalid."""
         table = self.table(kind, name)
         if setting.key not in table:
-            return None
+            return usual
         place = self.file.place(kind, name, setting.key)
-        return next(iter(self.findings.checked(place, parsed, setting, table[setting.key])), None)
+        return next(iter(self.findings.checked(place, parsed, setting, table[setting.key])), usual)
+
+    def table_words(self, kind: str, name: str, key: str, words: type[Choice], none: str) -> frozenset[Choice]:
+        """The words that a list in a table of the file has; `none` says what an empty list means."""
+        listed = self.table(kind, name).get(key, [])
+        if isinstance(listed, list) and all(each in tuple(words) for each in listed):
+            return frozenset(map(words, listed))
+        place, known = self.file.place(kind, name, key), ", ".join(words)
+        self.findings.add(f"{place}: use a list of {known}; {none}", "unknown-word", place.field, known)
+        return frozenset()
 
     def table(self, kind: str, name: str) -> Table:
         """A table of the file; empty if the file does not have it."""

@@ -20,6 +20,7 @@ _NEXT = {
     "leased": {"pending", "leased", "delivered", "unconfirmed", "expired", "dead", "superseded", "suppressed"},
 }
 _MOST_ATTEMPTS = 12
+_ROUNDING = 0.01
 _MAY_HAVE_BEEN_SHOWN = UNSURE | {Proof.SHOWN}
 
 
@@ -134,7 +135,7 @@ class _Cards:
         return made
 
     def _all_messages(self) -> dict[tuple[str, str], list[Message]]:
-        """What each destination showed of each trade, by message, the oldest first."""
+        """What each destination showed of each trade, by message, in the order in which they were sent."""
         seen: dict[str, list[Request]] = defaultdict(list)
         for request in self._evidence.requests:
             if request.message_id is not None and isinstance(request.trade, Card):
@@ -146,6 +147,8 @@ class _Cards:
             trade = self._trades.get(first.trades[0].number)
             if trade is not None:  # of a signal that is not changed
                 made[first.place, trade].append(Message(id, first.place, first.channel or "", first, ordered))
+        for messages in made.values():  # Discord may carry out a post later than its repeat
+            messages.sort(key=lambda each: each.posted.number)
         return made
 
     def _of_story(self, track: Track) -> Iterator[str]:
@@ -165,11 +168,22 @@ class _Cards:
             yield f"it is unconfirmed, after {proofs}"
         if state == "suppressed" and "never shown" in reason and self._was_surely_shown(track):
             yield "it was suppressed as never shown, but was shown"
-        is_here = "shown by a fallback" not in reason
-        if state == "suppressed" and track.turn > 1 and track.version == len(self._versions[track.trade]) and is_here:
+        if state == "suppressed" and track.turn > 1 and self._can_be_shown(track):
             yield f"it was revived, and not sent: {reason}"
         if state == "superseded" and not reason.startswith("superseded"):
             yield f"it was superseded ({reason})"
+
+    def _can_be_shown(self, track: Track) -> bool:
+        """True if it has the newest state, and its destination shows the trade or may still begin to."""
+        versions, where = self._versions[track.trade], (track.place, track.trade)
+        messages = self._messages.get(where, [])
+        is_new_here = not messages and not versions[-1].is_live
+        is_elsewhere = where in self._left or self._was_given_up(messages)
+        return track.version == len(versions) and not is_new_here and not is_elsewhere
+
+    def _was_given_up(self, messages: Sequence[Message]) -> bool:
+        """True if people deleted its card, and the one that replaced it."""
+        return sum(map(self._is_deleted, messages)) > 1 and self._is_deleted(messages[-1])
 
     def _of_waiting(self) -> Iterator[str]:
         """No two states of a card wait at once: the newer one takes the place of the older one in the same commit."""
@@ -279,9 +293,9 @@ class _Cards:
             track for track in self._tracks
             if (track.place, track.trade, track.is_companion) == (place, trade, False) and track.version == version
         ]  # fmt: skip
-        if not tracks:
+        if not tracks and not self._was_given_up(messages):
             yield f"P1: version {version} was never for it, although it shows the trade"
-        elif card is None or not any(track.is_shown for track in tracks):
+        elif not tracks or card is None or not any(track.is_shown for track in tracks):
             return
         elif (shown := self._shown(card)) != newest.shown:
             last = card.seen[-1]
@@ -339,7 +353,8 @@ class _Cards:
         opened_at = {submitted.ref: submitted.at for submitted in reversed(self._recorder.opened)}
         for (place, trade, _), requests in self._requests.items():
             for request in requests if trade in self._delayed else ():
-                if early := max(0.0, opened_at[trade] + self._evidence.plan.delay - request.began):
+                early = opened_at[trade] + self._evidence.plan.delay - request.began
+                if early > _ROUNDING:
                     yield f"P10: {place}: {trade} was sent {early:.1f} s before its release"
 
     def _of_numbers(self) -> Iterator[str]:

@@ -92,6 +92,9 @@ class _Breaker:
 
     def ends(self, request: Request, at: float) -> None:
         """Record the end of a request; ignore one that began before the last state change."""
+        was_in_doubt = self._was_in_doubt(request)
+        if request.method != "GET" and request.proof in UNSURE:
+            self._in_doubt.update((said.number, type(said)) for said in request.trades)
         if request.began < self._moved_at:
             return
         if request.method == "GET":
@@ -102,9 +105,7 @@ class _Breaker:
             return
         failed, answered = _verdict(request)
         if request.proof is Proof.UNKNOWN:  # the cause may be the message itself, if it was unconfirmed before
-            failed = not any(part.is_marked for part in request.parts) and not self._was_in_doubt(request)
-        if request.proof in UNSURE:
-            self._in_doubt.update((said.number, type(said)) for said in request.trades)
+            failed = not any(part.is_marked for part in request.parts) and not was_in_doubt
         self._in_a_row = self._in_a_row + 1 if failed else 0 if answered else self._in_a_row
         if failed and (self._state == "half-open" or self._in_a_row >= _IN_A_ROW):
             self._move("open", at)

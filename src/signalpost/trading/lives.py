@@ -92,11 +92,11 @@ def changes_in(candle: QuoteCandle, lives: Sequence[Life]) -> Iterator[tuple[Lif
     filled: list[Trade] = []
     for life in reversed(lives):
         fills = (newer.fill for newer in filled if reverses(newer.signal, life.trade))
-        was_filled = _is_filled_before(candle, life.trade)
+        is_known = _is_filled_before(candle, life.trade) or candle.time < life.state.since
         changes, life.state = follow(life.trade, life.state, candle, next(fills, None))
         for change in changes:
             yield life, change
-        if not was_filled and life.trade.fill is not None:
+        if not is_known and life.trade.fill is not None:
             filled.append(life.trade)
 
 

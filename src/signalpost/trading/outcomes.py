@@ -83,13 +83,15 @@ def begin(trade: Trade, timeframe: Timeframe, *, by_strategy: bool) -> FollowSta
 
 
 def follow(trade: Trade, state: FollowState, candle: QuoteCandle, reversal: Filled | None = None) -> Followed:
-    """Follow a trade by a candle. Feed each candle once, oldest first; an earlier one changes neither trade nor state.
+    """Follow a trade by a candle. Feed each candle once, oldest first; an earlier one does not change the state.
 
     `reversal` is the fill, in this candle, of an opposite signal for which `reverses` is true: follow that signal's
-    trade first.
+    trade first. It ends the trade also if the candle is an earlier one, because the signal became known late.
     """
-    if not trade.state.is_live or candle.time < state.since:
+    if not trade.state.is_live:
         return Followed((), state)
+    if candle.time < state.since:
+        return Followed(tuple(_reversed_late(trade, candle, reversal)), state)
     changes = tuple(_changes(_Passage.of(trade, state, candle), reversal))
     since = candle.time + _NEXT
     if trade.levels_at is not None and trade.levels_at >= candle.closes_at:
@@ -115,6 +117,18 @@ def reverses(signal: Signal, trade: Trade) -> bool:
 
 def _levels(trade: Trade, since: datetime) -> FollowState:
     return FollowState(since=since, stop=trade.stop, targets=tuple(target.price for target in trade.targets))
+
+
+def _reversed_late(trade: Trade, candle: QuoteCandle, reversal: Filled | None) -> Iterator[Change]:
+    """The end by a reversal in a candle that was taken before. A trade that was entered later remains."""
+    if reversal is None or reversal.at < (trade.signal.known_at if trade.fill is None else trade.fill.at):
+        return
+    if trade.state is TradeState.PENDING:
+        yield CancelOrder(reason=REVERSED, at=reversal.at, from_feed=True)
+    elif trade.fill is not None:
+        flags = (Flag.MID_PRICES,) if candle.is_mid else ()
+        at = max(reversal.at, trade.last_at)
+        yield Close(price=reversal.price, reason=CloseReason.REVERSED, at=at, from_feed=True, flags=flags)
 
 
 class _Heights(NamedTuple):

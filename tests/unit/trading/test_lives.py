@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost.domain.candle import Candle
-from signalpost.domain.change import Close, CloseReason, Fill, Flag, Update
+from signalpost.domain.change import Close, CloseReason, Fill, Flag, Reopen, Update
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.life import after, opened
 from signalpost.domain.signal import Signal
@@ -155,6 +155,46 @@ def test_a_fill_by_a_person_reverses_an_older_trade_in_the_candle_in_which_it_li
         assert (lives[0].trade.end and lives[0].trade.end.at) == expected
     assert lives[0].trade.end is not None
     assert (lives[0].trade.end.reason, lives[0].trade.end.price) == (CloseReason.REVERSED, Decimal("100.5"))
+
+
+def by_quotes(lives: list[Life], *numbers: int) -> None:
+    advance(lives, [QuoteCandle.of_mid(bar(number), H1) for number in numbers], START + 99 * HOUR)
+
+
+@pytest.mark.parametrize("order", ["market", "limit"])
+def test_a_signal_that_becomes_known_after_its_candle_was_taken_reverses_an_older_trade(order: str) -> None:
+    """The card of the newer one has already said `Closes #1 first`."""
+    waiting = signal("BUY", 0).but(order=order, entry_price="98" if order == "limit" else "100")
+    (older,) = lives = followed(opened(waiting, 1, (UserTier.FREE,), START + HOUR))
+    by_quotes(lives, 1, 2, 3, 4)
+    lives += followed(opened(signal("SELL", 2), 2, (UserTier.FREE,), START + 5 * HOUR))
+    by_quotes(lives, 3, 4, 5)
+    end, newer = older.trade.end, lives[1].trade
+    assert end is not None
+    assert newer.fill is not None
+    assert end.at == newer.fill.at == START + 3 * HOUR
+    reversed_at = (CloseReason.REVERSED, newer.fill.price) if order == "market" else (None, None)
+    assert (end.reason, end.price) == reversed_at
+    assert older.state.since == START + 4 * HOUR + MICROSECOND
+
+
+def test_a_signal_that_becomes_known_late_leaves_a_trade_that_was_entered_after_its_fill() -> None:
+    lives = followed(opened(signal("BUY", 4), 1, (UserTier.FREE,), START + 5 * HOUR))
+    by_quotes(lives, 5)
+    lives += followed(opened(signal("SELL", 2), 2, (UserTier.FREE,), START + 6 * HOUR))
+    by_quotes(lives, 3, 4, 5, 6)
+    assert [life.trade.end for life in lives] == [None, None]
+
+
+def test_a_reversal_that_a_person_has_undone_does_not_come_back_with_an_older_candle() -> None:
+    sides = ((0, "BUY"), (2, "SELL"))
+    lives = followed(*(opened(signal(side, at), 1 + at, (UserTier.FREE,), START) for at, side in sides))
+    by_quotes(lives, 1, 2, 3, 4)
+    lives[0].trade = after(lives[0].trade, Reopen(), START + 5 * HOUR)
+    other = signal("BUY", 2).but(signal_id="other")
+    lives += followed(opened(other, 9, (UserTier.FREE,), START + 5 * HOUR))
+    by_quotes(lives, 3, 4, 5)
+    assert lives[0].trade.state.is_live
 
 
 def test_trades_are_numbered_and_marked_as_followed_by_mid_prices() -> None:

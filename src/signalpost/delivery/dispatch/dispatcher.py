@@ -15,7 +15,7 @@ from signalpost.delivery.dispatch.drain import Drain
 from signalpost.delivery.dispatch.gates import Gates
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.dispatch.sweep import ClockWatch, Sweep
-from signalpost.delivery.dispatch.worker import LEASED
+from signalpost.delivery.dispatch.worker import LEASED, workers_of
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.commands import Find, Open, OutboxEntry, Settle, Settlement
 from signalpost.delivery.outbox.patience import RetryingOutbox, StoreHealth, settle_in_parts
@@ -122,7 +122,7 @@ class Dispatcher:
         self._drain.begin()
         self._bus.subscribe(self._note)
         for lane in self._lanes.values():
-            lane.start()
+            lane.start(workers_of(lane))
         self._sweeper = KeptTask("sweeper", self._sweep.run, self._emit)
 
     def wake(
@@ -224,16 +224,13 @@ class Dispatcher:
         return Lane(
             gate,
             self._outbox,
-            workers=settings.workers,
-            backoff=settings.backoff,
+            settings,
             jitter=self._jitter,
             emit=self._emit,
             on_pending=self._sweep.expect,
             on_idle=self._drain.lane_idle,
             may_send=self._may_send,
             at_most_once=self._at_most_once,
-            fallbacks=settings.fallbacks,
-            fall_back_after=settings.fall_back_after,
             others=self._lanes,
         )
 

@@ -73,7 +73,7 @@ class Drain:
 
     @property
     def _is_busy(self) -> bool:
-        return any(lane.is_busy for lane in self._lanes.values())
+        return any(lane.busy for lane in self._lanes.values())
 
     async def _any_in_time(self, until: float) -> bool:
         counts = await self._outbox.insist(Stats(only_open=True))

@@ -18,8 +18,7 @@ from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.attempt import SendResult
 from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome, decide
 from signalpost.delivery.dispatch.gate import Pass
-from signalpost.delivery.dispatch.lane_state import BegunMessage, LaneState, LeaseRequest, monotonic
-from signalpost.delivery.dispatch.passing_on import PassingOn
+from signalpost.delivery.dispatch.lane import Lane, LeaseRequest, monotonic
 from signalpost.delivery.dispatch.ready import EXPRESS, LEVELS, NORMAL, URGENT
 from signalpost.delivery.facts import card_gone_fact
 from signalpost.delivery.kept_task import KeptTask
@@ -46,14 +45,22 @@ _BEAT_SOON = 0.5
 """Seconds after which a worker checks again whether this process has a heartbeat."""
 
 
+BegunMessage = tuple[Pass, Sequence[OutboxEntry]]
+"""A begun message with its leased deliveries."""
+
+
+def workers_of(lane: Lane) -> list["Worker"]:
+    """Start the workers of a lane: one of several takes only URGENT and HIGH."""
+    count = lane.settings.workers
+    levels = [LEVELS] * max(1, count - 1) + [EXPRESS] * (count > 1)
+    return [Worker(lane, each, number) for number, each in enumerate(levels, start=1)]
+
+
 class Worker:
     """Sends one message at a time. It does not die because of a sink, a store or a listener."""
 
-    def __init__(
-        self, lane: LaneState, levels: Sequence[NotificationPriority], number: int, passing: PassingOn
-    ) -> None:
+    def __init__(self, lane: Lane, levels: Sequence[NotificationPriority], number: int) -> None:
         self.levels = levels
-        self._passing_on = passing
         self._holds: frozenset[DeliveryId] = frozenset()
         """The deliveries that it has leased and not settled."""
         self._lane = lane
@@ -62,14 +69,12 @@ class Worker:
         self._does_look = number == 1
         self._is_calling = False
         """Whether it is calling the sink. A stop cuts that off."""
-        self._is_cut = False
-        self._has_died = False
-        """Whether it was restarted."""
+        self._is_cut = self._has_died = False
         self._bell = asyncio.Event()
         self._kept = KeptTask(f"sender {number} of {self._gate.destination}", self._work, lane.emit)
 
     @property
-    def task(self) -> asyncio.Task[None] | None:
+    def task(self) -> asyncio.Task[None]:
         """The task that runs it now, or ran it last."""
         return self._kept.task
 
@@ -83,20 +88,14 @@ class Worker:
 
     def cut(self) -> None:
         """End its call of the sink, if it is in one."""
-        if self._is_calling and self.task is not None:
+        if self._is_calling:
             self._is_cut = True
             self.task.cancel()
-
-    def _was_cut(self) -> bool:
-        """Whether only `cut` cancelled it. If so, it goes on as if it was not cancelled."""
-        if self._is_cut and self.task is not None:
-            self.task.uncancel()
-        return self._is_cut
 
     async def _work(self) -> None:
         if self._has_died:
             await self._settle_left_by()
-        self._has_died = True  # if this runs again
+        self._has_died = True  # if this runs again, because it was restarted
         while not self._lane.is_stopping:
             self._bell.clear()
             try:
@@ -128,9 +127,9 @@ class Worker:
     async def _step(self) -> None:
         """Do what is due, or sleep until something is."""
         now, gate = _now(), self._gate
-        passes_on_at = inf if self._passing_on.is_passing else self._passing_on.at(now)
+        passes_on_at = inf if self._lane.is_passing_on else self._lane.passes_on_at(now)
         if passes_on_at <= now:
-            await self._passing_on.pass_on()
+            await self._lane.pass_on()
         elif gate.gone is not None:
             await self._sleep(passes_on_at)  # deliveries wait for another webhook, until they expire
         elif gate.is_open:
@@ -138,12 +137,11 @@ class Worker:
             await (self._sleep_until_free(at, passes_on_at) if at > now else self._probe())
         else:
             at, level, only_edits = self._next(now)
-            probe_at = gate.liveness_probe_at(now)
             if at <= now and self._lane.may_send():
                 await self._take(level, now, only_edits=only_edits)
             elif at <= now:
                 await self._sleep(now + _BEAT_SOON)
-            elif probe_at <= now:
+            elif (probe_at := gate.liveness_probe_at(now)) <= now:
                 await self._probe_for_drain()
             elif gate.liveness.probe_at < inf:
                 await self._sleep_until_free(min(at, probe_at))
@@ -225,7 +223,7 @@ class Worker:
         try:
             begun = await self._lease(self._request(level, now, only_edits=only_edits))
             while begun is not None:
-                begun = await self._deliver(begun.held, begun.entries)
+                begun = await self._deliver(*begun)
         finally:
             self._lane.busy -= 1
 
@@ -275,7 +273,7 @@ class Worker:
         finally:
             if not entries:
                 self._gate.give_back(request.held)
-        return BegunMessage(request.held, entries) if entries else None
+        return (request.held, entries) if entries else None
 
     async def _chosen(self, request: LeaseRequest, leased: Leased) -> Sequence[OutboxEntry]:
         level = request.level
@@ -326,8 +324,9 @@ class Worker:
         try:
             outcome: SendOutcome = await attempt.send(self._gate.destination, self._gate.sink, entries, seconds)
         except asyncio.CancelledError:
-            if not self._was_cut():
+            if not self._is_cut:
                 raise
+            self.task.uncancel()  # only `cut` cancelled it, so it goes on
             outcome = LeaseEnd.INTERRUPTED
         finally:
             self._is_calling = False
@@ -347,12 +346,12 @@ class Worker:
                 result.outcome,
                 now,
                 jitter,
-                self._lane.backoff,
+                self._lane.settings.backoff,
                 takes_messages=takes_messages,
                 at_most_once=entry.notification.kind in self._lane.at_most_once,
                 is_edit=entry.is_edit,
                 was_deleted=entry.replaces is Loss.DELETED,
-                has_fallback=self._passing_on.takes(entry),
+                has_fallback=self._lane.can_pass_on(entry),
                 is_joined=len(entries) > 1,
             )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
             for entry in entries

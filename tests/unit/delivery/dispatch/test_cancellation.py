@@ -84,7 +84,7 @@ def test_cancelled_senders_are_restarted_and_deliver_everything(slow: type[Comma
             for name in "abc":
                 marked = [each.items[0].may_repeat for each in sink.sent if each.ids == (name,)]
                 assert shown.count(name) == 1 or any(marked), "a repeat is marked"
-            assert world.dispatcher.lanes[HERE].in_flight == 0
+            assert not world.dispatcher.lanes[HERE].in_flight
             kinds = [type(event).__name__ for event in world.events]
             assert (kinds.count("WorkerFailed"), kinds.count("WorkerRecovered")) == (2, 2)
 
@@ -105,7 +105,7 @@ async def test_senders_cancelled_again_before_they_have_settled_what_was_left_lo
                 task.cancel()
         await wait(60)
         assert await world.state("a") == "delivered"
-        assert lane.in_flight == 0
+        assert not lane.in_flight
 
 
 @pytest.mark.parametrize("fault", [SystemExit(), GeneratorExit(), asyncio.CancelledError()])

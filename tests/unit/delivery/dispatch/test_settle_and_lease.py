@@ -44,8 +44,8 @@ async def test_a_backlog_takes_one_transaction_a_message() -> None:
         assert world.outbox.commands[SettleAndLease] == 4
         assert world.outbox.commands[Settle] == 4
         assert world.outbox.commands[Lease] == before + 1 + 4, "the lane knows that the last lease found nothing"
-        assert world.dispatcher.lanes[HERE].in_flight == 0
-        assert not world.dispatcher.lanes[HERE].is_busy
+        assert not world.dispatcher.lanes[HERE].in_flight
+        assert not world.dispatcher.lanes[HERE].busy
 
 
 @virtual

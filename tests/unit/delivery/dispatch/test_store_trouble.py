@@ -123,7 +123,7 @@ async def test_drain_raises_if_the_store_fails_and_stop_still_stops() -> None:
         assert await world.dispatcher.stop(1.0) == ()
         await world.put()
         assert sink.sent == []
-    assert not world.dispatcher.lanes[HERE].is_busy
+    assert not world.dispatcher.lanes[HERE].busy
 
 
 @virtual

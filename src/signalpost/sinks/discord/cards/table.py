@@ -122,11 +122,11 @@ def _without_head(rows: Sequence[_Row]) -> list[str]:
 
 
 def _aligned(rows: Sequence[_Row]) -> list[str]:
-    label = max(_LABEL, *(len(row.label) for row in rows))
-    price = max(len(row.price) for row in rows)
-    lines = [f"{row.label:<{label}} {row.price:>{price}}" for row in rows]
-    for column, least in ((2, _DISTANCE), (3, _R)):
-        if any(row[column] for row in rows):
-            width = max(least, *(len(row[column]) for row in rows))
-            lines = [f"{line} {row[column]:>{width}}" for line, row in zip(lines, rows, strict=True)]
+    labels, *columns = zip(*rows, strict=True)
+    width = max(_LABEL, *map(len, labels))
+    lines = [f"{label:<{width}}" for label in labels]
+    for column, least in zip(columns, (0, _DISTANCE, _R), strict=True):
+        if any(column):
+            width = max(least, *map(len, column))
+            lines = [f"{line} {text:>{width}}" for line, text in zip(lines, column, strict=True)]
     return [line.rstrip() for line in lines]

@@ -39,7 +39,7 @@ _MUST_OF_STRATEGIES = {
     "signal": ("posted", "too-old", "late-correction", "revised"),
     "stream": (
         *("hangs", "raises", "fails", "slow", "clock of the feed ahead", "several pages"),
-        *("duplicate", "late", "correction", "gap", "flat"),
+        *("duplicate", "out-of-order", "correction", "gap", "flat"),
         *("state from cache", "state from store", "state from origin"),
         *("copy outdated or foreign", "copies forgotten"),
     ),

@@ -4,7 +4,7 @@ See docs/why/0036-live-signals-are-followed.md.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -123,6 +123,17 @@ class _Place(NamedTuple):
     failures: int = 0
 
 
+class _Stream:
+    """The task that follows a source."""
+
+    def __init__(self, newest: int) -> None:
+        self.newest = newest
+        """The number of its newest trade."""
+        self.began = clock.now()
+        self.place = _Place()
+        self.task: KeptTask
+
+
 class Follower:
     """Follows all live signals that the plan has candles for: one task for each source, while it has live trades.
 
@@ -158,6 +169,11 @@ class Follower:
         if isinstance(event, Taken) and event.notification.event == NEW:
             self._alarms.ring(_BOOK)
 
+    def places(self) -> Iterator[tuple[Series, datetime | None, datetime]]:
+        """Each source that is followed, the open of its newest candle, if there is one, and since when."""
+        for source, stream in self._streams.items():
+            yield source, stream.place.watermark, stream.began
+
     async def run(self) -> None:
         """Follow until cancelled."""
         is_first = True
@@ -191,15 +207,14 @@ class Follower:
         stream = self._streams.get(source)
         if stream is None:
             self._alarms.enter(_name(source))
-            task = KeptTask(_name(source), partial(self._follow, source), self._emit)
-            self._streams[source] = _Stream(task, trade.number)
+            self._streams[source] = stream = _Stream(trade.number)
+            stream.task = KeptTask(_name(source), partial(self._follow, source, stream), self._emit)
         elif trade.number > stream.newest:
             stream.newest = trade.number
             self._alarms.ring(_name(source))
 
-    async def _follow(self, source: Series) -> None:
+    async def _follow(self, source: Series, stream: _Stream) -> None:
         """Take each candle of a source, as long as it has live trades."""
-        place = _Place()
         while True:
             self._alarms.enter(_name(source))
             at = clock.now() + _AFTER_STORE_FAILED
@@ -210,7 +225,7 @@ class Follower:
                     self._alarms.leave(_name(source))
                     self._emit_each(self._incidents.left(source, _name(source), clock.now()))
                     return
-                place, at = await self._look(source, place, lives)
+                stream.place, at = await self._look(source, stream.place, lives)
             is_rung = False
             while not is_rung and at > clock.now():
                 self._emit_each(self._incidents.waits(_name(source), clock.now()))
@@ -280,12 +295,3 @@ class Follower:
 def _name(source: Series) -> str:
     """The name of a source's stream, also in messages."""
     return f"following {source.pair} {source.timeframe} by {source.feed}"
-
-
-class _Stream:
-    """The task that follows a source."""
-
-    def __init__(self, task: KeptTask, newest: int) -> None:
-        self.task = task
-        self.newest = newest
-        """The number of its newest trade."""

@@ -4,8 +4,8 @@ See docs/why/0035-the-strategy-lives.md.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 from signalpost import clock
@@ -33,6 +33,7 @@ from signalpost.trading.processor import IncrementalSignalProcessor, StateFrom
 from signalpost.trading.round import Round
 from signalpost.trading.round_cache import RoundCache
 from signalpost.trading.runner import StreamRunner
+from signalpost.trading.schedule import lag
 from signalpost.trading.strategies.port import LiveStrategy
 
 _MOST_CANDLES = 5_000
@@ -68,6 +69,7 @@ class Market:
         self.alarms = AlarmClock()
         """Where the tasks that wait for candles sleep."""
         self._was_alive_at = was_alive_at
+        self._began = clock.now()
         strategies = [(each, each.make()) for each in config.strategies]
         together = Round()
         self._cache = _cache_of(config, [strategy.config.stream for _, strategy in strategies], together)
@@ -121,6 +123,26 @@ class Market:
         if self._cache is not None and (trouble := self._cache.trouble) is not None:
             text = f"strategies run without the cache of their states: {trouble}"
             yield Reason(text, "cache-degraded")
+
+    def lags(self, now: datetime) -> Mapping[str, timedelta]:
+        """How far each feed is behind, for the series that is furthest behind; 0 for a feed that nothing needs now.
+
+        Before the first candle of a series, it is the time for which the series has been needed.
+        """
+        places = {  # most of a thousand strategies have the same one
+            (each.feed, each.series.timeframe, each.processor.watermark, self._began, each.last and each.last.forming)
+            for each in self.streams.values()
+        }
+        places |= {
+            (series.feed, series.timeframe, watermark, since, None)
+            for series, watermark, since in self._follower.places()
+        }
+        found = dict.fromkeys(self.feeds, timedelta())
+        for feed, timeframe, watermark, since, forming in places:
+            calendar = self.feeds[feed].calendar
+            behind = now - since if watermark is None else lag(watermark, calendar, timeframe, now, forming)
+            found[feed] = max(found[feed], behind)
+        return found
 
     def reports(self) -> tuple[StreamReport, ...]:
         """The report of each stream."""

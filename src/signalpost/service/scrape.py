@@ -15,7 +15,6 @@ from signalpost.service.runtime import Runtime
 from signalpost.telemetry.families import Family, Kind, Labels, of_state
 from signalpost.telemetry.metrics import families_of
 from signalpost.trading.candle_rules import CandleRule
-from signalpost.trading.schedule import lag
 
 if TYPE_CHECKING:
     from signalpost.delivery.dispatch.gate import Gate
@@ -98,16 +97,13 @@ class Scrape:
         yield Family("destination_paused_seconds", Kind.GAUGE, text, _OF_DESTINATION, paused.items())
 
     def _of_market(self, market: "Market") -> Iterator[Family]:
-        now, lags, unusual = clock.now(), dict[tuple[str, ...], float](), Counter[str]()
-        watermarks = set()  # most of a thousand streams have the same one
+        lags, unusual = dict[tuple[str, ...], float](), Counter[str]()
         for stream in market.streams.values():
             unusual.update(stream.counts)
-            if (watermark := stream.processor.watermark) is not None:
-                watermarks.add((stream.feed, stream.processor.strategy.config.timeframe, watermark))
-        for feed, timeframe, watermark in watermarks:
-            key, behind = (self._feeds.of(feed),), lag(watermark, market.feeds[feed].calendar, timeframe, now)
+        for feed, behind in market.lags(clock.now()).items():
+            key = (self._feeds.of(feed),)
             lags[key] = max(lags.get(key, 0.0), behind.total_seconds())
-        text = "Seconds since the first missing candle should have closed, for the strategy that is furthest behind."
+        text = "Seconds since the first missing candle should have closed, for the series that is furthest behind."
         yield Family("feed_lag_seconds", Kind.GAUGE, text, _OF_FEED, lags.items())
         text = "Unusual candles, by the rule for them."
         yield Family(

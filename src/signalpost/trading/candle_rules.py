@@ -1,4 +1,4 @@
-"""The rules for the candles of a feed's answer: which are new, corrected, late or missing. Pure."""
+"""The rules for the candles of a feed's answer: which are new, corrected, out of order or missing. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ class CandleRule(Word):
 
     DUPLICATE = "duplicate"
     """Twice in one answer; the second is ignored."""
-    LATE = "late"
+    OUT_OF_ORDER = "out-of-order"
     """Older than the last candle taken, and not one of those that can be corrected; ignored."""
     CORRECTION = "correction"
     """One of the last candles, with other prices; the strategy is computed again."""
@@ -38,9 +38,9 @@ class SortedCandles(NamedTuple):
     new: tuple[Candle, ...]
     """Oldest first."""
     corrected: tuple[Candle, ...]
-    late: tuple[Candle, ...]
+    out_of_order: tuple[Candle, ...]
     counts: Counter[CandleRule]
-    """Without late ones."""
+    """Without those that are out of order."""
 
 
 def sort_candles(
@@ -59,7 +59,7 @@ def sort_candles(
     new = tuple(candle for candle in candles if not recent or candle.time > recent[-1].time)
     older = candles[: len(candles) - len(new)]
     corrected = tuple(each for each in older if each.time in known and not _is_same(each, known[each.time]))
-    late = tuple(each for each in older if each.time not in known)
+    out_of_order = tuple(each for each in older if each.time not in known)
     follow = pairwise((*recent[-1:], *new))
     counts = {
         CandleRule.DUPLICATE: len(given) - len(candles),
@@ -67,7 +67,9 @@ def sort_candles(
         CandleRule.FLAT: sum(candle.high == candle.low for candle in new),
         CandleRule.GAP: sum(calendar.missing(one.time, other.time, timeframe) for one, other in follow),
     }
-    return SortedCandles(new, corrected, late, Counter({rule: count for rule, count in counts.items() if count}))
+    return SortedCandles(
+        new, corrected, out_of_order, Counter({rule: count for rule, count in counts.items() if count})
+    )
 
 
 def _each_once(answer: Iterable[Candle]) -> Iterable[Candle]:

@@ -124,7 +124,7 @@ class IncrementalSignalProcessor:
         self._is_warm = False
         self._history_until: datetime | None = None
         self._first_at: datetime | None = None
-        self._late: frozenset[datetime] = frozenset()
+        self._out_of_order: frozenset[datetime] = frozenset()
         self._unreported: _Tally | None = None
 
     @property
@@ -223,12 +223,12 @@ class IncrementalSignalProcessor:
         if fetched.is_more and not candles.new:
             raise FeedFailed(f"{self.feed.name}: the feed reports more candles, but returned none", code="bad-answer")
         tally.forming = fetched.forming
-        late = [candle.time for candle in candles.late]
-        news = [at for at in late if at not in self._late]
+        ignored = [candle.time for candle in candles.out_of_order]
+        news = [at for at in ignored if at not in self._out_of_order]
         for at in news:
-            logger.warning("%s: the candle of %s came too late and is ignored", self.stream, iso(at))
-        self._late = frozenset(late)
-        tally.counts += candles.counts + Counter({CandleRule.LATE: len(news)})
+            logger.warning("%s: the candle of %s came after newer ones and is ignored", self.stream, iso(at))
+        self._out_of_order = frozenset(ignored)
+        tally.counts += candles.counts + Counter({CandleRule.OUT_OF_ORDER: len(news)})
         return fetched, candles
 
     async def _fetch(self, now: datetime, tally: _Tally) -> tuple[Fetched, SortedCandles]:

@@ -79,10 +79,15 @@ def next_look(
     return NextLook(at, slot._replace(polls=slot.polls + 1))
 
 
-def lag(watermark: datetime, calendar: Calendar, timeframe: Timeframe, now: datetime) -> timedelta:
-    """How long ago the candle after the one that opened at `watermark` should have closed."""
-    due = calendar.closes_at(calendar.next_open(watermark, timeframe), timeframe)
-    return max(timedelta(), now - due)
+def lag(
+    watermark: datetime, calendar: Calendar, timeframe: Timeframe, now: datetime, forming: datetime | None = None
+) -> timedelta:
+    """How long ago the candle after the one that opened at `watermark` should have closed.
+
+    `forming` is the open of the candle that the feed shows as still forming: all before it exist, or had no trades.
+    """
+    opened = max(calendar.next_open(watermark, timeframe), forming or watermark)
+    return max(timedelta(), now - calendar.closes_at(calendar.trades_from(opened), timeframe))
 
 
 def _newest_due(slot: Slot, now: datetime, calendar: Calendar, timeframe: Timeframe, grace: timedelta) -> datetime:

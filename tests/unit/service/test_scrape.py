@@ -2,19 +2,25 @@
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from signalpost import AsyncNotificationService, clock
+from signalpost.config import FeedConfig
+from signalpost.config.feeds import Candles
 from signalpost.delivery.outbox.backlog import Backlog
 from signalpost.domain.events import HostBanned
+from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import CommandFailed, StoreFailed
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
 from signalpost.service import scrape
 from signalpost.service.scrape import Scrape
 from signalpost.telemetry.families import OTHER
+from signalpost.trading.calendar import ALWAYS
 from tests.unit.service.conftest import ConfigFor, emit, signal
 
 BACKLOG = {"open_deliveries", "oldest_delivery_seconds"}
@@ -145,6 +151,13 @@ async def test_deliveries_of_destinations_that_are_not_configured_share_a_label(
         assert metrics["oldest_delivery_seconds"][OTHER,] > 0
         assert metrics["oldest_delivery_seconds"]["alerts-critical",] == 0
         assert metrics["role"] == {("owner",): 1, ("producer",): 0}
+
+
+async def test_each_feed_that_is_used_has_a_lag_from_the_start(config_for: ConfigFor, tmp_path: Path) -> None:
+    feeds = tuple(FeedConfig(name, "folder", ALWAYS, {"path": tmp_path}) for name in ("used", "unused"))
+    config = msgspec.structs.replace(config_for(), feeds=feeds, follow=Candles("used", Timeframe("M1")))
+    async with AsyncNotificationService(config) as service:
+        assert (await found(Scrape(service._runtime)))["feed_lag_seconds"] == {("used",): 0}
 
 
 async def test_health_is_a_metric_by_code_and_never_shows_a_text(config_for: ConfigFor) -> None:

@@ -1,4 +1,4 @@
-"""Unusual candles: corrections, late and flat ones, gaps, and answers that cannot be used."""
+"""Unusual candles: corrections, flat ones and those out of order, gaps, and answers that cannot be used."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -96,13 +96,15 @@ async def test_a_candle_twice_in_one_answer_is_taken_once() -> None:
     assert (cycle.counts, cycle.candles_taken, cycle.candles_read) == ({"duplicate": 1}, 2, 3)
 
 
-async def test_a_late_candle_is_ignored_and_counted_once(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_candle_that_comes_after_newer_ones_is_ignored_and_counted_once(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
     harness = StreamHarness([each for each in candles(*DOWN_UP) if each.time != START + 2 * HOUR])
     harness.feed.forming = START + 4 * HOUR
     await harness.processor.cycle(START + 4 * HOUR)
     state = await harness.ledger.load_state(CONFIG.stream)
     harness.feed.candles = candles(*DOWN_UP)
-    assert (await harness.processor.cycle(START + 4 * HOUR)).counts == {"late": 1}
+    assert (await harness.processor.cycle(START + 4 * HOUR)).counts == {"out-of-order": 1}
     assert (await harness.processor.cycle(START + 4 * HOUR)).counts == {}
     assert await harness.ledger.load_state(CONFIG.stream) == state
     assert len(caplog.records) == 1

@@ -122,3 +122,11 @@ def test_a_stream_lags_since_its_next_candle_should_have_closed() -> None:
     monday = FX.closes_at(FX.next_open(friday, H4), H4)
     assert lag(friday, FX, H4, monday) == timedelta()
     assert lag(friday, FX, H4, monday + MINUTE) == MINUTE
+
+
+def test_a_stream_does_not_lag_on_a_holiday_or_while_a_later_candle_forms() -> None:
+    eve = datetime(2025, 12, 24, 18, tzinfo=UTC)
+    assert lag(eve, FX, H4, eve + timedelta(hours=28)) == timedelta()
+    assert lag(eve, FX, H4, eve + timedelta(hours=32, minutes=1)) == MINUTE
+    assert lag(AT, ALWAYS, M1, AT + 9 * MINUTE, AT + 9 * MINUTE) == timedelta()
+    assert lag(AT, ALWAYS, M1, AT + 11 * MINUTE, AT + 9 * MINUTE) == MINUTE

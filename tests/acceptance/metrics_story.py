@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,6 +50,7 @@ from signalpost.telemetry.log_queue import logger
 from signalpost.testing.log_lines import flush_log
 from signalpost.trading.calendar import ALWAYS, FX, Calendar
 from signalpost.trading.feeds.port import Fetched
+from signalpost.trading.watchdogs import FeedAnswer
 from signalpost.web.auth import TokenAuth
 from signalpost.web.server import HttpServer
 from signalpost.web.service_api import ServiceApi
@@ -83,7 +85,7 @@ class Candles:
 class Cache:
     """A cache in memory, which lasts longer than a service."""
 
-    trouble = None
+    trouble: ClassVar[str | None] = None
     states: ClassVar[dict[str, StreamState]] = {}
 
     def __init__(self, *_: object) -> None: ...
@@ -241,6 +243,14 @@ async def gone_story(story: Story, service: AsyncNotificationService) -> None:
     (key, stream), incidents = *market.streams.items(), market.incidents
     assert not [*incidents.feed_failed(stream.series, key, "SECRET", since)]
     assert [*incidents.strategy_failed(stream.feed, key, "SECRET", 1, since)]
+    Cache.trouble = "SECRET"
+    hour = stream.series.timeframe.candle_open(since)
+    answer = partial(FeedAnswer, stream.series, "SECRET", ALWAYS)
+    late = answer(hour - 2 * HOUR, None, hour + HOUR / 2), answer(hour - HOUR, hour - HOUR, hour + HOUR * 0.6)
+    began = [
+        event for each in (*late, answer(hour - HOUR, None, hour + 9 * HOUR)) for event in incidents.answered(each)
+    ]
+    assert len(began) == 2, "half an hour late, and silent for hours"
     gates = service._runtime.started.engine.gates
     while gates["signals-free"].gone is None or gates["system-status"].paused_for(_time()) is None:
         await asyncio.sleep(0.01)

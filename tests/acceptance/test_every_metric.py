@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import promql_parser as promql
 import pytest
@@ -14,6 +15,8 @@ from signalpost.service.health import HealthStatus
 from tests.acceptance.metrics_story import NAMES, TOKEN, UNREACHABLE, Cache, Labels, Story, lived
 from tests.repository.sources import ROOT
 
+OF_TARGETS = {"instance", "job"}
+"""The labels that Prometheus adds."""
 CONSTANT = {"build_info", "process_max_fds", "process_start_time_seconds", "process_virtual_memory_bytes"}
 
 
@@ -93,24 +96,33 @@ def test_every_metric_is_in_the_reference(story: Story) -> None:
     assert {name: labels for name, labels in found.items() if name not in processes} == written
 
 
-def _expressions() -> Iterator[tuple[str, str]]:
-    board = json.loads((ROOT / "ops/grafana-board.json").read_text(encoding="utf-8"))
-    for panel in board["panels"]:
-        for target in panel["targets"]:
-            yield target["expr"], f"{target['legendFormat']} {panel['title']}"
+def _rules() -> Iterator[tuple[str, str]]:
     rules = yaml.safe_load((ROOT / "ops/alert-rules.yml").read_text(encoding="utf-8"))
     for group in rules["groups"]:
         for rule in group["rules"]:
             yield rule["expr"], " ".join(rule["annotations"].values())
 
 
+def _expressions() -> Iterator[tuple[str, str]]:
+    board = json.loads((ROOT / "ops/grafana-board.json").read_text(encoding="utf-8"))
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            yield target["expr"], f"{target['legendFormat']} {panel['title']}"
+    yield from _rules()
+
+
 @pytest.mark.parametrize(("expression", "text"), [*_expressions()])
 def test_board_and_rules_name_only_series_and_labels_of_a_scrape(story: Story, expression: str, text: str) -> None:
-    values, selected = _values(story), set[str]()
+    values, selected = _values(story), set(OF_TARGETS)
 
     def check(node: promql.Expr) -> None:
         if isinstance(node, promql.VectorSelector):
             assert node.name is not None
+            if node.name == "up":  # Prometheus makes it
+                assert {(each.name, each.value) for each in node.matchers.matchers} == {
+                    ("job", name) for name in _jobs()
+                }
+                return
             series = values[node.name.removeprefix("signalpost_")]
             assert node.name.startswith("signalpost_")
             assert not node.matchers.or_matchers
@@ -130,6 +142,15 @@ def test_board_and_rules_name_only_series_and_labels_of_a_scrape(story: Story, e
     in_text = {*re.findall(r"\$labels\.(\w+)", text), *re.findall(r"\{\{(\w+)\}\}", text)}
     assert in_text <= selected
     assert in_text <= _kept(parsed, selected), "a label that the expression drops"
+
+
+@pytest.mark.parametrize("expression", [expression for expression, _ in _rules()])
+def test_a_rule_alerts_for_each_instance(expression: str) -> None:
+    parsed = promql.parse(expression)
+    calls: list[str] = []
+    promql.walk(parsed, pre_visit=lambda node: calls.append(node.func.name) if isinstance(node, promql.Call) else None)
+    assert "instance" in _kept(parsed, OF_TARGETS)
+    assert "absent" not in calls, "it is empty as long as one of several instances has the series"
 
 
 def _kept(parsed: promql.Expr, selected: set[str]) -> set[str]:
@@ -154,10 +175,18 @@ def test_every_important_metric_is_on_the_board() -> None:
     assert {name for name in names if name not in board} == set()
 
 
+def _blocks() -> list[dict[str, Any]]:
+    page = (ROOT / "docs/how-to/monitor.md").read_text(encoding="utf-8")
+    return [yaml.safe_load(each) for each in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+
+
+def _jobs() -> set[str]:
+    return {job["job_name"] for block in _blocks() for job in block.get("scrape_configs", ())}
+
+
 def test_the_pages_of_the_how_to_can_be_used_as_they_are() -> None:
     """The settings for Prometheus have jobs with targets, and name files that exist."""
-    page = (ROOT / "docs/how-to/monitor.md").read_text(encoding="utf-8")
-    blocks = [yaml.safe_load(each) for each in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+    blocks = _blocks()
     jobs = [job for block in blocks for job in block.get("scrape_configs", ())]
     assert len(jobs) == 2
     assert all("metrics_path" not in job and job["static_configs"][0]["targets"] for job in jobs)

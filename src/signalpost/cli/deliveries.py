@@ -1,19 +1,37 @@
 """`signalpost deliveries`: lists deliveries, explains them, and revives or cancels them."""
 
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import NamedTuple
+
 import click
 
-from signalpost.cli.delivery_changes import cancel, revive
 from signalpost.cli.delivery_lines import deliveries_table, lines_of, plain_delivery, plain_history
 from signalpost.cli.delivery_story import heading, story
 from signalpost.cli.options import Flags, Utf8Text, configured
-from signalpost.cli.output import examples, json_option, say, say_json
+from signalpost.cli.output import examples, json_option, say, say_errors, say_json
 from signalpost.cli.store import Store
 from signalpost.cli.tables import console
-from signalpost.cli.time_format import parse_time
+from signalpost.cli.time_format import format_time, parse_time
+from signalpost.delivery.outbox.commands import Cancel, OutboxEntry, Revive
 from signalpost.delivery.outbox.reader import Wanted
-from signalpost.domain.delivery import DeliveryState
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.rank import rank_of
+from signalpost.delivery.wake_socket import wake
+from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.seconds import duration
 from signalpost.domain.words import member
+from signalpost.errors import Fault, InvalidValue
+
+_NONE_CHANGED = 1
+"""Exit code: no delivery could be changed."""
+
+
+class _Change(NamedTuple):
+    entry: OutboxEntry
+    result: Delivery | None
+    """The cancelled delivery, or the new one of a revival; None if nothing was changed."""
 
 
 @examples(
@@ -27,10 +45,6 @@ from signalpost.domain.words import member
 @click.group()
 def deliveries() -> None:
     """Inspect the outbox, also while the service runs. Only `revive` and `cancel` change anything."""
-
-
-deliveries.add_command(revive)
-deliveries.add_command(cancel)
 
 
 _json_option = json_option("Print one line of JSON for each delivery.")
@@ -74,8 +88,7 @@ def list_(
         entries = store.entries(wanted)
         counts = store.counts()
     if as_json:
-        for entry in entries:
-            say_json(plain_delivery(entry))
+        say_json(*map(plain_delivery, entries))
         return
     if entries:
         console().print(deliveries_table(entries))
@@ -132,3 +145,123 @@ def why(ticket_id: str, flags: Flags, as_json: bool) -> None:
 def _lines(happened: tuple[str, ...], following: tuple[str, ...], todo: tuple[str, ...]) -> list[str]:
     marked = [("", happened), ("next: ", following), ("do: ", todo)]
     return [f"  {mark}{sentence}" for mark, sentences in marked for sentence in sentences]
+
+
+@examples(
+    "signalpost deliveries revive 019b8f2a4c3d5e6f70819203",
+    "signalpost deliveries revive 019b8f2a4c3d5e6f70819203@signals-free --valid-for 30m",
+    "signalpost deliveries list --state unconfirmed --json | jq -r '\"\\(.ticket)@\\(.destination)\"' \\",
+    "  | xargs -n1 signalpost deliveries revive",
+)
+@deliveries.command()
+@click.argument("ticket", type=Utf8Text(), metavar="TICKET[@DESTINATION]")
+@click.option(
+    "--valid-for",
+    metavar="TIME",
+    help="How long the new delivery is valid, such as 30m or 2h.  [default: as long as the original was]",
+)
+@configured
+@json_option("Print one line of JSON for each new delivery.")
+def revive(ticket: str, valid_for: str | None, flags: Flags, as_json: bool) -> None:
+    """Send a dead, unconfirmed, expired or cancelled delivery again.
+
+    This creates a new delivery that refers to the old one; the old one does not change. If the old one may have been
+    shown, the new message says so. Without DESTINATION, it revives the delivery to each destination of
+    TICKET, where that is possible. A running service sends the new ones at once.
+    """
+    lasts = None if valid_for is None else duration(valid_for, "--valid-for")
+
+    def revival(store: Store, entry: OutboxEntry) -> Revive:
+        notification = entry.notification
+        until = store.now + (lasts or notification.valid_until - notification.accepted_at)
+        return Revive(entry.delivery.id, rank_of(entry.delivery.priority, store.now), until)
+
+    _change(ticket, revival, "revived", flags, as_json=as_json)
+
+
+@examples(
+    "signalpost deliveries cancel 019b8f2a4c3d5e6f70819203",
+    'signalpost deliveries cancel 019b8f2a4c3d5e6f70819203@signals-free --reason "the market is closed"',
+)
+@deliveries.command()
+@click.argument("ticket", type=Utf8Text(), metavar="TICKET[@DESTINATION]")
+@click.option(
+    "--reason",
+    type=Utf8Text(),
+    default="by `signalpost deliveries cancel`",
+    help="The reason, shown later by `deliveries why`.",
+)
+@configured
+@json_option("Print one line of JSON for each delivery.")
+def cancel(ticket: str, reason: str, flags: Flags, as_json: bool) -> None:
+    """Cancel a waiting delivery.
+
+    Without DESTINATION, every waiting delivery of TICKET is cancelled. Deliveries that are being sent now or have ended
+    do not change.
+    """
+
+    def cancellation(_: Store, entry: OutboxEntry) -> Cancel:
+        return Cancel(entry.delivery.id, reason)
+
+    _change(ticket, cancellation, "cancelled", flags, as_json=as_json)
+
+
+def _change(
+    name: str,
+    command_for: Callable[[Store, OutboxEntry], Cancel | Revive],
+    verb: str,
+    flags: Flags,
+    *,
+    as_json: bool,
+) -> None:
+    """Apply a command to the newest delivery to each destination of `name`, and print the results."""
+    with Store(flags.config()) as store:
+        changes = list(_apply(store, [(each, command_for(store, each)) for each in _latest(store, name)]))
+        has_owner, now = store.has_owner, store.now
+    changed = [entry._replace(delivery=result) for entry, result in changes if result is not None]
+    for entry, result in changes:
+        if result is None:
+            say(f"not {verb}: {entry.delivery.id} is {entry.delivery.state}", err=True)
+    for entry in changed:
+        if as_json:
+            say_json(plain_delivery(entry))
+        else:
+            until = f", valid until {format_time(entry.delivery.valid_until, now)}" if verb == "revived" else ""
+            say(f"{verb}: {entry.delivery.id} is {entry.delivery.state}{until}")
+    if changed and verb == "revived" and not has_owner:
+        say("No service is delivering from this data folder. The next one that starts will send them.", err=True)
+    if not changed:
+        if as_json:
+            say_errors(_not_changed(entry, verb) for entry, _ in changes)
+        raise SystemExit(_NONE_CHANGED)
+
+
+def _not_changed(entry: OutboxEntry, verb: str) -> Fault:
+    delivery = entry.delivery
+    return Fault("wrong-state", f"not {verb}: {delivery.id} is {delivery.state}", "state", str(delivery.state))
+
+
+def _apply(store: Store, commands: list[tuple[OutboxEntry, Cancel | Revive]]) -> Iterator[_Change]:
+    with closing(SqliteCore(store.path, owns=False)) as core:
+        answers = core.apply([command for _, command in commands])
+    wake(core.bell_path)
+    for (entry, _), result in zip(commands, answers, strict=True):
+        yield _Change(entry, result)
+
+
+def _latest(store: Store, name: str) -> list[OutboxEntry]:
+    """The newest delivery to each destination, or only to the one after `@`. `name` is a ticket, an id or a key."""
+    before, _, destination = name.rpartition("@")
+    try:
+        tickets, destination = store.tickets(name), ""
+    except InvalidValue:
+        if not before:
+            raise
+        tickets = store.tickets(before)
+    entries = {entry.delivery.id[:2]: entry for ticket in tickets for entry in store.of_ticket(ticket)}
+    chosen = [entry for (_, where), entry in entries.items() if where == destination or not destination]
+    if not chosen:
+        there = ", ".join(sorted({where for _, where in entries}))
+        text = f"{before} has no delivery to {destination}. Its deliveries go to: {there}"
+        raise InvalidValue(text, code="not-found", field="destination", value=destination, limit=there)
+    return chosen

@@ -6,7 +6,6 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from signalpost.integration.loop_thread import new_loop
-from signalpost.own_threads import OwnThreads
 
 Result = TypeVar("Result")
 
@@ -14,13 +13,7 @@ Result = TypeVar("Result")
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run `work` on a new event loop (uvloop if installed) and return its result."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(_with_own_threads(work))
-
-
-async def _with_own_threads(work: Coroutine[Any, Any, Result]) -> Result:
-    """Use threads that do not block the exit, even if a file call hangs with its disk."""
-    asyncio.get_running_loop().set_default_executor(OwnThreads())
-    return await work
+        return runner.run(work)
 
 
 class StopSignal:

@@ -38,9 +38,10 @@ def say(*lines: object, err: bool = False) -> None:
     click.echo("\n".join(map(clean, lines)), err=err)
 
 
-def say_json(value: Any) -> None:
-    """Print a value as one line of JSON."""
-    click.echo(json.dumps(value))
+def say_json(*values: Any) -> None:
+    """Print each of `values` as one line of JSON."""
+    for value in values:
+        click.echo(json.dumps(value))
 
 
 def plain_fault(fault: Fault) -> dict[str, str | None]:

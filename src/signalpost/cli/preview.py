@@ -79,8 +79,7 @@ def preview(
     if send is not None:
         _send(config, found, send, as_json=as_json)
     elif as_json:
-        for each in found:
-            say_json(each.body)
+        say_json(*(each.body for each in found))
     else:
         _show(found, now)
 

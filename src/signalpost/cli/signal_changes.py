@@ -46,9 +46,9 @@ _OPTION_BY_FIELD = {
 @click.command()
 @_id_argument
 @click.option("--target-hit", type=click.IntRange(1, 10), metavar="N", help="Target N was hit, and those before it.")
-@fact_option("--stop", metavar="PRICE|be", help="The new stop; `be` is the entry, to break even.")
+@fact_option("--stop", "stop_loss", metavar="PRICE|be", help="The new stop; `be` is the entry, to break even.")
 @fact_option("--take-profit", metavar="PRICE", help="The new price of the next target.")
-@fact_option("--close", metavar="SHARE%", help="The part that was closed, of the initial size.")
+@fact_option("--close", "close_part", metavar="SHARE%", help="The part that was closed, of the initial size.")
 @fact_option("--price", help="The price of --close, or of --target-hit if it differs from the target.")
 @fact_option("--note", help="A line for the message.")
 @_version_option
@@ -59,7 +59,7 @@ def update(name: str, if_version: int | None, **options: Any) -> None:
     The messages that show the signal are edited, and a short message reports the change. The same command again changes
     nothing, unless the signal has changed since.
     """
-    facts = _popped(options, "target_hit", "stop_loss:stop", "take_profit", "close_part:close", "price", "note")
+    facts = _popped(options, "target_hit", "stop_loss", "take_profit", "close_part", "price", "note")
     if not facts:
         raise click.UsageError("Give at least one of --target-hit, --stop, --take-profit, --close and --note.")
     _change(name, _made(Update, facts), if_version, options)
@@ -124,16 +124,20 @@ def cancel(name: str, if_version: int | None, **options: Any) -> None:
 @examples("signalpost signals correct 1042 --stop 1.0779")
 @click.command()
 @_id_argument
-@fact_option("--entry", help="The right entry.")
-@fact_option("--stop", help="The right stop.")
+@fact_option("--entry", "entry_price", help="The right entry.")
+@fact_option("--stop", "stop_loss", help="The right stop.")
 @click.option(
-    "--target", type=TargetText(), multiple=True, help="The right targets: all of them, each with its own --target."
+    "--target",
+    "targets",
+    type=TargetText(),
+    multiple=True,
+    help="The right targets: all of them, each with its own --target.",
 )
 @_version_option
 @delivery_options
 def correct(name: str, if_version: int | None, **options: Any) -> None:
     """Correct a typo in a signal, as long as nothing else in it has changed. The message shows the correction."""
-    facts = _popped(options, "entry_price:entry", "stop_loss:stop", "targets:target")
+    facts = _popped(options, "entry_price", "stop_loss", "targets")
     if not facts:
         raise click.UsageError("Give at least one of --entry, --stop and --target.")
     _change(name, _made(Correct, facts), if_version, options)
@@ -153,10 +157,9 @@ CHANGES = (update, fill, close, cancel, correct, reopen)
 
 
 def _popped(options: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The given ones of the options with these names, removed from `options`. `FIELD:OPTION` renames one."""
-    pairs = (name.partition(":") for name in names)
-    found = {field: options.pop(option or field) for field, _, option in pairs}
-    return {field: value for field, value in found.items() if value not in (None, ())}
+    """The given ones of the options with these names, removed from `options`."""
+    found = {name: options.pop(name) for name in names}
+    return {name: value for name, value in found.items() if value not in (None, ())}
 
 
 def _made(kind: Callable[..., Change], facts: dict[str, Any]) -> Change:

@@ -74,8 +74,7 @@ def list_(live: bool, states: tuple[str, ...], pair: str | None, limit: int, fla
         entry for entry in found if entry.trade.state in wanted and symbol in {None, entry.trade.signal.pair.symbol}
     ][:limit]
     if as_json:
-        for entry in entries:
-            say_json(described(entry))
+        say_json(*map(described, entries))
     elif entries:
         console().print(trades_table(entries, now))
     else:

@@ -57,8 +57,7 @@ def status(flags: Flags, as_json: bool) -> None:
     with Store(config) as store:
         found = list(_found(config, store))
     if as_json:
-        for each in found:
-            say_json(_plain(each))
+        say_json(*map(_plain, found))
     else:
         _show(found)
 

@@ -1,6 +1,5 @@
 """`signalpost tokens`: manages the tokens of the HTTP API."""
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +92,7 @@ def list_(as_json: bool, flags: Flags) -> None:
     """List the tokens with their tiers, scopes and creation times."""
     known = _file(flags).read()
     if as_json:
-        for each in known:
-            say_json(_plain(each))
+        say_json(*map(_plain, known))
         return
     for each in known:
         say(f"{each.name}: tier {each.tier}; scope {', '.join(each.scopes)}; created {utc_second(each.made_at)}")
@@ -109,7 +107,10 @@ def list_(as_json: bool, flags: Flags) -> None:
 def revoke(name: str, as_json: bool, flags: Flags) -> None:
     """Revoke the token called NAME. It stops working at once."""
     gone = _file(flags).revoke(name)
-    say(json.dumps({**_plain(gone), "revoked": True}) if as_json else f"Token {name} was revoked.")
+    if as_json:
+        say_json({**_plain(gone), "revoked": True})
+    else:
+        say(f"Token {name} was revoked.")
 
 
 def _file(flags: Flags) -> "TokensFile":

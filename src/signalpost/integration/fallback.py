@@ -21,7 +21,6 @@ from signalpost.errors import InvalidConfiguration, SignalpostError
 from signalpost.integration.futures import AwaitableFuture
 from signalpost.integration.loop_thread import THREADS, LazyThread, new_loop
 from signalpost.integration.submission import Otherwise, Submission, extended
-from signalpost.own_threads import OwnThreads
 from signalpost.secret import described
 from signalpost.telemetry.log_queue import logger
 
@@ -91,7 +90,7 @@ class Fallback:
         return Fallback(self._sender)
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             while True:
                 match self._waiting.get():
                     case Submission() as submission:
@@ -225,12 +224,6 @@ def _wrong_signature(sender: Sender, why: str, signature: str | None = None) -> 
         f"(signal_or_alert, priority, user_tier, additional_context)"
     )
     return InvalidConfiguration(text, code="wrong-signature", field="fallback", value=signature)
-
-
-def _loop() -> asyncio.AbstractEventLoop:
-    loop = new_loop()
-    loop.set_default_executor(OwnThreads())
-    return loop
 
 
 async def _awaited(answer: Any) -> Any:

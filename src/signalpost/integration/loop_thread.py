@@ -97,7 +97,6 @@ class LoopThread:
         self.loop.stop()
 
     async def _until_ended(self) -> None:
-        self.loop.set_default_executor(OwnThreads())
         try:
             await self._ended.wait()
         finally:  # also if a callback ended the loop, with SystemExit
@@ -161,15 +160,18 @@ class LazyThread:
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """A new event loop: uvloop's if it is installed and standard input, output and error are open.
+    """A new event loop with threads of its own: uvloop's if standard input, output and error are open.
 
-    If one of these is closed, a socket or file gets its number, and uvloop aborts the process when it closes that.
+    If one of these is closed, a socket or file gets its number, and uvloop aborts the process when it closes that. The
+    threads accept work until the end, and do not delay it, even if a file call hangs with its disk.
     """
     try:
         import uvloop
 
         for number in range(3):
             os.fstat(number)
+        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     except (ImportError, OSError):
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
+        loop = asyncio.new_event_loop()
+    loop.set_default_executor(OwnThreads())
+    return loop

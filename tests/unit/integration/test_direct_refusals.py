@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 
 from signalpost import Config, NotificationIntegration, Outcome, Refusal, Ticket, clock
-from signalpost.cli.destination_rows import enable
+from signalpost.cli.destinations import enable_again
 from signalpost.config import STORE_FILE
 from signalpost.delivery.facts import Gone, ban_fact, gone_fact, of_host, of_webhook
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Subject
@@ -97,7 +97,7 @@ def test_a_deleted_webhook_known_to_the_store_is_not_tried_by_new_processes_unti
     assert requests(sandbox) == before
     with once(config) as process:
         assert not direct(process, "still disabled")
-        enable(config.home / STORE_FILE, config.destinations[0])
+        enable_again(config.home / STORE_FILE, config.destinations[0])
         assert direct(process, "enabled").outcome is Outcome.DIRECT
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from signalpost import Alert, AsyncNotificationService, HealthStatus, Outcome, clock
-from signalpost.cli.destination_rows import enable
+from signalpost.cli.destinations import enable_again
 from signalpost.config import STORE_FILE
 from signalpost.delivery.outbox.commands import LoadFacts
 from signalpost.delivery.outbox.threaded import SharedCore, ThreadedOutbox
@@ -170,7 +170,7 @@ async def test_enabling_a_destination_at_runtime_resumes_its_deliveries_and_clea
         assert started.engine.dispatcher is not None
         if by_command:
             await until_kept(started)
-            await asyncio.to_thread(enable, config.home / STORE_FILE, config.destinations[0])
+            await asyncio.to_thread(enable_again, config.home / STORE_FILE, config.destinations[0])
         else:
             await started.engine.dispatcher.enable("signals-free")
         await ear.until(lambda event: event == DestinationEnabled("signals-free"))
@@ -202,7 +202,7 @@ async def test_a_failed_look_for_enabled_destinations_is_retried(
             return await do(command)
 
         monkeypatch.setattr(started.outbox, "do", do_once_in_vain)
-        await asyncio.to_thread(enable, config.home / STORE_FILE, config.destinations[0])
+        await asyncio.to_thread(enable_again, config.home / STORE_FILE, config.destinations[0])
         await ear.until(lambda event: isinstance(event, DestinationEnabled))
         assert refused.is_set()
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from signalpost import AsyncNotificationService, HealthStatus, clock
-from signalpost.cli.destination_rows import enable
+from signalpost.cli.destinations import enable_again
 from signalpost.config import STORE_FILE
 from signalpost.domain.events import BreakerMoved, DestinationSeen, HostBanned, StoreMoved
 from signalpost.sandbox.server import Sandbox
@@ -39,7 +39,7 @@ async def test_a_deleted_webhook_is_reported_by_each_run_until_it_is_enabled(
             assert codes([reason]) == ["webhook-gone"]
             assert "signals-free" in reason
             assert service.get_metrics()["destinations_disabled"] == 1
-    enable(config.home / STORE_FILE, config.destinations[0])
+    enable_again(config.home / STORE_FILE, config.destinations[0])
     async with service:
         assert service.is_healthy()
         counts = service.get_metrics()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import click
 from rich.table import Table
@@ -82,14 +82,14 @@ def check(flags: Flags, *, as_json: bool, example: bool) -> None:
     if example:
         say_as_it_is(example_file())
         return
-    result = CheckResult.of(flags)
+    plain, faults = checked(flags)
     if as_json:
-        say_json(result.as_plain())
-    elif result.configuration:
-        _show(result.as_plain())
-    if result.faults:
+        say_json(plain)
+    elif "settings" in plain:
+        _show(plain)
+    if faults:
         if not as_json:
-            raise InvalidConfiguration.of_all(result.faults)
+            raise InvalidConfiguration.of_all(faults)
         raise SystemExit(2)
 
 
@@ -158,72 +158,58 @@ def _settings_table(title: str, settings: dict[str, dict[str, Any]]) -> Table:
 _FEED_COLUMNS = ("name", "kind", "calendar", "from")
 
 
-class Configuration(NamedTuple):
-    """A valid configuration and its data folder."""
+class Checked(NamedTuple):
+    """A configuration as JSON, without webhooks, and all its faults."""
 
-    reading: Reading
-    config: Config
-    data_folder: DataFolder
-
-
-class CheckResult(NamedTuple):
-    """A configuration, or None if it is invalid, and all faults."""
-
-    configuration: Configuration | None
+    plain: dict[str, Any]
+    """Only the faults if the configuration is invalid."""
     faults: tuple[Fault, ...]
-    store: StoreVersion | None = None
-    """None if there is no store yet or it cannot be read."""
 
-    @classmethod
-    def of(cls, flags: Flags) -> Self:
-        """Read the configuration with these flags and check its data folder."""
-        try:
-            reading = read_sources(flags=flags.by_variable())
-        except InvalidConfiguration as fault:
-            return cls(None, tuple(each._replace(text=redacted(each.text)) for each in fault.errors))
-        config, home_folder = Config.of(reading), reading.fields["home"]
-        folder = check_data_folder(home_folder, STORE_FILE)
-        faults = [] if folder.is_usable else [_of_folder(home_folder, folder)]
-        store = None
-        try:
-            store = version_of(home_folder / STORE_FILE) if folder.is_usable else None
-        except (StoreUnusable, StoreFailed) as fault:
-            faults += fault.errors
-        faults += _faults_of(partial(make_feeds, config.feeds))
-        faults += _not_in_replay(config)
-        if config.redis_url is not None and config.strategies:
-            faults += _faults_of(partial(client_of, config.redis_url))
-        shown = tuple(each._replace(text=redacted(each.text)) for each in faults)
-        return cls(Configuration(reading, config, folder), shown, store)
 
-    def as_plain(self) -> dict[str, Any]:
-        """The result as JSON, without webhooks; only the faults if the configuration is invalid."""
-        if self.configuration is None:
-            return self._plain_faults()
-        reading, config, folder = self.configuration
-        follow = () if config.follow is None else FOLLOW_SETTINGS
-        watchdogs = WATCHDOG_SETTINGS if config.strategies or config.follow is not None else ()
-        redis = () if config.redis_url is None else (REDIS_URL,)
-        return {
-            "file": None if reading.file is None else redacted(str(reading.file)),
-            "settings": dict(_settings(reading, (*SETTINGS, *redis, *SIGNAL_SETTINGS, *follow, *watchdogs))),
-            "filters": dict(_settings(reading, FILTER_SETTINGS)),
-            "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
-            "destinations": [_destination(each, reading, config) for each in config.destinations],
-            "feeds": [_feed(each, reading) for each in config.feeds],
-            "strategies": [_strategy(each) for each in config.strategies],
-            "routes": list(_routes(config)),
-            "data_folder": {"usable": folder.is_usable, "state": redacted(folder.state)},
-            "store": None if self.store is None else self.store._asdict(),
-            "warnings": [redacted(warning) for warning in (*config.warnings, *_missing(config), *_no_file(config))],
-            **self._plain_faults(),
-        }
+def checked(flags: Flags) -> Checked:
+    """Read the configuration with these flags, and check its data folder, feeds and server."""
+    try:
+        reading = read_sources(flags=flags.by_variable())
+    except InvalidConfiguration as fault:
+        return _checked({}, fault.errors)
+    config, home = Config.of(reading), reading.fields["home"]
+    folder = check_data_folder(home, STORE_FILE)
+    faults = [] if folder.is_usable else [_of_folder(home, folder)]
+    store = None
+    try:
+        store = version_of(home / STORE_FILE) if folder.is_usable else None
+    except (StoreUnusable, StoreFailed) as fault:
+        faults += fault.errors
+    faults += _faults_of(partial(make_feeds, config.feeds))
+    faults += _not_in_replay(config)
+    if config.redis_url is not None and config.strategies:
+        faults += _faults_of(partial(client_of, config.redis_url))
+    return _checked(_plain(reading, config, folder, store), faults)
 
-    def _plain_faults(self) -> dict[str, Any]:
-        return {
-            "faults": [each.text for each in self.faults],
-            "errors": [plain_fault(each) for each in self.faults],
-        }
+
+def _checked(plain: dict[str, Any], faults: Iterable[Fault]) -> Checked:
+    shown = tuple(each._replace(text=redacted(each.text)) for each in faults)
+    errors = {"faults": [each.text for each in shown], "errors": [plain_fault(each) for each in shown]}
+    return Checked({**plain, **errors}, shown)
+
+
+def _plain(reading: Reading, config: Config, folder: DataFolder, store: StoreVersion | None) -> dict[str, Any]:
+    follow = () if config.follow is None else FOLLOW_SETTINGS
+    watchdogs = WATCHDOG_SETTINGS if config.strategies or config.follow is not None else ()
+    redis = () if config.redis_url is None else (REDIS_URL,)
+    return {
+        "file": None if reading.file is None else redacted(str(reading.file)),
+        "settings": dict(_settings(reading, (*SETTINGS, *redis, *SIGNAL_SETTINGS, *follow, *watchdogs))),
+        "filters": dict(_settings(reading, FILTER_SETTINGS)),
+        "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
+        "destinations": [_destination(each, reading, config) for each in config.destinations],
+        "feeds": [_feed(each, reading) for each in config.feeds],
+        "strategies": [_strategy(each) for each in config.strategies],
+        "routes": list(_routes(config)),
+        "data_folder": {"usable": folder.is_usable, "state": redacted(folder.state)},
+        "store": None if store is None else store._asdict(),
+        "warnings": [redacted(warning) for warning in (*config.warnings, *_missing(config), *_no_file(config))],
+    }
 
 
 def _faults_of(make: Callable[[], object]) -> tuple[Fault, ...]:

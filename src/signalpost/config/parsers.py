@@ -17,7 +17,7 @@ from signalpost.domain.price_step import PriceStep
 from signalpost.domain.sessions import zone_named
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.words import Word
-from signalpost.errors import Fault, InvalidConfiguration, InvalidValue
+from signalpost.errors import InvalidConfiguration, InvalidValue
 from signalpost.sinks.discord.cards.look import Look, Roles
 
 Value = TypeVar("Value")
@@ -117,29 +117,39 @@ def whole_number(least: int, most: int, note: str = "") -> Parser[int]:
     return Parser(parse, int, wanted)
 
 
+def read_by(
+    read: Callable[[str], Value],
+    show: Callable[[Value], bool | int | float | str],
+    wanted: str,
+    limit: str | None = None,
+) -> Parser[Value]:
+    """A parser by a function that raises InvalidValue; without `limit`, errors have the one that it reports."""
+    return Parser(lambda text: _by(read, text, wanted, limit), show, wanted)
+
+
 def decimal(read: Callable[[str, str], Decimal], wanted: str, limit: str) -> Parser[Decimal]:
     """A parser of decimal numbers by `read`, which gets the text and a name, and raises InvalidValue."""
-
-    def parse(text: str) -> Decimal:
-        return _by(lambda text: read(text, "number"), text, wanted, limit)
-
-    return Parser(parse, float, wanted)
+    return read_by(lambda text: read(text, "number"), float, wanted, limit)
 
 
 def some_or_all(read: Callable[[str], Text], example: str) -> Parser[frozenset[Text]]:
     """A parser of values separated by commas, or `all`, which is an empty set; `read` raises InvalidValue."""
-    wanted = f"some separated by commas, such as {example}, or all"
+    return _several(read, _ALL, f"some separated by commas, such as {example}, or {_ALL}")
+
+
+def _several(read: Callable[[str], Text], empty: str, wanted: str) -> Parser[frozenset[Text]]:
+    """A parser of values separated by commas, or a word for the `empty` set."""
 
     def parse(text: str) -> frozenset[Text]:
-        if text.lower() == _ALL:
+        if text.lower() == empty:
             return frozenset()
-        return frozenset(_by(read, each.strip(), wanted, None) for each in text.split(","))
+        return frozenset(_by(read, each.strip(), wanted) for each in text.split(","))
 
-    return Parser(parse, lambda values: ", ".join(sorted(values)) or _ALL, wanted)
+    return Parser(parse, lambda values: ", ".join(sorted(values)) or empty, wanted)
 
 
-def _by(read: Callable[[str], Value], text: str, wanted: str, limit: str | None) -> Value:
-    """`text` as `read` reads it. Raises InvalidConfiguration if that raises InvalidValue."""
+def _by(read: Callable[[str], Value], text: str, wanted: str, limit: str | None = None) -> Value:
+    """`text` as `read` reads it. Raises InvalidConfiguration instead of InvalidValue, whose text may show a secret."""
     try:
         return read(text)
     except InvalidValue as error:
@@ -174,18 +184,11 @@ def _lasting_text(lasts: timedelta) -> str:
     return f"{lasts // _UNITS[unit]}{unit}"
 
 
-def _kinds(text: str) -> frozenset[str]:
-    words = [word.strip().lower().replace("-", "_") for word in text.split(",")]
-    if words == ["none"]:
-        return frozenset()
-    for word in words:
-        if word not in KINDS:
-            raise _invalid(word, KINDS_OR_NONE.wanted, "unknown-word", ", ".join(KINDS))
-    return frozenset(words)
-
-
-def _kinds_text(kinds: frozenset[str]) -> str:
-    return ", ".join(kind for kind in KINDS if kind in kinds) or "none"
+def _kind(text: str) -> str:
+    word = text.lower().replace("-", "_")
+    if word not in KINDS:
+        raise InvalidValue(code="unknown-word", limit=", ".join(KINDS))
+    return word
 
 
 def _address(text: str) -> HttpAddress | None:
@@ -212,42 +215,17 @@ def of_look(field: str, wanted: str) -> Parser[Any]:
 
 
 def _shown_to_readers(field: str, wanted: str, text: str) -> str:
-    if fault := _fault_of(Look, **{field: text}):
-        raise _invalid(text, wanted, fault.code, fault.limit)
+    _by(lambda value: Look(**dict[str, Any]({field: value})), text, wanted)
     if _TOKEN.search(text) and field != "avatar_url":
         problem = "this could be a webhook or a token, and every reader would see it: use another text"
         raise InvalidConfiguration(problem, code="possible-secret")
     return text
 
 
-def _price_step(text: str) -> PriceStep | None:
-    return None if text.lower() == _OFF else _by(PriceStep.of, text, PRICE_STEP.wanted, None)
-
-
-def _timeframe(text: str) -> Timeframe:
-    if fault := _fault_of(Timeframe, value=text):
-        raise _invalid(text, TIMEFRAME.wanted, fault.code, fault.limit)
-    return Timeframe(text)
-
-
-def _zone(text: str) -> str:
-    return _by(lambda text: zone_named(text, "timezone").key, text, TIME_ZONE.wanted, None)
-
-
 def role(text: str) -> str:
     """The id of a role. Raises InvalidConfiguration."""
-    if fault := _fault_of(Roles, usual=text):
-        raise _invalid(text, ROLE_ID, fault.code, fault.limit)
+    _by(lambda usual: Roles(usual=usual), text, ROLE_ID)
     return text
-
-
-def _fault_of(kind: Callable[..., object], **fields: str) -> Fault | None:
-    """The fault in these fields of `kind`. Its text may quote a misplaced secret, so it is not used."""
-    try:
-        kind(**fields)
-    except InvalidValue as error:
-        return error.errors[0]
-    return None
 
 
 def _colour(text: str) -> int:
@@ -290,17 +268,19 @@ RETENTION = _lasting("hdw", _UNITS["h"], timedelta(days=3660), "a time such as 1
 VALIDITY = _lasting("mhd", _UNITS["m"], timedelta(days=30), "a time such as 30m, 4h or 1d", "1m to 30d")
 DELAY = _lasting("smhd", timedelta(), timedelta(days=7), "a time such as 10s, 15m or 2h", "0s to 7d")
 CHART_WITHIN = _lasting("smh", timedelta(seconds=1), timedelta(hours=1), "a time such as 30s or 2m", "1s to 1h")
-KINDS_OR_NONE = Parser(_kinds, _kinds_text, f"some of {', '.join(KINDS)}, separated by commas, or none")
+KINDS_OR_NONE = _several(_kind, "none", f"some of {', '.join(KINDS)}, separated by commas, or none")
 ADDRESS: Parser[HttpAddress | None] = Parser(
     _address, lambda address: _OFF if address is None else str(address), "HOST:PORT or off"
 )
 COLOUR = Parser(_colour, lambda colour: f"#{colour:06X}", "a colour such as #1F73F9")
 ROLE_ID = "a role's id, a number of 17 to 20 digits in quotes, or false for no ping"
 NAME_OF_FEED: Parser[str | None] = Parser(str, lambda name: name or "", "the name of a feed")
-TIMEFRAME: Parser[Timeframe] = Parser(_timeframe, str, "a candle length such as M1, H4 or D")
-TIME_ZONE = Parser(_zone, str, "a time zone such as America/New_York or UTC")
-PRICE_STEP: Parser[PriceStep | None] = Parser(
-    _price_step, lambda step: _OFF if step is None else str(step), "a step such as 0.5R, 20 pips or 1%, or off"
+TIMEFRAME: Parser[Timeframe] = read_by(Timeframe, str, "a candle length such as M1, H4 or D")
+TIME_ZONE = read_by(lambda text: zone_named(text, "timezone").key, str, "a time zone such as America/New_York or UTC")
+PRICE_STEP: Parser[PriceStep | None] = read_by(
+    lambda text: None if text.lower() == _OFF else PriceStep.of(text),
+    lambda step: _OFF if step is None else str(step),
+    "a step such as 0.5R, 20 pips or 1%, or off",
 )
 FOLDER = Parser(_folder, str, "the path of a folder")
 

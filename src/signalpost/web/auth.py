@@ -1,15 +1,45 @@
 """Checks tokens against their stored hashes, and limits how often each is used."""
 
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping
 from http import HTTPStatus
 from math import ceil, inf
+from typing import NamedTuple
 
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
 from signalpost.telemetry.log_queue import logger
 from signalpost.web.problem import Problem
-from signalpost.web.rate import Rate, Rates
 from signalpost.web.tokens import Scope, Token, TokensFile, found
+
+MOST_KEYS = 10_000
+"""Beyond that, the least recently used key is forgotten."""
+
+
+class Rate(NamedTuple):
+    """`burst` at once, then `a_second` per second."""
+
+    burst: int
+    a_second: float
+
+
+class Rates:
+    """A token bucket for each of many keys. `now` is in seconds of any monotonic clock."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._left: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def wait(self, key: Hashable, now: float) -> float:
+        """Take a token of `key` and return 0, or take none and return the seconds until there is one."""
+        left, at = self._left.pop(key, (float(self._rate.burst), now))
+        left = min(float(self._rate.burst), left + (now - at) * self._rate.a_second)
+        is_free = left >= 1
+        self._left[key] = (left - is_free, now)
+        if len(self._left) > MOST_KEYS:
+            self._left.popitem(last=False)
+        return 0.0 if is_free else (1 - left) / self._rate.a_second
+
 
 WRONG_TOKENS = Rate(20, 20 / 60)
 """Per peer: after 20 wrong tokens, one every 3 seconds gets 401 and the others 429."""

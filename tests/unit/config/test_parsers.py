@@ -88,9 +88,9 @@ def test_an_invalid_retention_time_is_rejected(text: str) -> None:
         ("none", "none"),
         ("NONE", "none"),
         ("alert", "alert"),
-        ("alert, Signal,alert", "signal, alert"),
+        ("alert, Signal,alert", "alert, signal"),
         ("market-analysis", "market_analysis"),
-        ("announcement,system_status", "system_status, announcement"),
+        ("system_status,announcement", "announcement, system_status"),
     ],
 )
 def test_kinds_are_read_and_shown(text: str, shown: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost import Config, InvalidConfiguration
-from signalpost.cli.check import CheckResult
+from signalpost.cli.check import checked
 from signalpost.cli.options import Flags
 from signalpost.secret import Secret
 from signalpost.trading.redis_cache import RedisCache
@@ -133,15 +133,15 @@ def test_it_can_be_in_a_dot_env(folder: Path) -> None:
 
 def test_check_shows_it_and_its_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", f"redis://:{PASSWORD}@a/3")
-    plain = CheckResult.of(Flags(folder / "home")).as_plain()
+    plain = checked(Flags(folder / "home")).plain
     shown = {"value": "redis://***@a:6379/3", "from": "environment", "variable": "REDIS_URL"}
     assert plain["settings"]["redis_url"] == shown
     assert PASSWORD not in str(plain)
     monkeypatch.setenv("REDIS_URL", f"redis://:1/{PASSWORD}@a/3")
-    (error,) = CheckResult.of(Flags(folder / "home")).as_plain()["errors"]
+    (error,) = checked(Flags(folder / "home")).plain["errors"]
     assert (error["code"], error["field"], PASSWORD in str(error)) == ("invalid-url", "REDIS_URL", False)
     monkeypatch.delenv("REDIS_URL")
-    assert "redis_url" not in CheckResult.of(Flags(folder / "home")).as_plain()["settings"]
+    assert "redis_url" not in checked(Flags(folder / "home")).plain["settings"]
 
 
 def test_check_reports_that_the_extra_is_missing_if_strategies_need_it(
@@ -155,7 +155,7 @@ def test_check_reports_that_the_extra_is_missing_if_strategies_need_it(
     )
     monkeypatch.setenv("REDIS_URL", "redis://a")
     flags = Flags(folder / "home", file)
-    assert CheckResult.of(flags).faults == ()
+    assert checked(flags).faults == ()
     with patch.dict(sys.modules, {"redis.asyncio": None}):
-        assert [(each.code, each.field) for each in CheckResult.of(flags).faults] == [("not-installed", "REDIS_URL")]
-        assert CheckResult.of(Flags(folder / "home")).faults == ()
+        assert [(each.code, each.field) for each in checked(flags).faults] == [("not-installed", "REDIS_URL")]
+        assert checked(Flags(folder / "home")).faults == ()

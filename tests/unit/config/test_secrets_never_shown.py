@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost import AsyncNotificationStartup, Config, InvalidConfiguration, NotificationIntegration
-from signalpost.cli.check import CheckResult
+from signalpost.cli.check import checked
 from signalpost.cli.options import Flags
 from signalpost.config.settings import SETTINGS, known_variables
 from tests.unit.config.webhooks import TOKEN, url
@@ -104,7 +104,7 @@ def test_nothing_of_a_dot_env_or_of_a_secret_file_is_shown(lines: list[tuple[str
         except InvalidConfiguration as fault:
             shown = "\n".join(_shown(error=fault))
         assert TOKEN not in shown
-        assert TOKEN not in "\n".join(map(str, CheckResult.of(Flags(Path("home"))).faults))
+        assert TOKEN not in "\n".join(map(str, checked(Flags(Path("home"))).faults))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from signalpost.web.rate import MOST_KEYS, Rate, Rates
+from signalpost.web.auth import MOST_KEYS, Rate, Rates
 
 
 def test_a_burst_is_free_and_then_so_many_a_second() -> None:

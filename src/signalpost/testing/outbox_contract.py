@@ -39,8 +39,19 @@ from signalpost.domain.ledger import StreamState
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome
 from signalpost.errors import CommandFailed, StoreClosed
+from signalpost.testing.claims import demand, same
 from signalpost.testing.outbox_lane_contract import LANE_CHECKS
-from signalpost.testing.outbox_samples import LANE, MINUTE, START, demand, ids, ids_of, new, notification, same, verdict
+from signalpost.testing.outbox_samples import (
+    LANE,
+    MINUTE,
+    START,
+    end_next,
+    ids,
+    ids_of,
+    new,
+    notification,
+    verdict,
+)
 
 Factory = Callable[[], Outbox]
 """Creates a new, empty outbox on the running event loop."""
@@ -107,8 +118,7 @@ async def check_keys(outbox: Outbox) -> None:
     again = notification("04", "a", at=START + timedelta(days=1) - timedelta(microseconds=1))
     same("a key in its last microsecond", await outbox.do(Put((new(again),))), [PutResult(Outcome.DUPLICATE, "01")])
     for lane in (LANE, "other"):
-        (leased,) = (await outbox.do(Lease(lane, START))).entries
-        await outbox.do(Settle((verdict(leased.delivery, _S.DELIVERED),)))
+        await end_next(outbox, _S.DELIVERED, lane)
     same("the number of pruned deliveries", await outbox.do(Prune(START + MINUTE)), 2)
     same("the last key", await outbox.do(ForgetKeys(START + MINUTE)), "")
     same("the deliveries left after pruning", await outbox.do(Find()), ())
@@ -175,16 +185,14 @@ async def check_verdicts(outbox: Outbox) -> None:
     first = verdicts[0].attempt
     histories = [await outbox.do(History(each.delivery.id)) for each in leased]
     same("the histories", histories, [(first,)] * 4 + [(first, second), ()])
-    silent = (await outbox.do(Lease(LANE, START))).entries[0].delivery
-    await outbox.do(Settle((verdict(silent, _S.PENDING, attempt=None),)))
+    silent = await end_next(outbox, _S.PENDING, attempt=None)
     same("the history after a verdict without an attempt", await outbox.do(History(silent.id)), (first, second))
 
 
 async def check_fallback(outbox: Outbox) -> None:
     """A waiting delivery is passed on to a fallback only once; marked as a repeat if it may have been shown."""
     await outbox.do(Put((new(notification("01", priority=_HIGH), 5), new(notification("02"), 6, LANE, "other"))))
-    (leased,) = (await outbox.do(Lease(LANE, START))).entries
-    await outbox.do(Settle((verdict(leased.delivery, _S.PENDING, may_repeat=True),)))
+    await end_next(outbox, _S.PENDING, may_repeat=True)
     passing = PassOn(LANE, START, "gone", {}, {"alert": "other"})
     answer = await outbox.do(passing)
     same("how they end", [each.state for each, _ in answer.ended], [_S.UNCONFIRMED, _S.DEAD])
@@ -287,10 +295,8 @@ async def check_pruning(outbox: Outbox) -> None:
     """Pruning deletes old settled deliveries with their history, in pages; expired keys are forgotten."""
     await outbox.do(Put(tuple(new(notification(f"0{number}", at=START + number * MINUTE)) for number in range(5))))
     for state in (_S.DELIVERED, _S.PENDING, _S.DEAD, _S.DELIVERED, _S.DELIVERED):
-        (leased,) = (await outbox.do(Lease(LANE, START))).entries
         wait = START + 9 * MINUTE if state is _S.PENDING else None
-        message = Message(LANE, "m1", START)
-        await outbox.do(Settle((verdict(leased.delivery, state, message=message, not_before=wait),)))
+        await end_next(outbox, state, message=Message(LANE, "m1", START), not_before=wait)
     end = START + timedelta(days=2)
     pages = [await outbox.do(Prune(START + 4 * MINUTE, limit=2)) for _ in range(3)]
     same("the sizes of the pruned pages", pages, [2, 1, 0])

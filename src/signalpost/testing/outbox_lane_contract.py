@@ -18,7 +18,18 @@ from signalpost.delivery.outbox.commands import (
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
-from signalpost.testing.outbox_samples import LANE, MINUTE, START, demand, ids, ids_of, new, notification, same, verdict
+from signalpost.testing.claims import demand, same
+from signalpost.testing.outbox_samples import (
+    LANE,
+    MINUTE,
+    START,
+    end_next,
+    ids,
+    ids_of,
+    new,
+    notification,
+    verdict,
+)
 
 _S = DeliveryState
 _LOW, _NORMAL, _HIGH, _URGENT = NotificationPriority
@@ -70,10 +81,8 @@ async def check_shortened_waits(outbox: Outbox) -> None:
     """After the clock was set back, a wait counts from now; a wait that began before now stays."""
     await outbox.do(Put(tuple(new(notification(f"0{number}", name)) for number, name in enumerate("abc"))))
     for minutes in (3, 1):
-        (leased,) = (await outbox.do(Lease(LANE, START))).entries
         attempt = Attempt(START, START + minutes * MINUTE, "unavailable")
-        wait = START + (minutes + 2) * MINUTE
-        await outbox.do(Settle((verdict(leased.delivery, _S.PENDING, attempt=attempt, not_before=wait),)))
+        await end_next(outbox, _S.PENDING, attempt=attempt, not_before=START + (minutes + 2) * MINUTE)
     changed = await outbox.do(ShortenWaits(START + 2 * MINUTE))
     same("the shortened waits", [(each.id[0], each.not_before) for each in changed], [("00", START + 4 * MINUTE)])
     same("a second call", await outbox.do(ShortenWaits(START + 2 * MINUTE)), [])
@@ -102,9 +111,7 @@ async def check_doubt(outbox: Outbox) -> None:
     """With `sure_only`, a lease skips deliveries that may have been shown, and reports that it did."""
     made = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("aab")]
     await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
-    (doubtful,) = (await outbox.do(Lease(LANE, START))).entries
-    back = verdict(doubtful.delivery, _S.PENDING, may_repeat=True, not_before=START + MINUTE)
-    await outbox.do(Settle((back,)))
+    await end_next(outbox, _S.PENDING, may_repeat=True, not_before=START + MINUTE)
     sure = await outbox.do(Lease(LANE, START, limit=9, sure_only=True))
     same("the deliveries never shown", (ids(sure), sure.has_doubtful), (["02"], False))
     sure = await outbox.do(Lease(LANE, START + MINUTE, limit=9, sure_only=True))
@@ -136,20 +143,13 @@ async def check_express(outbox: Outbox) -> None:
     await outbox.do(Put((*items, *urgent)))
     leases = [await outbox.do(Lease(LANE, START, express=True)) for _ in range(3)]
     same("express leases behind 300 others", [ids(each) for each in leases], [["90"], ["91"], []])
-    (low,) = (await outbox.do(Lease(LANE, START))).entries
-    await outbox.do(Settle((verdict(low.delivery, _S.PENDING, not_before=START + MINUTE),)))
-    same(
-        "the next time of an express lease with others waiting",
-        (await outbox.do(Lease(LANE, START, express=True))).next_at,
-        None,
-    )
+    await end_next(outbox, _S.PENDING, not_before=START + MINUTE)
+    lease = await outbox.do(Lease(LANE, START, express=True))
+    same("the next time of an express lease with others waiting", lease.next_at, None)
     (high, _) = (entry for lease in leases for entry in lease.entries)
     await outbox.do(Settle((verdict(high.delivery, _S.PENDING, not_before=START + 2 * MINUTE),)))
-    same(
-        "the next time with an express delivery waiting",
-        (await outbox.do(Lease(LANE, START, express=True))).next_at,
-        START + 2 * MINUTE,
-    )
+    lease = await outbox.do(Lease(LANE, START, express=True))
+    same("the next time with an express delivery waiting", lease.next_at, START + 2 * MINUTE)
     expired = (await outbox.do(Lease(LANE, START + 60 * MINUTE, express=True))).expired
     same("the deliveries expired by an express lease", [each.id.notification_id for each in expired], ["90"])
 
@@ -200,11 +200,8 @@ async def check_lifting(outbox: Outbox) -> None:
     await outbox.do(Put((new(newer, 10), new(notification("05"), 15))))
     (back,) = await outbox.do(Settle((verdict(first.delivery, _S.PENDING),)))
     same("the place of a returned delivery with a newer one", (back.rank, back.priority), (10, _URGENT))
-    order = []
-    for _ in range(4):
-        (leased,) = (await outbox.do(Lease(LANE, START))).entries
-        order.append((leased.notification.id, leased.delivery.rank, leased.delivery.priority))
-        await outbox.do(Settle((verdict(leased.delivery, _S.DELIVERED),)))
+    leased = [await end_next(outbox, _S.DELIVERED) for _ in range(4)]
+    order = [(each.id.notification_id, each.rank, each.priority) for each in leased]
     lifted = [("01", 10, _URGENT), ("04", 10, _URGENT), ("02", 10, _URGENT), ("05", 15, _NORMAL)]
     same("the order after a newer, more urgent one", order, lifted)
     (other,) = (await outbox.do(Lease("other", START))).entries
@@ -217,8 +214,7 @@ async def check_superseding(outbox: Outbox) -> None:
     await outbox.do(Put(tuple(new(notification(name, "a", event), 0, LANE, "other") for name, event in events.items())))
     await outbox.do(Put((new(notification("05", "b", "update 1")),)))
     for state in (_S.DELIVERED, _S.PENDING):
-        (leased,) = (await outbox.do(Lease(LANE, START))).entries
-        await outbox.do(Settle((verdict(leased.delivery, state, may_repeat=True),)))
+        await end_next(outbox, state, may_repeat=True)
     await outbox.do(Put((new(notification("06", "a", "update 4"), supersedes=True),)))
     (leased,) = (await outbox.do(Lease(LANE, START))).entries
     await outbox.do(Put((new(notification("07", "a", "closed"), supersedes=True),)))

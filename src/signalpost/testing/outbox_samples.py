@@ -1,15 +1,18 @@
-"""Sample notifications, verdicts and assertions for the contract test of outboxes."""
+"""Sample notifications and verdicts for the contract test of outboxes."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from signalpost.delivery.outbox.commands import (
+    Lease,
     Leased,
     NewDelivery,
     NewNotification,
     OutboxEntry,
+    Settle,
     Settlement,
 )
+from signalpost.delivery.outbox.port import Outbox
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
@@ -65,6 +68,13 @@ def verdict(delivery: Delivery, state: DeliveryState, **changes: Any) -> Settlem
     return plain._replace(**changes)
 
 
+async def end_next(outbox: Outbox, state: DeliveryState, lane: str = LANE, **changes: Any) -> Delivery:
+    """Lease the next delivery of a lane and settle it with such a verdict. Returns it as it was leased."""
+    (leased,) = (await outbox.do(Lease(lane, START))).entries
+    await outbox.do(Settle((verdict(leased.delivery, state, **changes),)))
+    return leased.delivery
+
+
 def ids(lease: Leased) -> list[str]:
     """The notification ids in a lease."""
     return [entry.notification.id for entry in lease.entries]
@@ -73,14 +83,3 @@ def ids(lease: Leased) -> list[str]:
 def ids_of(entries: tuple[OutboxEntry, ...]) -> list[tuple[str, str]]:
     """The ids and destinations of the deliveries."""
     return [entry.delivery.id[:2] for entry in entries]
-
-
-def same(name: str, found: Any, expected: Any) -> None:
-    """Raise AssertionError if the two differ."""
-    demand(found == expected, f"{name} is {found!r} instead of {expected!r}")
-
-
-def demand(kept: bool, broken: str) -> None:  # noqa: FBT001  # the first argument reads as the claim
-    """Raise AssertionError if a promise was not kept."""
-    if not kept:
-        raise AssertionError(broken)

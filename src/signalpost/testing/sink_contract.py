@@ -23,6 +23,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.errors import Evidence
 from signalpost.sinks.evidence import CardLost, Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.port import Answer, Item, Shown, Sink
+from signalpost.testing.claims import demand
 
 Maker = Callable[[], AbstractAsyncContextManager[Sink]]
 """Creates a sink with its server, and closes both."""
@@ -55,10 +56,10 @@ async def check_receipts(make: Maker, secrets: Sequence[str] = ()) -> None:
     async with make() as sink:
         for items in ([item] for item in sample_items()):
             kind = type(items[0].notification.payload).__name__
-            _demand(isinstance(await sink.send(items), Receipt), f"sending {kind} returns no receipt")
+            demand(isinstance(await sink.send(items), Receipt), f"sending {kind} returns no receipt")
         receipt: object = await sink.send(sample_items()[:2])
-        _demand(isinstance(receipt, Receipt), "sending two notifications returns no receipt")
-        _demand(isinstance(await sink.probe(), Answer), "a probe of a working server returns no answer")
+        demand(isinstance(receipt, Receipt), "sending two notifications returns no receipt")
+        demand(isinstance(await sink.probe(), Answer), "a probe of a working server returns no answer")
         _hides(secrets, repr(sink), str(sink), repr(receipt))
 
 
@@ -69,8 +70,8 @@ async def check_edits(make: Maker) -> None:
         posted = await sink.send([item])
         card = Shown(posted.message_id, posted.channel, posted.guild, posted.webhook)
         edited: object = await sink.send([item._replace(card=card)])
-        _demand(isinstance(edited, Receipt), "an edit returns no receipt")
-        _demand(getattr(edited, "message_id", None) == posted.message_id, "an edit posts another message")
+        demand(isinstance(edited, Receipt), "an edit returns no receipt")
+        demand(getattr(edited, "message_id", None) == posted.message_id, "an edit posts another message")
 
 
 async def check_evidence(make: Maker, secrets: Sequence[str] = ()) -> None:
@@ -87,7 +88,7 @@ async def check_evidence(make: Maker, secrets: Sequence[str] = ()) -> None:
             except Exception as fault:
                 raise AssertionError(f"it raises {type(fault).__name__}, which is not evidence") from fault
             else:
-                _demand(isinstance(result, Answer), "a send to a failing server returns a receipt or an answer")
+                demand(isinstance(result, Answer), "a send to a failing server returns a receipt or an answer")
         _hides(secrets, repr(sink), str(sink))
 
 
@@ -111,7 +112,7 @@ async def check_hanging(make: Maker) -> None:
         for call in (partial(sink.send, sample_items()[:1]), sink.probe):
             calling: asyncio.Future[Any] = asyncio.ensure_future(call())
             await asyncio.wait([calling], timeout=0.05)
-            _demand(not calling.done(), "the server that should hang answers")
+            demand(not calling.done(), "the server that should hang answers")
             await _cancelled(calling, "while it waited for an answer")
     await _check_nothing_runs(before, "a send that was cancelled while it waited for an answer")
 
@@ -177,9 +178,9 @@ def _notification(payload: Payload, context: Context = Context()) -> Notificatio
 
 
 def _check_raised(evidence: Evidence, secrets: Sequence[str]) -> None:
-    _demand(isinstance(evidence, _KINDS), f"it raises {type(evidence).__name__}: raise one of the known types")
-    _demand(bool(str(evidence).strip()), f"{type(evidence).__name__} has no text")
-    _demand(
+    demand(isinstance(evidence, _KINDS), f"it raises {type(evidence).__name__}: raise one of the known types")
+    demand(bool(str(evidence).strip()), f"{type(evidence).__name__} has no text")
+    demand(
         evidence.__cause__ is None and evidence.__context__ is None,
         f"{type(evidence).__name__} is chained to another error, whose text may contain a secret",
     )
@@ -192,9 +193,9 @@ def _check_raised(evidence: Evidence, secrets: Sequence[str]) -> None:
 async def _cancelled(calling: asyncio.Future[Any], when: str) -> None:
     calling.cancel()
     done, _ = await asyncio.wait([calling], timeout=1)
-    _demand(bool(done), f"cancelled {when}, it keeps running")
+    demand(bool(done), f"cancelled {when}, it keeps running")
     if not calling.cancelled() and (fault := calling.exception()) is not None:
-        _demand(isinstance(fault, Evidence), f"cancelled {when}, it raises {type(fault).__name__}")
+        demand(isinstance(fault, Evidence), f"cancelled {when}, it raises {type(fault).__name__}")
 
 
 async def _check_nothing_runs(before: set[asyncio.Task[Any]], after: str) -> None:
@@ -206,9 +207,4 @@ async def _check_nothing_runs(before: set[asyncio.Task[Any]], after: str) -> Non
 
 
 def _hides(secrets: Sequence[str], *texts: str) -> None:
-    _demand(not any(secret in text for text in texts for secret in secrets), "a secret is shown")
-
-
-def _demand(kept: bool, broken: str) -> None:  # noqa: FBT001  # the first argument reads as the claim
-    if not kept:
-        raise AssertionError(broken)
+    demand(not any(secret in text for text in texts for secret in secrets), "a secret is shown")

@@ -15,6 +15,7 @@ from signalpost.domain.candle import Candle
 from signalpost.domain.instant import iso
 from signalpost.domain.signal import Signal
 from signalpost.errors import InvalidSnapshot, InvalidValue, OutOfOrder
+from signalpost.testing.claims import demand
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.trading.strategies.port import Filtered, Strategy
 
@@ -53,7 +54,7 @@ def check_determinism(factory: Factory, candles: Candles) -> None:
     one, other = factory(), factory()
     for candle in candles:
         _same("two strategies with one configuration disagree", candle, other.on_candle(candle), _answer(one, candle))
-    _demand(one.snapshot() == other.snapshot(), "two strategies with one configuration end with different snapshots")
+    demand(one.snapshot() == other.snapshot(), "two strategies with one configuration end with different snapshots")
 
 
 def check_prefix(factory: Factory, candles: Candles) -> None:
@@ -72,7 +73,7 @@ def check_restore(factory: Factory, candles: Candles) -> None:
         running, spare = _restored(spare, running.snapshot()), running
         answers.append(whole.on_candle(candle))
         _same("restoring before each candle gives another answer", candle, running.on_candle(candle), answers[-1])
-    _demand(running.snapshot() == whole.snapshot(), "restoring before each candle gives another final snapshot")
+    demand(running.snapshot() == whole.snapshot(), "restoring before each candle gives another final snapshot")
     for cut in _cuts(candles):
         before = factory()
         for candle in candles[:cut]:
@@ -93,7 +94,7 @@ def check_ownership(factory: Factory, candles: Candles) -> None:
         other.restore(saved)
         for owner in (strategy, other):
             owner.on_candle(candles[cut])
-            _demand(json.dumps(saved) == text, f"the candle of {iso(candles[cut].time)} changes an earlier snapshot")
+            demand(json.dumps(saved) == text, f"the candle of {iso(candles[cut].time)} changes an earlier snapshot")
 
 
 def check_order(factory: Factory, candles: Candles) -> None:
@@ -117,7 +118,7 @@ def check_fineness(factory: Factory, candles: Candles) -> None:
         try:
             strategy.on_candle(candles[cut].but(high=candles[cut].high + _FINE))
         except InvalidValue:
-            _demand(
+            demand(
                 strategy.snapshot() == before,
                 f"rejecting a price finer than a tick at {iso(candles[cut].time)} changes the state",
             )
@@ -146,7 +147,7 @@ def check_times(factory: Factory, candles: Candles) -> None:
             close = candle.time + (answer.timeframe.duration if answer.timeframe else timedelta())
             _same("a signal's timestamp is not its candle's open", candle, answer.timestamp, candle.time)
             _same("a signal's known_at is not its candle's close", candle, answer.known_at, close)
-            _demand(answer.signal_id not in seen, f"two signals have the id {answer.signal_id}")
+            demand(answer.signal_id not in seen, f"two signals have the id {answer.signal_id}")
             seen.add(answer.signal_id)
 
 
@@ -182,7 +183,7 @@ def _refuses_candle(strategy: Strategy, candle: Candle) -> None:
     try:
         strategy.on_candle(candle)
     except OutOfOrder:
-        _demand(strategy.snapshot() == before, f"rejecting the old candle of {iso(candle.time)} changes the state")
+        demand(strategy.snapshot() == before, f"rejecting the old candle of {iso(candle.time)} changes the state")
     else:
         raise AssertionError(f"the candle of {iso(candle.time)} is accepted although it is not newer than the last one")
 
@@ -192,7 +193,7 @@ def _refuses_state(strategy: Strategy, saved: Any) -> None:
     try:
         strategy.restore(saved)
     except InvalidSnapshot:
-        _demand(strategy.snapshot() == before, f"rejecting a damaged snapshot changes the state: {saved!r}")
+        demand(strategy.snapshot() == before, f"rejecting a damaged snapshot changes the state: {saved!r}")
     except Exception as fault:
         raise AssertionError(f"a damaged snapshot raises {fault!r} instead of InvalidSnapshot: {saved!r}") from fault
     else:
@@ -228,8 +229,3 @@ def _difference(answer: object, expected: object) -> str:
         pairs = {name: (getattr(answer, name), getattr(expected, name)) for name in Signal.__struct_fields__}
         return ", ".join(f"{name} is {one} and not {other}" for name, (one, other) in pairs.items() if one != other)
     return f"it is {answer!r} and not {expected!r}"
-
-
-def _demand(kept: bool, broken: str) -> None:  # noqa: FBT001  # the first argument reads as the claim
-    if not kept:
-        raise AssertionError(broken)

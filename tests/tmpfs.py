@@ -1,4 +1,4 @@
-"""Stores for unit tests: a real SQLite file where a sync costs nothing."""
+"""Stores for unit tests: real SQLite files."""
 
 import sqlite3
 from collections.abc import Callable
@@ -11,9 +11,7 @@ from weakref import finalize
 
 from signalpost.delivery.outbox.sqlite import SqliteCore
 
-FAST = shm if (shm := Path("/dev/shm")).is_dir() else None
-"""A folder in memory; None if there is none."""
-_folder = TemporaryDirectory(prefix="signalpost-tests-", dir=FAST)
+_folder = TemporaryDirectory(prefix="signalpost-tests-")
 _numbers = count()
 
 

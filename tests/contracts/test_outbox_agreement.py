@@ -28,7 +28,7 @@ from signalpost.errors import CommandFailed
 from signalpost.testing.outbox_samples import MINUTE, START, notification
 from tests.contracts.outbox_model import OutboxModel
 from tests.size import size
-from tests.tmpfs import FAST, with_connection
+from tests.tmpfs import with_connection
 
 pytestmark = pytest.mark.unmeasured
 
@@ -244,7 +244,7 @@ class Agreement(RuleBasedStateMachine):
 def test_the_store_agrees_with_a_simple_model() -> None:
 
     calm = settings(max_examples=size(15, 60), stateful_step_count=40, suppress_health_check=list(HealthCheck))
-    with TemporaryDirectory(dir=FAST) as fast:
+    with TemporaryDirectory() as fast:
 
         class InFolder(Agreement):
             folder = Path(fast)

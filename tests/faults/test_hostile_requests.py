@@ -25,7 +25,7 @@ SEED = int(os.environ.get("HOSTILE_SEED", "20260820"))
 AT_ONCE = 24
 FOR_ONE = 20.0
 """Seconds within which each connection must end."""
-TELLTALE = re.compile(rb"Traceback|\.py\b|site-packages|aiohttp|Python/|/home/|/tmp/|Error\b")
+TELLTALE = re.compile(rb"Traceback|\.py\b|site-packages|aiohttp|Python/|/home/|/tmp/|/dev/shm/|Error\b")
 
 
 @pytest.fixture

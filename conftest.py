@@ -39,7 +39,7 @@ from tests.repository.quick_demo import SHARED_FOLDER
 
 REPOSITORY = Path(__file__).parent
 
-_IN_MEMORY = Path("/dev/shm")
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108  # pytest makes a folder of its own in it
 _ROOM = 1 << 30
 """Bytes that must be free there: many containers have 64 MB."""
 

@@ -23,7 +23,7 @@ READS_A_REAL_CLOCK = {
     SOURCE / "sandbox" / "server.py",  # simulates another machine with its own clock
     SOURCE / "cli" / "live_replay.py",  # the replay's clock, and a stopwatch
 }
-MAY_SLEEP = {"acceptance", "faults", "life"}
+MAY_SLEEP = {"acceptance", "faults", "life", "until.py"}
 """Folders of tests with other processes, whose clock a test cannot move."""
 MAY_READ_A_CLOCK = re.compile(r"\bimport\b.*\btime\b|\bfrom time\b|\.\s*(now|utcnow|today)\b")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")

@@ -28,6 +28,7 @@ from signalpost.sinks.discord.cards.look import Look, TicketLayout
 from signalpost.testing.manual_clock import ManualClock
 from tests.unit.integration.conftest import ConfigFor, SandboxWith, Started
 from tests.unit.service.conftest import shown, signal
+from tests.until import until
 
 
 def direct_threads() -> list[threading.Thread]:
@@ -215,8 +216,7 @@ async def test_a_cancelled_send_counts_as_perhaps_shown(sandbox: Sandbox, config
     submission = Submission(notification_of(signal()))
     refused = Ticket(Outcome.REFUSED, "", "no service", Refusal.NOT_RUNNING)
     DirectSender(config_for(), thread).take(submission, refused)
-    while sandbox.discord.faults.pending():
-        await asyncio.sleep(0)
+    await until(lambda: not sandbox.discord.faults.pending())
     thread.end(10)
     ticket = await submission.future
     assert (ticket.outcome, ticket.id, ticket.cause, ticket.warnings) == (Outcome.DIRECT, "", None, ())

@@ -30,6 +30,7 @@ from signalpost.testing.scripted_sink import ScriptedSink
 from tests.unit.delivery.dispatch.world import World
 from tests.unit.integration.conftest import ConfigFor
 from tests.unit.service.conftest import codes, shown, signal
+from tests.until import until
 
 BLOCK = HttpAnswer(403, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>error code: 1015</html>")
 DISABLED = ("signals-free", "404", "10015")
@@ -280,8 +281,7 @@ async def test_a_fact_that_cannot_be_saved_is_given_up_at_the_end(sandbox: Sandb
         return [task for task in asyncio.all_tasks() if task.get_name() == "signalpost save facts"]
 
     (task,) = thread.begin(saving).result(10)
-    while not with_broken_store.outbox.commands[SaveFacts]:
-        await asyncio.sleep(0)
+    await until(lambda: with_broken_store.outbox.commands[SaveFacts])
     assert not task.done()
     thread.end(10)
     assert task.cancelled()

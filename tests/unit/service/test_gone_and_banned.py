@@ -32,6 +32,7 @@ from signalpost.secret import Secret
 from signalpost.service import run
 from signalpost.service.run import Run
 from tests.unit.service.conftest import ConfigFor, codes, emit, shown, signal
+from tests.until import until
 
 BLOCK = HttpAnswer(403, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>error code: 1015</html>")
 
@@ -227,8 +228,8 @@ async def test_news_while_the_store_closes_is_ignored(config_for: ConfigFor, mon
 async def until_kept(started: Run) -> None:
     """Wait until the store knows that the webhook of signals-free is gone."""
     assert started.engine.dispatcher is not None
-    while not started.engine.dispatcher.lanes["signals-free"].gate.webhook.is_saved:
-        await asyncio.sleep(0)
+    webhook = started.engine.dispatcher.lanes["signals-free"].gate.webhook
+    await until(lambda: webhook.is_saved)
 
 
 async def test_a_banned_address_sends_nothing_even_after_a_restart_and_is_reported(

@@ -17,6 +17,7 @@ from signalpost.errors import StoreFailed
 from signalpost.sandbox.server import Sandbox
 from signalpost.service.run import Run
 from tests.unit.service.conftest import ConfigFor, codes, emit, shown, signal
+from tests.until import until
 
 MUCH = {"much": "x" * 9_000}
 Full = Callable[[], AbstractContextManager[Any]]
@@ -48,9 +49,7 @@ async def test_held_notifications_are_unhealthy_though_the_store_works_again(con
             status, (reason,) = service.health()
             assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["held"])
             assert "1" in reason.split()
-        async with asyncio.timeout(30):
-            while not service.is_healthy():
-                await asyncio.sleep(0)
+        await until(service.is_healthy)
 
 
 async def test_a_drain_and_a_stop_wait_for_held_notifications(

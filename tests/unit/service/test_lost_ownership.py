@@ -29,6 +29,7 @@ from signalpost.service.owner import OwnerWatch
 from signalpost.service.run import Run
 from tests.unit.service.conftest import ConfigFor, StoreThreads, codes, shown, signal
 from tests.unit.service.test_producer import Heard, without_webhooks
+from tests.until import until
 
 FAST = Heartbeat(every=0.02, doubt_after=0.1, take_over_after=0.3, send_within=60.0, blocked_after=60.0)
 
@@ -49,14 +50,12 @@ async def test_a_thawed_owner_continues_as_a_producer_and_reports_it(
         asyncio.timeout(60),
     ):
         go_on = store_threads.freeze(0)
-        while successor.is_healthy():
-            await asyncio.sleep(0)
+        await until(lambda: not successor.is_healthy())
         assert successor.health().status is HealthStatus.DEGRADED
         await took_over.came.wait()
         go_on()
         await lost.came.wait()
-        while frozen.role is not Role.PRODUCER:
-            await asyncio.sleep(0)
+        await until(lambda: frozen.role is Role.PRODUCER)
         status, (reason,) = frozen.health()
         assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["taken-over"])
         assert f" {os.getpid()} " in reason
@@ -66,8 +65,7 @@ async def test_a_thawed_owner_continues_as_a_producer_and_reports_it(
         assert await frozen.drain(timeout=30) == []
         assert shown(sandbox, "signals-free") == ["BUY EURUSD"]
         await successor.stop()
-        while frozen.role is not Role.OWNER:
-            await asyncio.sleep(0)
+        await until(lambda: frozen.role is Role.OWNER)
         assert await frozen.queue_notification(signal(pair="GBPUSD"))
         assert await frozen.drain(timeout=30) == []
 
@@ -100,8 +98,7 @@ async def test_a_service_replaced_while_it_starts_is_a_producer(
         monkeypatch.setattr(OwnerWatch, "first_look", original)
         thaw = store_threads.freeze(0)
         await successor.start()
-        while successor.role is not Role.OWNER:
-            await asyncio.sleep(0)
+        await until(lambda: successor.role is Role.OWNER)
         thaw()
         await original(watch)
 
@@ -111,8 +108,7 @@ async def test_a_service_replaced_while_it_starts_is_a_producer(
         assert late.role is Role.PRODUCER
         assert await late.queue_notification(signal())
         assert await late.drain(timeout=30) == []
-        while successor.get_metrics()["notifications_sent"] == 0:
-            await asyncio.sleep(0)
+        await until(lambda: successor.get_metrics()["notifications_sent"] != 0)
         assert late.get_metrics()["notifications_sent"] == 0, "only the owner has lanes"
         await successor.stop()
 
@@ -173,12 +169,10 @@ async def test_a_producer_without_a_webhook_reports_a_silent_owner(
         asyncio.timeout(60),
     ):
         go_on = store_threads.freeze(0)
-        while producer.is_healthy():
-            await asyncio.sleep(0)
+        await until(lambda: not producer.is_healthy())
         assert codes(producer.health().reasons) == ["owner-silent"]
         go_on()
-        while not producer.is_healthy():
-            await asyncio.sleep(0)
+        await until(producer.is_healthy)
 
 
 async def test_a_service_replaced_while_it_takes_over_retries_later(
@@ -201,8 +195,7 @@ async def test_a_service_replaced_while_it_takes_over_retries_later(
             patch.setattr(Run, "take_over", replaced)
             await owner.stop()
             await tried.wait()
-        while successor.role is not Role.OWNER:
-            await asyncio.sleep(0)
+        await until(lambda: successor.role is Role.OWNER)
 
 
 async def test_a_drain_still_waits_for_deliveries_that_were_open_when_the_owner_was_replaced(
@@ -217,8 +210,7 @@ async def test_a_drain_still_waits_for_deliveries_that_were_open_when_the_owner_
             go_on = store_threads.freeze(0)
             await took_over.came.wait()
             go_on()
-            while frozen.get_metrics()["ownership_lost"] == 0:
-                await asyncio.sleep(0)
+            await until(lambda: frozen.get_metrics()["ownership_lost"] != 0)
             left = await frozen.drain(timeout=0.1)
             assert [each.id.destination for each in left] == ["signals-free"]
             assert not draining.done()
@@ -266,6 +258,5 @@ async def test_an_owner_that_cannot_read_its_open_deliveries_still_becomes_a_pro
         with monkeypatch.context() as patch:
             patch.setattr(ThreadedOutbox, "do", failing)
             go_on()
-            while frozen.role is not Role.PRODUCER or frozen.get_metrics()["ownership_lost"] == 0:
-                await asyncio.sleep(0)
+            await until(lambda: frozen.role is Role.PRODUCER and frozen.get_metrics()["ownership_lost"])
         assert await frozen.drain(timeout=30) == []

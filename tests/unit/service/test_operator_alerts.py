@@ -21,6 +21,7 @@ from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.service.operator_alerts import OperatorAlerts, alert_of
+from tests.until import until
 
 SINCE = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -151,8 +152,7 @@ async def test_a_lost_card_is_reported_again_until_its_alert_is_saved(outcome: O
     intake = FakeIntake(outcome=outcome)
     listener = alerts(intake)
     listener(LOST)
-    while listener._tasks:
-        await asyncio.sleep(0)
+    await until(lambda: not listener._tasks)
     is_saved = outcome is not Outcome.HELD  # in memory, until the store works again
     assert intake.saved == [card_gone_fact(LOST, is_reported=True)] * is_saved
 

@@ -1,6 +1,5 @@
 """A limit or stop order that was not filled in time expires, visibly, and takes no more changes."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -17,6 +16,7 @@ from signalpost.testing.manual_clock import ManualClock
 from tests.unit.delivery.intake_harness import NOW, IntakeHarness
 from tests.unit.delivery.intake_harness import signal as signal_of_intake
 from tests.unit.service.conftest import ConfigFor, signal
+from tests.until import until
 
 ORDER = {"order": "limit", "stop_loss": "1.09", "targets": ["1.12"], "signal_id": "order"}
 
@@ -87,8 +87,10 @@ async def test_a_service_expires_orders(config_for: ConfigFor, monkeypatch: pyte
     async with AsyncNotificationService(config_for()) as service:
         order = signal(**(ORDER | {"stop_loss": "1.16", "targets": ["1.17"]}))
         await service.send_signal_async(order.but(good_until=order.known_at + timedelta(seconds=2), valid_until=None))
-        async with asyncio.timeout(60):
-            while await service.signals(only_live=True):
-                await asyncio.sleep(0)
+
+        async def is_over() -> bool:
+            return not await service.signals(only_live=True)
+
+        await until(is_over)
         (entry,) = await service.signals()
         assert entry.trade.state is TradeState.EXPIRED

@@ -38,6 +38,7 @@ from signalpost.service import owner as owner_module
 from signalpost.service import run
 from signalpost.service.runtime import Runtime
 from tests.unit.service.conftest import ConfigFor, StoreThreads, codes, shown, signal
+from tests.until import until
 
 
 class Heard:
@@ -178,9 +179,11 @@ async def test_a_signal_that_another_process_routed_to_a_lower_tier_is_not_shown
         put = Put((NewNotification(notification, (NewDelivery("signals-free", 0),), notification.valid_until),))
         with beside(owner) as core:
             core.apply([put])
-        async with asyncio.timeout(30):
-            while [each.state for each in await owner.deliveries("1")] != ["dead"]:
-                await asyncio.sleep(0)
+
+        async def is_dead() -> bool:
+            return [each.state for each in await owner.deliveries("1")] == ["dead"]
+
+        await until(is_dead)
     assert shown(sandbox, "signals-free") == []
 
 
@@ -192,9 +195,7 @@ async def test_a_producer_without_a_webhook_never_takes_over_and_reports_that_no
     producer = AsyncNotificationService(without_webhooks(config_for()))
     await producer.start()
     await owner.stop()
-    async with asyncio.timeout(30):
-        while producer.is_healthy():
-            await asyncio.sleep(0)
+    await until(lambda: not producer.is_healthy())
     status, (reason,) = producer.health()
     assert (status, producer.role) == (HealthStatus.DEGRADED, Role.PRODUCER)
     assert codes([reason]) == ["not-delivering"]
@@ -239,15 +240,13 @@ async def test_the_owners_queue_depth_includes_other_processes(sandbox: Sandbox,
         sandbox.discord.faults.plan(Fault(seconds_before=60, is_processed=False))
     async with gone as owner, AsyncNotificationService(config_for()) as producer, asyncio.timeout(30):
         tickets = [await producer.queue_notification(signal(pair=pair)) for pair in ("GBPUSD", "EURUSD", "USDJPY")]
-        while owner.get_metrics()["queue_depth"] != 3:
-            await asyncio.sleep(0)
+        await until(lambda: owner.get_metrics()["queue_depth"] == 3)
         waits = [DeliveryId(ticket.id, "signals-free") for ticket in tickets]
         with beside(owner) as core:
             cancelled = core.apply([Cancel(name, "by hand") for name in waits])
         assert any(cancelled)
         expected = sum(each is None for each in cancelled)
-        while owner.get_metrics()["queue_depth"] != expected:
-            await asyncio.sleep(0)
+        await until(lambda: owner.get_metrics()["queue_depth"] == expected)
         await owner.stop(0)
 
 
@@ -277,8 +276,7 @@ async def test_a_failed_takeover_is_reported_and_retried(
     disk.execute("PRAGMA query_only=1")
     await owner.stop()
     async with asyncio.timeout(30):
-        while producer.is_healthy():
-            await asyncio.sleep(0)
+        await until(lambda: not producer.is_healthy())
         status, (reason,) = producer.health()
         assert (status, producer.role) == (HealthStatus.DEGRADED, Role.PRODUCER)
         assert codes([reason]) == ["not-delivering"]
@@ -325,11 +323,9 @@ async def test_an_error_during_a_takeover_is_reported_and_frees_the_folder(
             assert caplog.text.count(reason) == 1
         async with AsyncNotificationService(config_for()) as other:
             assert other.role is Role.OWNER, "the store was left to others"
-            while not producer.is_healthy():
-                await asyncio.sleep(0)
+            await until(producer.is_healthy)
             later = 60.0
-        while producer.role is not Role.OWNER:
-            await asyncio.sleep(0)
+        await until(lambda: producer.role is Role.OWNER)
 
 
 async def test_a_failed_start_leaves_nothing_open(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """A service's recap equals a count of the cards that the channel shows."""
 
-import asyncio
 import re
 from collections import Counter
 from datetime import timedelta
@@ -20,6 +19,7 @@ from signalpost.sandbox.server import Sandbox
 from signalpost.service import recaps
 from tests.life.scenario import Shifted
 from tests.unit.service.conftest import ConfigFor, signal
+from tests.until import until
 
 FREE = "signals-free"
 PAIRS = ("EURUSD", "GBPUSD", "XAUUSD")
@@ -73,9 +73,8 @@ async def test_a_recap_equals_a_count_of_the_cards(
             days = config.destinations[0].recap_days
             period = days.day(days.day_at(clock.now()))
             shifted.skipped += period.until - clock.now() + timedelta(seconds=1)
-            async with asyncio.timeout(20):
-                while not (posted := _recap_in(sandbox)):
-                    await asyncio.sleep(0)
+            await until(lambda: _recap_in(sandbox))
+            posted = _recap_in(sandbox)
             entries = await service._runtime.started.engine.intake.find(FindTrades(limit=100))
     finally:
         clock.install(before)

@@ -28,6 +28,7 @@ from signalpost.service.owner import OwnerWatch
 from signalpost.service.runtime import Runtime
 from signalpost.sinks.discord.service import DiscordService
 from tests.unit.service.conftest import codes, signal
+from tests.until import until
 
 NOBODY_LISTENS = "http://127.0.0.1:9/api/v10/webhooks/1/token-to-hide"
 
@@ -306,8 +307,7 @@ async def test_5_a_stop_ends_in_time_even_if_the_store_hangs(config: Config, mon
     assert raised.value.code == "timeout"
     with pytest.raises(StoreClosed):
         await hanging
-    while is_held(config.home / f"{STORE_FILE}.lock"):
-        await asyncio.sleep(0)
+    await until(lambda: not is_held(config.home / f"{STORE_FILE}.lock"))
 
 
 async def test_6_nothing_runs_in_a_forked_child_and_the_parent_keeps_its_folder(config: Config) -> None:

@@ -26,6 +26,7 @@ from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sandbox.server import Sandbox
 from signalpost.service.run import Run
 from tests.unit.service.conftest import ConfigFor, codes, shown, signal
+from tests.until import until
 
 
 async def test_a_signal_is_accepted_saved_and_shown(sandbox: Sandbox, config_for: ConfigFor) -> None:
@@ -171,9 +172,7 @@ async def test_a_failing_store_shows_in_health_even_if_nothing_is_held(config_fo
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["store-failed"])
         assert "the disk is full" in reason, "the cause, as the store reported it"
-        async with asyncio.timeout(30):
-            while not service.is_healthy():
-                await asyncio.sleep(0)
+        await until(service.is_healthy)
 
 
 async def test_a_signal_whose_caller_was_cancelled_is_delivered_and_counted(

@@ -14,6 +14,7 @@ from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
 from tests.unit.service.conftest import ConfigFor, codes, emit, shown, signal
+from tests.until import until
 
 
 async def test_a_send_cut_off_by_a_stop_is_delivered_by_the_next_run_and_marked(
@@ -133,8 +134,7 @@ async def test_notifications_are_held_while_the_disk_is_full_and_delivered_after
         assert str(service.config.home / "outbox.db") in service.health().reasons[0]
         disk.execute("PRAGMA max_page_count=1000000")
         await service.drain(timeout=30)
-        while not service.is_healthy():  # dispatch may have failed too, and tries again by itself
-            await asyncio.sleep(0)
+        await until(service.is_healthy)  # dispatch may have failed too, and tries again by itself
         assert [(await service.deliveries(ticket.id))[0].state for ticket in tickets] == ["delivered"] * 3
 
 
@@ -155,11 +155,9 @@ async def test_a_store_locked_by_another_program_shows_in_health(config_for: Con
     async with AsyncNotificationService(config) as service, asyncio.timeout(30):
         with closing(sqlite3.connect(config.home / "outbox.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            while service.health().status is not HealthStatus.UNHEALTHY:
-                await asyncio.sleep(0)
+            await until(lambda: service.health().status is HealthStatus.UNHEALTHY)
             assert any("store" in reason.code for reason in service.health().reasons)
-        while not service.is_healthy():
-            await asyncio.sleep(0)
+        await until(service.is_healthy)
 
 
 @pytest.mark.parametrize("is_owner", [True, False])
@@ -171,9 +169,7 @@ async def test_a_data_folder_that_was_moved_away_is_reported_and_works_once_it_i
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
         service = owner if is_owner else producer
         home.rename(home.with_name("away"))
-        async with asyncio.timeout(30):
-            while "store-missing" not in codes(service.health().reasons):
-                await asyncio.sleep(0)
+        await until(lambda: "store-missing" in codes(service.health().reasons))
         status, reasons = service.health()
         assert status is HealthStatus.UNHEALTHY
         assert str(home / "outbox.db") in reasons[codes(reasons).index("store-missing")]
@@ -181,9 +177,7 @@ async def test_a_data_folder_that_was_moved_away_is_reported_and_works_once_it_i
         assert ticket.outcome is Outcome.HELD
         assert not home.exists(), "no new store is made"
         home.with_name("away").rename(home)
-        async with asyncio.timeout(30):
-            while service.health().status is HealthStatus.UNHEALTHY:
-                await asyncio.sleep(0)
+        await until(lambda: service.health().status is not HealthStatus.UNHEALTHY)
         await service.drain(timeout=30)
     assert len(shown(sandbox, "signals-free")) == 1
 

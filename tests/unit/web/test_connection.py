@@ -22,6 +22,7 @@ from signalpost.web.tokens import TokensFile
 from tests.surface.errors import Facts, facts_of
 from tests.unit.web.conftest import Front
 from tests.unit.web.tokens import replaced
+from tests.until import until
 
 READ_WITHIN = 0.2
 HOOK = b"POST /hooks/tradingview/TOKEN-TO-HIDE"
@@ -38,9 +39,7 @@ patient = pytest.mark.parametrize("settings", [{"read_within": 30.0, "max_connec
 
 async def at_once(front: Front, count: int) -> None:
     """Wait until so many requests are being answered."""
-    async with asyncio.timeout(30):
-        while front.server.at_once != count:
-            await asyncio.sleep(0)
+    await until(lambda: front.server.at_once == count)
 
 
 @asynccontextmanager

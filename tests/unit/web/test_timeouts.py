@@ -17,6 +17,7 @@ from tests.unit.web.conftest import ALERT, SIGNAL, Front
 from tests.unit.web.test_hooks import ALERT as TV
 from tests.unit.web.test_hooks import CLOSE
 from tests.unit.web.tokens import replaced
+from tests.until import until
 
 
 class Slow:
@@ -165,8 +166,7 @@ async def test_a_problem_found_while_waiting_is_the_answer() -> None:
 @pytest.mark.parametrize("settings", [{"answer_within": 5}])
 async def test_a_stop_waits_for_running_requests(front: Front, slow: Slow) -> None:
     request = asyncio.create_task(front.post("signals", SIGNAL))
-    while not slow.begun:
-        await asyncio.sleep(0)
+    await until(lambda: slow.begun)
     stopping = asyncio.create_task(front.server.stop())
     await asyncio.sleep(0)
     slow.let.set()

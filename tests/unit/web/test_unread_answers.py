@@ -12,6 +12,7 @@ from signalpost.web.connection import _Connection
 from signalpost.web.service_api import ServiceApi
 from tests.unit.web.conftest import SIGNAL, Front
 from tests.unit.web.test_timeouts import Slow
+from tests.until import until
 
 
 class FillsUp:
@@ -51,8 +52,7 @@ def _connection() -> _Connection:
 
 async def test_a_late_answer_that_nobody_reads_is_cut_off(front: Front, slow: Slow) -> None:
     request = asyncio.ensure_future(front.post("signals", SIGNAL))
-    while not slow.begun:
-        await asyncio.sleep(0)
+    await until(lambda: slow.begun)
     connection = _connection()
     real, fake = connection.transport, FillsUp()
     connection.transport = fake  # type: ignore[assignment]
@@ -67,8 +67,7 @@ async def test_a_late_answer_that_nobody_reads_is_cut_off(front: Front, slow: Sl
 
 async def test_a_connection_without_a_transport_can_be_dropped(front: Front, slow: Slow) -> None:
     request = asyncio.ensure_future(front.post("signals", SIGNAL))
-    while not slow.begun:
-        await asyncio.sleep(0)
+    await until(lambda: slow.begun)
     connection = _connection()
     transport, connection.transport = connection.transport, None
     connection.drop()

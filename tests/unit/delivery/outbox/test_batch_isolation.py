@@ -16,6 +16,7 @@ from signalpost.domain.delivery import DeliveryState
 from signalpost.errors import StoreFailed
 from signalpost.testing.outbox_samples import LANE, new, notification
 from tests.tmpfs import with_connection
+from tests.until import until
 
 UNSTORABLE = [
     SaveFacts(Subject("a destination"), {"\ud800": b"{}"}),
@@ -43,8 +44,7 @@ async def _together(core: SqliteCore, outbox: ThreadedOutbox, commands: list[Com
     core.pause()
     with patch.object(core, "apply", noted):
         first = asyncio.create_task(outbox.do(Stats()))
-        while not began.is_set():
-            await asyncio.sleep(0)
+        await until(began.is_set)
     tasks = [asyncio.create_task(outbox.do(command)) for command in commands]
     await asyncio.sleep(0)
     core.resume()

@@ -20,6 +20,7 @@ from signalpost.trading.feeds.exchange import ExchangeFeed
 from tests.exchange_server import ExchangeServer
 from tests.loopback_server import Fault
 from tests.unit.trading.feeds.coin_feed import CANDLES, FIRST, M1, MINUTE, PAIR, RUNNING, feed, paths, served
+from tests.until import until
 
 
 @pytest.fixture
@@ -142,8 +143,7 @@ async def test_a_stream_that_is_canceled_cancels_no_other(server: ExchangeServer
     server.faults.append(Fault(delay=30))
     async with feed(server) as source:
         first, second = (asyncio.ensure_future(source.fetch(PAIR, M1)) for _ in range(2))
-        while not server.requests:
-            await asyncio.sleep(0)
+        await until(lambda: server.requests)
         first.cancel()
         assert (await second).candles == CANDLES[:-1]
         assert first.cancelled()

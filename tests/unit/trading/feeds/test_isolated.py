@@ -17,6 +17,7 @@ from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.feeds.isolated import IsolatedFeed
 from signalpost.trading.feeds.port import Fetched
 from signalpost.trading.outcomes import QuoteCandle
+from tests.until import until
 
 START = datetime(2026, 3, 3, tzinfo=UTC)
 PAIR, M1 = Instrument("EUR_USD"), Timeframe("M1")
@@ -107,8 +108,7 @@ async def test_a_feed_that_swallows_its_cancellation_ends_its_callers_and_is_nam
     own.swallows = True
     feed = IsolatedFeed(own)
     fetching = asyncio.create_task(feed.fetch(PAIR, M1))
-    while not own.thread:
-        await asyncio.sleep(0)
+    await until(lambda: own.thread)
     fetching.cancel()
     await asyncio.wait([fetching])
     assert fetching.cancelled()
@@ -126,8 +126,7 @@ async def test_a_feed_that_ends_when_it_is_cancelled_leaves_nothing_behind(caplo
     own.waits = True
     feed = IsolatedFeed(own)
     calls = [asyncio.create_task(feed.fetch(PAIR, M1)) for _ in range(3)]
-    while own.thread is None:
-        await asyncio.sleep(0)
+    await until(lambda: own.thread is not None)
     await feed.close()
     await asyncio.wait(calls)
     assert [each.cancelled() for each in calls] == [True] * 3

@@ -98,9 +98,11 @@ def tokens(config: Config) -> TokensFile:
 
 @pytest.fixture
 async def service(config: Config) -> AsyncIterator[AsyncNotificationService]:
-    """The service, running."""
-    async with AsyncNotificationService(config) as running:
-        yield running
+    """The service, running. Its end waits for no delivery: a test that asks for one waits itself."""
+    running = AsyncNotificationService(config)
+    await running.start()
+    yield running
+    await running.stop(0)
 
 
 @pytest.fixture

@@ -90,14 +90,19 @@ def warn_of_network(path: Path, mounts: Path = MOUNTS) -> None:
 
 def file_system(path: Path, mounts: str) -> str:
     """The kind of the file system that holds `path`, from the lines of /proc/mounts; empty if unknown."""
-    deepest, kind = -1, ""
+    inside, deepest, kind = _as_folder(str(path)), 0, ""
     # Linux writes spaces, tabs, line feeds and backslashes of a mount point in octal, and everything else as it is.
     # So only "\n" ends a line: `splitlines` would also split at the other control characters.
     for line in mounts.split("\n"):
         _, point, found, *_ = (*line.split(" "), "", "", "")
         if not point:
             continue
-        folder = Path(_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), point))
-        if path.is_relative_to(folder) and len(folder.parts) >= deepest:
-            deepest, kind = len(folder.parts), found
+        folder = _as_folder(_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), point))
+        if inside.startswith(folder) and len(folder) >= deepest:
+            deepest, kind = len(folder), found
     return kind
+
+
+def _as_folder(path: str) -> str:
+    """The path with one slash at its end, so that it begins every path in it and no other."""
+    return f"{path.rstrip('/')}/"

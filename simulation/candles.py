@@ -3,9 +3,10 @@
 The times are written by hand from the market's week, without signalpost's calendars.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -24,8 +25,14 @@ CALM = 2 * 3600.0
 """Seconds from the beginning in which nothing fails, so that it is known which candles are history."""
 TIERS_OF_STRATEGIES = ("free", "premium", "vip")
 _HISTORY = timedelta(days=14)
+_PIECE = timedelta(minutes=15)
+_LATE = (0.0, 0.0, 0.5, 4.0, 90.0)
 _NEW_YORK = ZoneInfo("America/New_York")
 _MOVES = (-40, -3, -2, -1, 0, 0, 1, 2, 3, 40)
+
+
+Slots = dict[datetime, tuple[datetime, datetime]]
+"""By the open of a candle: its close, and when a signal of it is no longer valid."""
 
 
 class Made(NamedTuple):
@@ -41,6 +48,15 @@ class Made(NamedTuple):
     corrected: datetime | None = None
 
 
+class Settled(NamedTuple):
+    """A final candle by which trades are followed."""
+
+    candle: Candle
+    closes: datetime
+    shown: datetime
+    """The true time from which the feed has it."""
+
+
 class Series(NamedTuple):
     """A stream and its candles, oldest first."""
 
@@ -48,9 +64,12 @@ class Series(NamedTuple):
     calendar: Calendar
     tiers: tuple[str, ...]
     candles: tuple[Made, ...]
-    slots: dict[datetime, tuple[datetime, datetime]]
-    """By the open of a candle: its close, and when a signal of it is no longer valid."""
+    slots: Slots
     shows_forming: bool
+    followed_by: str
+    """The timeframe of the candles by which its trades are followed."""
+    settled: tuple[Settled, ...]
+    """These candles, oldest first, as the feed shows them: none before an earlier one, and none before it is final."""
 
     def visible(self, feed_time: datetime) -> tuple[list[Candle], datetime | None]:
         """The candles that the feed has at a time of its own, and the open of the one that is forming, if it says."""
@@ -73,10 +92,10 @@ def drawn_series(random: Random, dawn: str, hours: float) -> tuple[Series, ...]:
     ]
     weekly, daily = (list(_of_the_week(first, last, local)) for local in ((1, 5, 9, 13, 17, 21), (17,)))
     made = (
-        ("BTC/USDT", "H1", always, ALWAYS, ("free",)),
-        ("EUR_USD", "H4", weekly, FX, ("free", "premium")),
-        ("USD_JPY", "H4", weekly, FX, ("vip",)),
-        ("GBP_USD", "D", daily, FX, ("premium",)),
+        ("BTC/USDT", "H1", "H1", always, ALWAYS, ("free",)),
+        ("EUR_USD", "H4", "M15", weekly, FX, ("free", "premium")),
+        ("USD_JPY", "H4", "H4", weekly, FX, ("vip",)),
+        ("GBP_USD", "D", "D", daily, FX, ("premium",)),
     )
     return tuple(_series(random, *each, began) for each in made)
 
@@ -92,17 +111,50 @@ def _of_the_week(first: datetime, last: datetime, hours: tuple[int, ...]) -> Ite
 
 
 def _series(
-    random: Random, pair: str, timeframe: str, opens: list[datetime], calendar: Calendar, tiers: tuple[str, ...],
-    began: datetime,
+    random: Random, pair: str, timeframe: str, followed_by: str, opens: list[datetime], calendar: Calendar,
+    tiers: tuple[str, ...], began: datetime,
 ) -> Series:  # fmt: skip
     fast, slow = random.choice(((1, 2), (1, 3), (2, 3), (2, 5)))
     places = 3 if pair.endswith("JPY") else 5
     config = MAUnifiedConfig(pair=pair, timeframe=timeframe, fast=fast, slow=slow, atr_period=3, places=places)
     closes = [_close(opened, timeframe) for opened in opens]
     slots = {opened: (closes[number], closes[number + 1]) for number, opened in enumerate(opens[:-1])}
+    made = tuple(_made(random, config, slots, began))
+    shows_forming = random.random() < 0.5
+    final = (_pieces if followed_by != timeframe else _wholes)(Random(f"{pair} {made[-1]}"), made, slots, began)
     return Series(
-        config, calendar, tiers, tuple(_made(random, config, slots, began)), slots, shows_forming=random.random() < 0.5
-    )
+        config, calendar, tiers, made, slots, shows_forming, followed_by, tuple(_in_order(final))
+    )  # fmt: skip
+
+
+def _wholes(_: Random, made: Sequence[Made], slots: Slots, __: datetime) -> Iterator[Settled]:
+    """The candles themselves, once they are final."""
+    for each in made:
+        yield Settled(each.candle, slots[each.candle.time][0], max(each.shown, each.corrected or each.shown))
+
+
+def _pieces(random: Random, made: Sequence[Made], slots: Slots, began: datetime) -> Iterator[Settled]:
+    """Candles of a part of the time each, with the same highest and lowest prices together."""
+    for each in made:
+        whole, (closes, _) = each.candle, slots[each.candle.time]
+        if closes < began:
+            continue
+        count = int((closes - whole.time) / _PIECE)
+        path = [random.choice((whole.low, whole.high, whole.open, whole.close)) for _ in range(count - 1)]
+        path = [whole.open, *path, whole.close]
+        for place, price in zip(random.sample(range(1, count), 2), (whole.low, whole.high), strict=True):
+            path[place] = price
+        for number, (first, last) in enumerate(pairwise(path)):
+            opened = whole.time + number * _PIECE
+            candle = Candle(time=opened, open=first, high=max(first, last), low=min(first, last), close=last)
+            yield Settled(candle, opened + _PIECE, opened + _PIECE + timedelta(seconds=random.choice(_LATE)))
+
+
+def _in_order(candles: Iterator[Settled]) -> Iterator[Settled]:
+    last = datetime.min.replace(tzinfo=UTC)
+    for each in candles:
+        last = max(last, each.shown)
+        yield each._replace(shown=last)
 
 
 def _close(opened: datetime, timeframe: str) -> datetime:
@@ -111,9 +163,7 @@ def _close(opened: datetime, timeframe: str) -> datetime:
     return opened + timedelta(hours=int(timeframe[1:]))
 
 
-def _made(
-    random: Random, config: MAUnifiedConfig, slots: dict[datetime, tuple[datetime, datetime]], began: datetime
-) -> Iterator[Made]:
+def _made(random: Random, config: MAUnifiedConfig, slots: Slots, began: datetime) -> Iterator[Made]:
     """Candles that follow each other; some are missing, late or corrected, none of them before the run begins."""
     price = 110_000
     rows: list[tuple[Candle, datetime]] = []

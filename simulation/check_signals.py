@@ -5,17 +5,19 @@ come from `tests.contracts.exact_batch`, which shares no code with signalpost.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from signalpost import Candle
 from signalpost.delivery.outbox.book import BookEntry
+from simulation import check_follower
 from simulation.candles import Series
+from simulation.check_follower import Followed
 from simulation.faults import Proof
-from simulation.reader import card_in
-from simulation.recorder import Answered, Commit, Saved
+from simulation.reader import Card, card_in
+from simulation.recorder import Answered, Commit, Saved, Told
 from simulation.run import Run
 from simulation.workload import SIGNALS_TO
 from tests.contracts.exact_batch import crosses
@@ -69,6 +71,11 @@ def findings(run: Run) -> Iterator[str]:
         for key in stream.expected.keys() & book.keys():
             yield from _of_signal(key, expected[key], book[key], is_gone=key in gone)
             yield from shown.findings(key, book[key], stream.series)
+        entries = [each for key, each in book.items() if key in stream.expected]
+        posted = [each for each in entries if fate_of(each) == "posted"]
+        trades = check_follower.followed(run, stream.series, posted)
+        yield from check_follower.findings(stream.series, posted, trades)
+        yield from shown.of_states(stream.series, trades, posted)
 
 
 def _of_signal(key: Key, expected: Expected, entry: BookEntry, *, is_gone: bool) -> Iterator[str]:
@@ -181,6 +188,8 @@ class _Shown:
         self._recorder = run.recorder
         self._numbers: dict[tuple[str, int], list[bool]] = {}
         """By destination and number: for each card whether it is marked as a repeat."""
+        self._states: dict[tuple[str, int], set[str]] = {}
+        """By destination and number: the state in the title of each card."""
         self._missed: dict[tuple[str, str], list[bool]] = {}
         """The same by destination and line of a digest."""
         self._is_cut: set[str] = set()
@@ -195,6 +204,11 @@ class _Shown:
             if (ref := run.recorder.refs.get(commit.id)) is not None:
                 self._commits.setdefault((commit.place, ref), []).append(commit)
         places = {each.message_id: each.place for each in run.recorder.requests if each.message_id is not None}
+        self._marked = {
+            each.message_id for each in run.recorder.requests
+            if each.method == "POST" and isinstance(each.trade, Card) and each.trade.may_repeat
+        }  # fmt: skip
+        """Messages that were posted as repeats; an edit renews the footer."""
         for channel in run.discord.guild.channels():
             for message in run.discord.guild.messages(channel):
                 self._read(places[message["id"]], message)
@@ -202,7 +216,8 @@ class _Shown:
     def _read(self, place: str, message: Mapping[str, Any]) -> None:
         for embed in message["embeds"]:
             if (card := card_in(embed)) is not None:
-                self._numbers.setdefault((place, card.number), []).append(card.may_repeat)
+                self._numbers.setdefault((place, card.number), []).append(message["id"] in self._marked)
+                self._states.setdefault((place, card.number), set()).add(card.state)
             for line in embed.get("description", "").split("\n"):
                 if _MISSED.match(line):
                     is_marked = "may repeat" in embed["footer"]["text"]
@@ -226,9 +241,30 @@ class _Shown:
             if fate == "too-old" and not lines and place not in self._is_cut and (place, None) not in self._unsure:
                 yield f"P8: {place} has no digest with #{number}, {key}"
 
+    def of_states(self, series: Series, trades: Mapping[int, Followed], posted: Sequence[BookEntry]) -> Iterator[str]:
+        """A card shows the state of its trade after the last candle, if the newest state got there."""
+        for entry in posted:
+            trade = entry.trade
+            for place in {each for tier in series.tiers for each in SIGNALS_TO[tier]}:
+                states = self._states.get((place, trade.number), set())
+                wanted = trades[trade.number].title
+                ends = self._ends(place, Told(trade.signal.signal_id, trade.version, is_companion=False))
+                if states and wanted not in states and ends & {"delivered"}:
+                    yield f"P3: {place} shows #{trade.number} as {sorted(states)}, and its state is {wanted}"
+                if states and not ends:
+                    yield f"P1: version {trade.version} of #{trade.number} was never for {place}, which shows it"
+
+    def _ends(self, place: str, told: Told) -> set[str]:
+        """The last states of the deliveries of a version of a card."""
+        names = [name for name, each in self._recorder.told.items() if each == told]
+        last = {each.id: each.state for each in self._recorder.commits if each.place == place and each.id in names}
+        return set(last.values())
+
     def _may_be_absent(self, place: str, number: int, ref: str) -> bool:
         """True if it ended without a receipt, or expired while the machine could not deliver."""
         first, *_, last = [*self._commits[place, ref][:1], *self._commits[place, ref]]
+        if last.state in {"superseded", "suppressed"}:  # by its end
+            return ref in self._recorder.ended
         if last.state != "expired":  # its process died while it was sent, or a request got no receipt
             return last.may_repeat or (place, number) in self._unsure
         is_short = (last.utc - first.utc).total_seconds() < _SHORT

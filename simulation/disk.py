@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades
+from signalpost.delivery.outbox.book import Amend, Amendment, BookEntry, FindTrades, Follow
 from signalpost.delivery.outbox.commands import (
     Answer,
     Cancel,
@@ -26,6 +26,7 @@ from signalpost.delivery.outbox.port import Core
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import payload_id
+from signalpost.domain.signal import Signal
 from signalpost.errors import StoreClosed, StoreFailed
 from simulation.life import Life, never
 from simulation.plan import PLACES
@@ -175,8 +176,12 @@ class MortalOutbox:
         at, utc = clocks.seconds(), clocks.now()
         for delivery in _touched(command, answer):
             self._recorder.committed(_commit_of(delivery, at, utc, self._life.number))
-        if isinstance(command, Amend) and "change" in command.context:
-            self._note_change(command, answer, at)
+        if isinstance(command, Amend):
+            self._note_amendment(command, answer, at)
+        if isinstance(command, Follow) and answer is not None:
+            self._recorder.following |= {name: state.since for name, state in command.states.items()}
+            for amend, each in zip(command.changes, answer, strict=True):
+                self._note_amendment(amend, each, at)
         if isinstance(command, Put):
             self._note_put(command, answer)
             if (state := command.state) is not None:
@@ -195,7 +200,11 @@ class MortalOutbox:
             if result.notification_id == new.notification.id:
                 ref = str(new.notification.context.get("ref", payload_id(new.notification.payload)))
                 self._recorder.refs[new.notification.id] = ref
-                if ref.startswith("t"):
+                payload = new.notification.payload
+                if isinstance(payload, Signal) and payload.strategy_name is not None:
+                    self._recorder.pairs[ref] = str(payload.pair)
+                    self._recorder.opened_at.setdefault(ref, at)
+                if ref.startswith("t") or ref in self._recorder.pairs:
                     self._recorder.told[new.notification.id] = Told(ref, 1, is_companion=False)
                     if result.number is not None:  # a stale one opens no trade
                         self._recorder.numbers[ref] = result.number
@@ -207,27 +216,34 @@ class MortalOutbox:
                         )
                     )  # fmt: skip
 
-    def _note_change(self, command: Amend, answer: Any, at: float) -> None:
-        ref = str(dict(command.context.items())["change"])
-        trade = str(dict(command.context.items())["ref"])
+    def _note_amendment(self, command: Amend, answer: Amendment, at: float) -> None:
         version = None if answer.trade is None else answer.trade.version
         outcome, refusal = answer.outcome.value, "" if answer.refusal is None else answer.refusal.value
-        self._recorder.amended.append(
-            Amended(command.ids[0], ref, trade, outcome, refusal, version, command.if_version, at)
-        )
-        if answer.notification is None:
+        if (ref := dict(command.context.items()).get("change")) is not None:
+            self._recorder.amended.append(
+                Amended(command.ids[0], str(ref), command.name, outcome, refusal, version, command.if_version, at)
+            )
+        if answer.trade is None or answer.notification is None:
             return
-        self._recorder.told[command.ids[0]] = Told(trade, version, is_companion=False)
+        name = answer.trade.signal.signal_id
+        if answer.trade.state.is_live:
+            self._recorder.ended.pop(name, None)
+        else:
+            self._recorder.ended[name] = at
+            self._recorder.following.pop(name, None)
+        self._recorder.told[command.ids[0]] = Told(name, answer.trade.version, is_companion=False)
         for count in range(len(PLACES)):
-            name = f"{command.ids[1]}{count or ''}"
-            if not self._note_deliveries(name, Told(trade, version, is_companion=True)):
+            companion = f"{command.ids[1]}{count or ''}"
+            if not self._note_deliveries(companion, Told(name, answer.trade.version, is_companion=True)):
                 break
 
     def _trades_in(self, command: Command[Any], answer: Any) -> set[str]:
         """The trades whose deliveries this command changed."""
         told = self._recorder.told
         if isinstance(command, Amend):
-            return {str(command.context.get("ref"))}
+            return {command.name}
+        if isinstance(command, Follow):
+            return {each.name for each in command.changes}
         if isinstance(command, Put):
             names = [result.notification_id for result in answer]
         else:

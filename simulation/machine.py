@@ -226,10 +226,11 @@ class Process:
             )
             for name, place in plan.places.items()
         }
+        self._bus = Bus((self._on_event,))
         self.engine = Engine(
             _Superseding(outbox),
             routing,
-            Bus((self._on_event,)),
+            self._bus,
             random_bits=Random(f"ids {plan.seed} {life.number}").getrandbits,
         )
 
@@ -238,7 +239,7 @@ class Process:
         while True:
             with suppress(StoreFailed):
                 await self.engine.deliver(self._lanes, jitter=self._random.random)
-                self._market.run(self.engine, self._routing, self.life, self._on_event)
+                self._market.run(self.engine, self._routing, self.life, self._bus)
                 self.ready.set()
                 return
             await asyncio.sleep(1.0)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 _NUMBER = re.compile(r"#(\d+)\b")
-_STATE = re.compile(r"(?:REPLAY · )?[▲▼] (?:(?P<new>(?:BUY|SELL)\b.*)|(?:EUR/USD · )?(?P<state>.+))")
+_STATE = re.compile(r"(?:REPLAY · )?[▲▼] (?:(?P<new>(?:BUY|SELL)\b.*)|(?:[A-Z]+/[A-Z]+ · )?(?P<state>.+))")
 _SEVERAL = re.compile(r"(\d+) UPDATES\b")
 _NOTE = re.compile(r"^-# see (c\d+)$", re.MULTILINE)
 NEW = "NEW"

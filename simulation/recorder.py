@@ -242,6 +242,14 @@ class Recorder:
         self.book: dict[str, Booked] = {}
         self.of_streams: list[Answered | Saved] = []
         """What the streams of strategies were answered, and what they committed, in order."""
+        self.following: dict[str, datetime] = {}
+        """The time from which the follower needs candles, of each live trade that it has followed."""
+        self.pairs: dict[str, str] = {}
+        """The pair of each trade of a strategy."""
+        self.opened_at: dict[str, float] = {}
+        """When each trade of a strategy was saved."""
+        self.ended: dict[str, float] = {}
+        """When the end of each trade was saved."""
         self.deleted: dict[str, float] = {}
         """When a moderator deleted each message."""
         self.order = blake2s()

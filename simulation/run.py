@@ -240,9 +240,13 @@ class _World:
 
     def _are_behind(self) -> bool:
         """True if a stream has not taken its last candle yet, or a digest may be missing."""
-        saved = {each.stream: each for each in self._recorder.of_streams if isinstance(each, Saved)}
+        recorder = self._recorder
+        saved = {each.stream: each for each in recorder.of_streams if isinstance(each, Saved)}
         last = {each.config.stream: each.candles[-1].candle.time for each in self._series}
         quiet = self._clocks.seconds() - 60
+        settled = {str(each.config.pair): each.settled[-1].candle.time for each in self._series}
+        if any(since <= settled[recorder.pairs[name]] for name, since in recorder.following.items()):
+            return True
         return any(name not in saved or saved[name].watermark < at for name, at in last.items()) or any(
             each.at > quiet for each in saved.values()
         )

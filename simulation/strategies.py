@@ -7,22 +7,26 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 from random import Random
 
 from signalpost import Candle, MAUnifiedStrategy, clock
+from signalpost.config.feeds import Candles
 from signalpost.delivery.engine import Engine
 from signalpost.delivery.routing import Routing
-from signalpost.domain.events import Listener
+from signalpost.domain.events import Event, Taken
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.ledger import StreamState
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed
 from signalpost.service.away import Away
-from signalpost.service.following import FollowedLedger, FollowPlan
+from signalpost.service.following import FollowedLedger, Follower, FollowPlan, StreamKey
 from signalpost.service.standings import Standings
+from signalpost.telemetry.bus import Bus
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.feeds.port import Fetched
+from signalpost.trading.feeds.port import Series as Source
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.outcomes import QuoteCandle
 from signalpost.trading.processor import IncrementalSignalProcessor
@@ -55,26 +59,59 @@ class Market:
         """True while nothing may fail."""
         return self.is_over or self.recorder.clocks.elapsed() < CALM
 
-    def run(self, engine: Engine, routing: Routing, life: Life, emit: Listener) -> None:
-        """Start the strategies of a process, if there are any."""
+    def run(self, engine: Engine, routing: Routing, life: Life, bus: Bus) -> None:
+        """Start the strategies of a process and its follower, if there are any."""
         if not self.series:
             return
-        plan = FollowPlan(None, {})
-        away = Away(engine.intake, routing, Standings({}, plan))
-        incidents = Incidents((), [("simulated", each.config.key) for each in self.series.values()])
+        series = list(self.series.values())
+        feeds = {str(each.config.pair): BoundedFeed(SimulatedFeed(self, life, each.calendar)) for each in series}
+        plan = FollowPlan(None, {_key_of(each): _followed_by(each) for each in series})
+        away = Away(engine.intake, routing, Standings({}, FollowPlan(None, {})))
+        used = {each.config.key: Source("simulated", each.config.pair, each.config.timeframe) for each in series}
+        incidents = Incidents((), used)
         together = Round()
-        cache = RoundCache(ForgetfulCache(self, life), [each.config.stream for each in self.series.values()], together)
+        cache = RoundCache(ForgetfulCache(self, life), [each.config.stream for each in series], together)
         ledger = FollowedLedger(engine.intake, plan, together)
         life.spawn(away.run())
-        for each in self.series.values():
-            feed = BoundedFeed(SimulatedFeed(self, life, each.calendar))
-            strategy = MAUnifiedStrategy(each.config)
+        for each in series:
+            feed, strategy = feeds[str(each.config.pair)], MAUnifiedStrategy(each.config)
             processor = IncrementalSignalProcessor(strategy, feed, ledger, cache, history=30, tiers=each.tiers)
             runner = StreamRunner(
-                each.config.key, processor, incidents, emit, on_missed=away.missed, at_work=together.at_work
+                each.config.key, processor, incidents, bus.emit, on_missed=away.missed, at_work=together.at_work
             )
             self.runners.append(runner)
             life.spawn(runner.run())
+        follower = QuickFollower(engine.intake, feeds, plan, incidents, bus.emit, together=together)
+        bus.subscribe(follower.listen)
+        life.spawn(follower.run())
+
+
+class QuickFollower(Follower):
+    """Reads the book only after news: reading it every 10 seconds would take most of the time of a run."""
+
+    _has_news = True
+
+    def listen(self, event: Event) -> None:
+        """Remember that the book has changed."""
+        super().listen(event)
+        self._has_news |= isinstance(event, Taken)
+
+    async def _read_book(self) -> None:
+        if self._has_news:
+            self._has_news = False
+            try:
+                await super()._read_book()
+            except BaseException:
+                self._has_news = True
+                raise
+
+
+def _key_of(series: Series) -> StreamKey:
+    return StreamKey(series.config.strategy_name, series.config.pair, series.config.timeframe)
+
+
+def _followed_by(series: Series) -> Candles:
+    return Candles(str(series.config.pair), Timeframe(series.followed_by))
 
 
 class SimulatedFeed:
@@ -105,10 +142,23 @@ class SimulatedFeed:
         return Fetched(tuple(self._repeated(page)), None if is_more else forming, is_more)
 
     async def quotes(
-        self, pair: Instrument, timeframe: Timeframe, *, since: datetime, limit: int = 500
+        self,
+        pair: Instrument,
+        timeframe: Timeframe,  # noqa: ARG002  # it is that of the candles by which the pair is followed
+        *,
+        since: datetime,
+        limit: int = 500,
     ) -> tuple[QuoteCandle, ...]:
-        """Nothing follows trades here."""
-        raise NotImplementedError
+        """The final candles that it shows now, with mid prices. Raises FeedFailed, and other errors."""
+        if self._life.is_dead:
+            await never()
+        await self._fail()
+        (series,) = (each for each in self._market.series.values() if each.config.pair == pair)
+        now, random = self._market.recorder.clocks.moment().at, self._market.random
+        shown = takewhile(lambda each: each.shown <= now, series.settled)
+        most = limit if self._market.is_calm else random.choice((limit, limit, 4, 5))
+        page = islice((each for each in shown if each.candle.time >= since), most)
+        return tuple(QuoteCandle(each.candle, each.candle, each.closes, is_mid=True) for each in page)
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -37,6 +37,7 @@ _MUST_OF_STRATEGIES = {
     "end of a process": _CRASHES,
     "trouble": ("step", "suspend", "down", "store failed"),
     "signal": ("posted", "too-old", "late-correction", "revised"),
+    "trade": ("stop", "target", "reversed", "cancelled"),
     "stream": (
         *("hangs", "raises", "fails", "slow", "clock of the feed ahead", "several pages"),
         *("duplicate", "out-of-order", "correction", "gap", "flat"),
@@ -118,6 +119,8 @@ def _of_strategies(run: Run) -> Iterator[tuple[str, str]]:
     yield from (("stream", name) for name, count in run.seen.items() if count)
     for entry in run.trades:
         yield "signal", fate_of(entry)
+        if entry.trade.end is not None and fate_of(entry) == "posted":
+            yield "trade", str(entry.trade.end.reason or entry.trade.state)
         yield from (("signal", "revised") for flag in entry.trade.flags if flag == "revised")
 
 

@@ -8,7 +8,10 @@ from functools import cache
 
 import pytest
 
+from signalpost.domain.change import CloseReason
+from signalpost.domain.trade import End
 from simulation.check_signals import fate_of, findings
+from simulation.reader import card_in
 from simulation.recorder import Answered
 from simulation.run import Run, simulate
 from tests.simulation.process import simulation
@@ -95,6 +98,21 @@ def _show_a_card_twice(run: Run) -> Run:
     return run
 
 
+def _end_at_another_time(run: Run) -> Run:
+    place, entry, end = next((at, each, each.trade.end) for at, each in enumerate(run.trades) if each.trade.fill)
+    later = End(run.trades[0].trade.opened_at, CloseReason.STOP) if end is None else None
+    entry = entry._replace(trade=entry.trade.but(end=later))
+    return run._replace(trades=(*run.trades[:place], entry, *run.trades[place + 1 :]))
+
+
+def _show_an_older_state(run: Run) -> Run:
+    ended = {each.trade.number for each in run.trades if each.trade.fill and each.trade.end}
+    shown = (each for messages in run.discord.guild._messages.values() for each in messages.values())
+    cards = (each for each in shown if (card := card_in(each["embeds"][0])) and card.number in ended)
+    next(cards)["embeds"][0]["title"] = "▲ BUY EUR/USD · 4h"
+    return run
+
+
 def _leave_open(run: Run) -> Run:
     run.recorder.left_open.append(("x", 1, "signals-free"))
     return run
@@ -109,6 +127,8 @@ TAMPERINGS: dict[str, tuple[Tampering, str]] = {
     "a candle is skipped": (_skip_a_candle, "skipped"),
     "a card is not shown": (_hide_a_card, "does not show"),
     "a card is shown twice": (_show_a_card_twice, "twice"),
+    "a trade ends at another time": (_end_at_another_time, "ADR 33"),
+    "a card does not show the end": (_show_an_older_state, "its state is"),
     "a delivery stays open": (_leave_open, "still open"),
 }
 

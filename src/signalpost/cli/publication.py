@@ -15,6 +15,7 @@ from signalpost.delivery.dispatch.dispatcher import LAST_SENDS
 from signalpost.delivery.outbox.commands import Find
 from signalpost.delivery.tickets import of_several
 from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.instant import iso
 from signalpost.domain.notification import Payload, payload_id
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Refusal, Ticket
@@ -205,6 +206,7 @@ def _plain(ticket: Ticket, deliveries: Sequence[Delivery]) -> dict[str, Any]:
                 "destination": delivery.id.destination,
                 "state": delivery.state,
                 "attempts": delivery.attempts,
+                "not_before": None if delivery.not_before is None else iso(delivery.not_before),
                 "reason": delivery.reason,
                 "message_id": delivery.message_id,
             }

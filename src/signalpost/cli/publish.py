@@ -72,8 +72,9 @@ def publish() -> None:
     """Queue one notification, deliver it, and print the result.
 
     If a service runs on the data folder, the service delivers it, by its own configuration. The exit code is 0 if it
-    was delivered or need not be (suppressed, superseded), and 1 if it was refused or is not delivered yet. A repeat
-    counts like the first one. With --no-wait, 0 means that it is saved.
+    was delivered or need not be (suppressed, superseded), and 1 if it was refused or is not delivered yet. It is also 0
+    if its tier gets it later: the command does not wait for that, and prints the time. A repeat counts like the first
+    one. With --no-wait, 0 means that it is saved.
     """
 
 

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from itertools import islice
+from datetime import datetime, timedelta
 
+from signalpost import clock
 from signalpost.delivery.outbox.commands import Open
 from signalpost.delivery.outbox.port import Outbox
-from signalpost.domain.delivery import Delivery
+from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import Event, Taken
 from signalpost.domain.ticket import Outcome
 
@@ -48,27 +49,30 @@ class PendingTickets:
     ) -> list[Delivery]:
         """Wait until all tickets, or the given one, have ended; return the first 1,000 deliveries still open.
 
-        Waits up to `timeout` seconds, and only while `is_delivered` says that some process delivers. Raises
-        StoreFailed.
+        Waits up to `timeout` seconds, only while `is_delivered` says that some process delivers, and not for a delivery
+        that must not be sent within that time. Raises StoreFailed.
         """
         wanted = self._tickets if ticket_id is None else {ticket_id: None}
+        until = None if timeout is None else clock.now() + timedelta(seconds=timeout)
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 looks_alone = 0
-                while await self._is_open(wanted) and looks_alone < _LOOKS_ALONE:
+                while await self._is_awaited(wanted, until) and looks_alone < _LOOKS_ALONE:
                     looks_alone = 0 if is_delivered() else looks_alone + 1
                     await asyncio.sleep(_LOOK_EVERY)
         return await self._open_of(wanted)
 
-    async def _is_open(self, wanted: dict[str, None]) -> bool:
-        """True if any of these is still open. Tickets at the front that have ended are removed from `wanted`."""
-        while page := tuple(islice(wanted, _PAGE)):
+    async def _is_awaited(self, wanted: dict[str, None], until: datetime | None) -> bool:
+        """True if any of these may still be sent by `until`. Tickets before it that have ended are removed."""
+        tickets = list(wanted)
+        for begin in range(0, len(tickets), _PAGE):
+            page = tuple(tickets[begin : begin + _PAGE])
             found = await self._outbox.do(Open(notification_ids=page, limit=_ALL))
             still = {each.id.notification_id for each in found}
             for ticket in page:
                 if ticket not in still:
                     wanted.pop(ticket, None)
-            if still:
+            if any(_comes(each, until) for each in found):
                 return True
         return False
 
@@ -82,3 +86,10 @@ class PendingTickets:
             if len(found) >= MAX_OPEN_SHOWN:
                 break
         return found[:MAX_OPEN_SHOWN]
+
+
+def _comes(delivery: Delivery, until: datetime | None) -> bool:
+    """Whether a delivery is being sent, or may be by `until`: a delayed tier, or a retry, may be due later."""
+    if until is None or delivery.not_before is None or delivery.state is not DeliveryState.PENDING:
+        return True
+    return delivery.not_before <= until

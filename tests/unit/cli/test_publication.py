@@ -1,14 +1,18 @@
 """The output of `signalpost publish` if a notification cannot be delivered or stored."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime, timedelta
 from threading import Event
+from time import perf_counter
 from typing import Any
 
 import pytest
 
+from signalpost import clock
 from signalpost.cli import publication
 from signalpost.delivery.outbox.commands import Command, Put
 from signalpost.delivery.outbox.sqlite import SqliteCore
@@ -32,6 +36,25 @@ def test_a_pending_delivery_names_the_command_that_explains_it(folder: Folder) -
     assert outcome == "accepted"
     assert all(fact in second for fact in ("alerts-general", "pending", "ClientConnectorError"))
     assert f"`signalpost deliveries why {ticket}`" in result.stderr
+
+
+def test_a_signal_for_a_delayed_tier_is_not_waited_for_and_its_time_is_printed(folder: Folder) -> None:
+    settings = folder.home / "settings.toml"
+    settings.write_text('[tiers.free]\ndelay = "30m"\n')
+    webhook = {"DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/f/token-to-hide"}
+    signal = ("publish", "signal", "--pair", "EURUSD", "--side", "buy", "--entry", "1.1", "--config", str(settings))
+    began = perf_counter()
+    as_json = folder.run(*signal, "--id", "s1", "--json", **webhook)
+    for_people = folder.run(*signal, "--id", "s2", **webhook)
+    assert perf_counter() - began < 25, "30 s are the timeout of one"
+    assert (as_json.exit_code, for_people.exit_code, for_people.stderr) == (0, 0, "")
+    (delivery,) = json.loads(as_json.stdout)["deliveries"]
+    assert delivery["state"] == "pending"
+    release = datetime.fromisoformat(delivery["not_before"])
+    assert timedelta(minutes=29) < release - clock.now() <= timedelta(minutes=30)
+    assert re.search(
+        r"signals-free: pending until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", for_people.stdout, re.MULTILINE
+    )
 
 
 def test_a_dry_run_names_the_sandbox(folder: Folder) -> None:

@@ -1,6 +1,8 @@
 """A producer waits for its own notifications, with as few commands to the store as possible."""
 
 from collections import Counter
+from datetime import timedelta
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -10,6 +12,7 @@ from signalpost import AsyncNotificationService, Config, NotificationPriority, O
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.events import Taken
 from signalpost.domain.notification import Notification
+from signalpost.domain.tier import TierCopy
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
 from signalpost.service import pending_tickets
@@ -17,6 +20,11 @@ from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
 from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import new_core
 from tests.unit.service.conftest import ConfigFor, signal
+
+
+def delaying(config: Config, delay: timedelta) -> Config:
+    """The free tier gets its signals later."""
+    return msgspec.structs.replace(config, copies={UserTier.FREE: TierCopy(delay=delay)})
 
 
 def without_webhooks(config: Config) -> Config:
@@ -54,6 +62,40 @@ async def test_a_producer_waits_for_one_ticket(sandbox: Sandbox, config_for: Con
         assert (again.outcome, again.id) == (Outcome.DUPLICATE, ticket.id)
         assert await producer.drain(30, again.id) == []
         await owner.stop(0)
+
+
+async def test_a_producer_does_not_wait_for_what_is_released_later(config_for: ConfigFor) -> None:
+    config = delaying(config_for("signals-free"), timedelta(minutes=30))
+    async with AsyncNotificationService(config), AsyncNotificationService(config) as producer:
+        late = await producer.queue_notification(signal(signal_id="late"), user_tier="free")
+        began = perf_counter()
+        (left,) = await producer.drain(30, late.id)
+        assert left.not_before is not None
+        assert left.not_before > clock.now() + timedelta(minutes=29)
+        (still_open,) = await producer.drain(30)
+        assert still_open.id.notification_id == late.id
+        await producer.stop(30)
+        assert perf_counter() - began < 15
+
+
+async def test_a_producer_waits_for_what_is_sent_behind_what_is_released_later(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_tickets, "_PAGE", 1)
+    config = delaying(config_for("signals-free", "signals-premium"), timedelta(minutes=30))
+    async with AsyncNotificationService(config), AsyncNotificationService(config) as producer:
+        for tier in ("free", "premium"):
+            await producer.queue_notification(signal(signal_id=tier), user_tier=tier)
+        assert [each.id.destination for each in await producer.drain(30)] == ["signals-free"]
+
+
+async def test_a_producer_waits_for_a_release_within_its_timeout(config_for: ConfigFor) -> None:
+    config = delaying(config_for("signals-free"), timedelta(milliseconds=500))
+    async with AsyncNotificationService(config), AsyncNotificationService(config) as producer:
+        await producer.queue_notification(signal(), user_tier="free")
+        assert await producer.drain(30) == []
+        await producer.queue_notification(signal(signal_id="another"), user_tier="free")
+        assert await producer.drain() == []
 
 
 async def test_an_owner_counts_what_is_open_without_reading_it(

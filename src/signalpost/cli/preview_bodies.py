@@ -71,7 +71,14 @@ class Scene(NamedTuple):
         """The view of the tier's readers."""
         copy = self.look.copy(self.tier)
         is_edit = is_edit and not self.is_trial
-        return View(tier=self.tier, hidden=copy.hidden, delay=copy.delay, is_edit=is_edit, closed_by=closed_by)
+        return View(
+            tier=self.tier,
+            hidden=copy.hidden,
+            delay=copy.delay,
+            full_tier=self.look.full_tier,
+            is_edit=is_edit,
+            closed_by=closed_by,
+        )
 
     def link(self, number: int) -> MessageLink | None:
         """A link to the card of a trade, with ids of a sample."""

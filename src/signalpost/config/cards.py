@@ -8,15 +8,23 @@ from signalpost.config import settings
 from signalpost.config.destinations import tier_named
 from signalpost.config.parsers import ROLE_ID, advice, role
 from signalpost.config.sources import Sources, Table, text_of
+from signalpost.delivery.routing import Tier, ranks_of
+from signalpost.domain.destinations import SIGNALS_BY_TIER
 from signalpost.domain.tier import WHOLE_COPY, Hidden, TierCopy, UserTier
 from signalpost.errors import InvalidConfiguration
 from signalpost.sinks.discord.cards.look import Colours, Event, Look, Roles
 
 
 def find_look(
-    sources: Sources, tiers: Collection[UserTier], copies: Mapping[UserTier, TierCopy]
+    sources: Sources,
+    tiers: Mapping[UserTier, Tier],
+    copies: Mapping[UserTier, TierCopy],
+    destinations: Collection[str],
 ) -> tuple[Look, Mapping[str, Any]]:
-    """How messages look, and the value of each setting by its name. Only `tiers` can have roles."""
+    """How messages look, and the value of each setting by its name.
+
+    `tiers` and `destinations` are those that are configured.
+    """
     values = {setting.name: sources.value(setting) for setting in settings.CARD_SETTINGS}
     fields = {
         table: {each.key: values[each.name] for each in settings.CARD_SETTINGS if each.table == table}
@@ -31,10 +39,28 @@ def find_look(
             for key, each in fields[settings.COMPANIONS].items()
             if each is not usual.sending(Event(key))
         },
-        roles=_roles(sources, tiers),
+        roles=_roles(sources, ranks_of(tiers)),
         copies=copies,
+        full_tier=_full_tier(tiers, copies, destinations),
     )
     return look, values
+
+
+def _full_tier(
+    tiers: Mapping[UserTier, Tier], copies: Mapping[UserTier, TierCopy], destinations: Collection[str]
+) -> UserTier:
+    """The lowest tier of readers that gets everything at once; PREMIUM if no such tier has a webhook.
+
+    Messages name it only if another tier gets a copy.
+    """
+    ranks = ranks_of(tiers)
+    for tier in sorted(ranks, key=ranks.__getitem__) if copies else ():
+        copy = copies.get(tier, WHOLE_COPY)
+        names = tiers[tier].signals_to if tier in tiers else (SIGNALS_BY_TIER[tier],)
+        has_readers = tier != UserTier.ADMIN and not set(destinations).isdisjoint(names)
+        if has_readers and not copy.delay and not copy.hidden:
+            return tier
+    return UserTier.PREMIUM
 
 
 def _roles(sources: Sources, known: Collection[UserTier]) -> Mapping[UserTier, Roles]:

@@ -247,7 +247,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
     values |= {each.name: sources.value(each) for each in in_tables}
     copies = find_copies(sources)
     feeds = find_feeds(sources)
-    look, cards = find_look(sources, [*ranks_of(tiers)], copies)
+    look, cards = find_look(sources, tiers, copies, [each.name for each in destinations.configs])
     notes = [*_unused(sources, tiers, fallbacks), *slower_tiers(copies, ranks_of(tiers)), *_unknown(sources)]
     values |= _values(sources, WORKERS, AT_MOST_ONCE, RETENTION, HTTP, REDIS_URL)
     if sources.origin_by_key[HOME.key] == DEFAULT:

@@ -56,6 +56,32 @@ def test_a_tier_that_is_slower_than_a_lower_one_is_reported(tmp_path: Path, text
     assert [note.split()[2] for note in notes] == slower
 
 
+VIP = f'[destinations.vip]\nwebhook = "{url(9)}"\n[tiers.vip]\nsignals_to = ["vip"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "full_tier"),
+    [
+        ("", "premium"),
+        ('[tiers.free]\ndelay = "30m"', "premium"),
+        ('[tiers.free]\nmin_confidence = 0.7\n[tiers.premium]\ndelay = "10m"', "free"),
+        ('[tiers.free]\nhide = ["stop"]\n[tiers.premium]\ndelay = "10m"\n' + VIP + "rank = 15", "vip"),
+        ('[tiers.free]\ndelay = "30m"\n' + VIP + "rank = 5", "vip"),
+        ('[tiers.free]\ndelay = "30m"\n[tiers.premium]\ndelay = "10m"', "premium"),
+    ],
+    ids=["no-copies", "usual", "only-unsure-signals-are-left-out", "own-tier", "lower-own-tier", "none-is-whole"],
+)
+def test_messages_name_the_lowest_tier_that_gets_everything_at_once(tmp_path: Path, text: str, full_tier: str) -> None:
+    assert read(tmp_path, text).look.full_tier == full_tier
+
+
+def test_a_tier_without_a_webhook_is_not_named(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('[tiers.free]\ndelay = "30m"\n' + VIP + "rank = 15", encoding="utf-8")
+    variables = {"SIGNALPOST_CONFIG": str(file), "DISCORD_WEBHOOK_SIGNALS_FREE": url(1)}
+    assert Config.from_environment(variables).look.full_tier == "vip"
+
+
 @pytest.mark.parametrize("text", ["", "hide = []", 'delay = "0s"', "rank = 0", 'if_ended = "show"'])
 def test_a_default_makes_no_copy(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, f"[tiers.free]\n{text}").copies == {}

@@ -105,6 +105,7 @@ def view_of(item: Item, look: Look) -> View:
         tier=tier,
         hidden=copy.hidden,
         delay=copy.delay,
+        full_tier=look.full_tier,
         run=notification.run,
         is_edit=is_edit,
         may_repeat=item.may_repeat and not is_edit,  # an edit that is repeated shows nothing twice

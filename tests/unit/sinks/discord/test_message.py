@@ -263,6 +263,12 @@ def test_an_update_without_a_trade_names_its_event_and_never_begins_with_a_side(
     assert not any(word in embed["description"] for word in ("BUY", "Enter by"))
 
 
+def test_a_copy_names_the_tier_that_gets_everything_at_once() -> None:
+    look = Look(copies={UserTier.FREE: TierCopy(delay=timedelta(minutes=5))}, full_tier=UserTier("vip"))
+    description = message(item(signal()), look=look)["embeds"][0]["description"]
+    assert "Sent 5 min after vip" in description
+
+
 @pytest.mark.parametrize("copy", [TierCopy(delay=timedelta(minutes=5)), TierCopy(hidden=frozenset({Hidden.STOP}))])
 def test_an_update_without_a_trade_shows_no_level_to_a_tier_that_gets_less_or_later(copy: TierCopy) -> None:
     body = json.dumps(message(item(signal(), event="half time"), look=Look(copies={UserTier.FREE: copy})))

@@ -130,6 +130,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     ticket: TicketLayout = TicketLayout.SHORT
     copies: Mapping[UserTier, TierCopy] = {}
     """The tiers that get less than others, or later."""
+    full_tier: UserTier = UserTier.PREMIUM
+    """The tier that gets everything at once, as messages to the others name it."""
     companions: Mapping[Event, Sending] = {}
     """How companions are sent, if not as usual."""
     chart: ChartTheme = ChartTheme.DARK

@@ -247,7 +247,7 @@ def _validity(trade: Trade, view: View) -> list[str]:
 
 def _facts(trade: Trade, view: View, left_out: _Cut) -> list[str]:
     signal = trade.signal
-    first = [f"Sent {duration_text(view.delay)} after {view.full_tier}"] if view.delay else []
+    first = [f"Sent {duration_text(view.delay)} after {escaped(view.full_tier, SMALL_LINE)}"] if view.delay else []
     if not view.hides(Hidden.STOP, trade) and (risk := risk_text(trade)):
         first.append(risk)
     if signal.strategy_name is not None and left_out < _Cut.STRATEGY:

@@ -14,6 +14,7 @@ from signalpost.sinks.discord.cards.view import View
 from signalpost.sinks.discord.cards.wording import (
     DATA_LINE,
     NOTE,
+    SMALL_LINE,
     at_risk,
     card_text,
     day_and_time,
@@ -79,7 +80,7 @@ def colour_of(trade: Trade, view: View, colours: Colours) -> int:
 def first_line(trade: Trade, view: View) -> list[str]:
     """The latest change, in bold."""
     if view.hides_levels(trade):
-        return [f"**Details in {view.full_tier}**"]
+        return [f"**Details in {escaped(view.full_tier, DATA_LINE)}**"]
     if trade.state in _NO_TRADE:
         return [f"**No trade** · {_gap_in(trade) or 'delete the pending order'}"]
     if result_of(trade) is not None:
@@ -219,7 +220,8 @@ def _gap_in(trade: Trade) -> str | None:
 
 def _shares(trade: Trade, view: View) -> list[str]:
     if view.delay and view.is_edit:  # of a late copy, only the end came at once
-        return small(f"Opening and changes came {duration_text(view.delay)} after {view.full_tier}")
+        late = f"{duration_text(view.delay)} after {escaped(view.full_tier, SMALL_LINE)}"
+        return small(f"Opening and changes came {late}")
     if len(trade.parts) < 2:
         return []
     facts = [f"{share_text(part.share)} at {_place(trade, part)}" for part in trade.parts]

@@ -9,6 +9,7 @@ from signalpost.domain.tier import Hidden
 from signalpost.domain.trade import Part, Trade, TradeState, risk_of
 from signalpost.sinks.discord.cards.view import View
 from signalpost.sinks.discord.cards.wording import distance_text, price_text, r_text, unit_of
+from signalpost.sinks.discord.escape import cut
 
 MOST_TARGETS = 8
 _MOST_PARTS = 4
@@ -18,6 +19,7 @@ _WIDEST, _WIDEST_WITH_LONG_PRICES = 26, 28
 _USUAL_PRICE = 7
 _LABEL, _DISTANCE, _R = 5, 6, 5
 """The least widths of columns, so that an edit does not move them."""
+_LONGEST_TIER = 18
 
 
 class _Row(NamedTuple):
@@ -58,12 +60,14 @@ def exit_part(trade: Trade) -> Part | None:
 def _levels(trade: Trade, view: View, most_targets: int) -> Iterator[_Row]:
     has_r = risk_of(trade) is not None and not view.hides(Hidden.STOP, trade)
     if trade.stop is not None and view.hides(Hidden.STOP, trade):
-        yield _Row("SL", view.full_tier)
+        yield _Row("SL", cut(view.full_tier, _LONGEST_TIER))
     elif trade.stop is not None:
         is_hit = trade.end_reason is CloseReason.STOP
         yield _row("SL", trade, trade.stop, is_hit=is_hit, has_r=has_r)
     if trade.targets and view.hides(Hidden.TARGETS, trade):
-        yield _Row("TP1" if len(trade.targets) == 1 else f"TP1-{len(trade.targets)}", view.full_tier)
+        yield _Row(
+            "TP1" if len(trade.targets) == 1 else f"TP1-{len(trade.targets)}", cut(view.full_tier, _LONGEST_TIER)
+        )
         return
     for number, target in enumerate(trade.targets[:most_targets], 1):
         yield _row(f"TP{number}", trade, target.price, is_hit=number <= trade.hits, has_r=has_r)

@@ -43,7 +43,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Shown again when the trade is over."""
     delay: timedelta = AT_ONCE
     """How long after `full_tier` this tier gets its messages."""
-    full_tier: str = "premium"
+    full_tier: UserTier = UserTier.PREMIUM
     """The tier that sees everything at once, as this one's messages name it."""
     run: str | None = None
     """The id of the replay that it belongs to; None outside replays."""

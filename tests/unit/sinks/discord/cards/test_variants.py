@@ -129,6 +129,21 @@ def test_a_price_note_is_hidden_with_the_levels_if_it_was_stopped_and_after_the_
     assert not any("1.08802" in line or "0.53R" in line for each in shown for line in each)
 
 
+def test_a_tier_of_your_own_is_named_as_the_one_that_sees_everything() -> None:
+    vip, longest = UserTier("vip_gold"), UserTier("v" * 32)
+    hidden = View(hidden=NO_LEVELS, delay=timedelta(minutes=30), full_tier=vip)
+    shown = "\n".join(lines(trade(1, FX), hidden))
+    assert "premium" not in shown
+    assert "SL     vip_gold" in shown
+    assert "-# Sent 30 min after vip_gold" in shown
+    moved = "\n".join(lines(trade(1, FX, Update(target_hit=1)), msgspec.structs.replace(hidden, is_edit=True)))
+    assert "**Details in vip_gold**" in moved
+    ended = lines(trade(1, FX, Close(price="1.08900")), msgspec.structs.replace(hidden, is_edit=True))
+    assert "-# Opening and changes came 30 min after vip_gold" in ended
+    rows = [line for line in lines(trade(1, FX), View(hidden=NO_STOP, full_tier=longest)) if line.startswith("SL")]
+    assert rows == ["SL    " + "v" * 17 + "…"]
+
+
 def test_a_replacement_says_so_first_and_has_no_ticket() -> None:
     view = View(tier=UserTier.PREMIUM, replaces_deleted=True)
     small = [line for line in lines(trade(1, FX), view) if line.startswith("-# ")]

@@ -32,7 +32,7 @@ class _Run(NamedTuple):
 
     replay: Replay
     trades: list[Trade] | None
-    """Of its signals, in their order; None if they were not followed."""
+    """The trades of its signals, in the same order; None if they were not followed."""
 
 
 @click.command(

@@ -127,7 +127,7 @@ _NUMBERS = ("signals", "wins", "losses", "break-even", "open", "not filled", "R"
 
 
 class Results(NamedTuple):
-    """Of some trades."""
+    """The results of some trades."""
 
     signals: int
     wins: int
@@ -177,7 +177,7 @@ def results_json(trades_by_key: Mapping[str, Sequence[Trade]]) -> list[dict[str,
 
 
 def _by_key(trades_by_key: Mapping[str, Sequence[Trade]]) -> dict[str | None, Results]:
-    """The results of each strategy, and under None those of all if there are several."""
+    """The results of each strategy. If there are several, None has those of all together."""
     by_key: dict[str | None, Results] = {key: Results.of(trades) for key, trades in trades_by_key.items()}
     if len(by_key) > 1:
         by_key[None] = Results.of(trade for trades in trades_by_key.values() for trade in trades)

@@ -33,7 +33,7 @@ class Trial(NamedTuple):
     took: float
     """Seconds."""
     advice: str | None = None
-    """The remedy if it does not work."""
+    """What to do if it does not work."""
 
 
 async def look_at_all(destinations: Sequence[DestinationConfig]) -> list[Trial]:

@@ -85,6 +85,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     destinations: tuple[DestinationConfig, ...] = ()
     """Where messages go. Raises InvalidConfiguration for a webhook with an invalid URL."""
     tiers: Mapping[UserTier, Tier] = {}
+    """Tiers other than FREE, PREMIUM and ADMIN, and the destinations of their signals."""
     open_for: timedelta = OPEN_FOR.default
     """How long a signal stays live without a change."""
     valid_for: timedelta = VALID_FOR.default
@@ -93,7 +94,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Which new signals are posted."""
     copies: Mapping[UserTier, TierCopy] = {}
     """The tiers that get their signals later, or less of them."""
-    """Tiers other than FREE, PREMIUM and ADMIN, and the destinations of their signals."""
     feeds: tuple[FeedConfig, ...] = ()
     """Where strategies get their candles."""
     strategies: tuple[StrategyConfig, ...] = ()
@@ -110,7 +110,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Senders per destination: with n, n - 1 send everything in order and one URGENT and HIGH; a single one sends all
     in order."""
     host_rate: Rate | None = HOST_RATE
-    """The limit of all destinations of one host together; None assumes none."""
+    """The limit of all destinations of one host together; None for no limit."""
     at_most_once: frozenset[str] = AT_MOST_ONCE.default
     """The kinds of notification (`signalpost.domain.notification.KINDS`) that are not sent again once they may have
     been shown: a gap is better than a repeat."""
@@ -299,7 +299,7 @@ def _unused(
 
 
 def _unknown(sources: Sources) -> Iterator[str]:
-    """Each variable that looks like ours and is not read: nobody notices a mistyped one without a warning."""
+    """A warning for each variable that looks like ours but is not read: it is probably mistyped."""
     known = known_variables(own_names(sources))
     for source in sources.variables:
         for name, text in source.texts.items():

@@ -16,7 +16,7 @@ _PIPE_WITHIN = 1_000
 _LONGEST_SECRET = 4096
 """Bytes; no webhook URL is as long."""
 _HAS_MODES = os.name == "posix"
-"""Whether the mode of a file says who can read and write it."""
+"""Whether files have modes, which limit who can read and write them."""
 _MOUNTED = (Path("/run/secrets"), Path("/var/run/secrets"))
 """Where containers find their secrets. Everyone in a container can read them, and the container is one service."""
 

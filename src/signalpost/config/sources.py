@@ -176,7 +176,7 @@ class Sources:
         return next(iter(self.findings.checked(place, parsed, setting, table[setting.key])), usual)
 
     def table_words(self, kind: str, name: str, key: str, words: type[Choice], none: str) -> frozenset[Choice]:
-        """The words that a list in a table of the file has; `none` says what an empty list means."""
+        """The words in a list in a table of the file; `none` is the meaning of an empty list, for an error."""
         listed = self.table(kind, name).get(key, [])
         if isinstance(listed, list) and all(each in tuple(words) for each in listed):
             return frozenset(map(words, listed))

@@ -84,7 +84,7 @@ def version_of(value: object) -> int | None:
 
 
 def _zeros(data: Mapping[str, Any], names: FieldNames) -> Iterable[Fault]:
-    """The levels that are 0, which means none in a new signal: a change can only move them."""
+    """A fault for each level that is 0. In a new signal that means none, but a change cannot remove a level."""
     for name, value in data.items():
         place = names.place(name)
         if place is not None and place.field in _LEVELS and is_zero(value):

@@ -33,7 +33,7 @@ def not_on_our_loop(call: str) -> None:
 
 
 class Deadline:
-    """A number of seconds from now, by a clock that nobody sets. Nothing else is decided by it."""
+    """A number of seconds from now, by the monotonic clock. Only waits depend on it."""
 
     def __init__(self, seconds: float) -> None:
         self._until = monotonic() + seconds

@@ -71,7 +71,7 @@ class Submission(Submitted):
     """A notification that a caller submits. Intake gives it its id and time.
 
     If the service refuses it, `otherwise` answers for it. A conflict is final: something else was accepted under the
-    same id, and showing a second, contradictory one in another way would help nobody.
+    same id, and a second, contradictory one would only confuse readers.
     """
 
     __slots__ = ("notification", "otherwise")

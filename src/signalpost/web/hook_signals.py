@@ -25,11 +25,11 @@ _TRIES = 5
 """How often a change is tried if other changes come first."""
 
 IsOwn = Callable[[Trade], bool]
-"""Whether a trade is one of those that a request can mean."""
+"""True if a request may be about this trade."""
 
 
 class HookChange(NamedTuple):
-    """A change of the newest live signal that a request means."""
+    """A request to change the newest live signal that fits it."""
 
     key: str
     """Equal for repeats of the same request."""
@@ -42,7 +42,7 @@ class HookChange(NamedTuple):
     is_every: bool = False
     """Change the newest open one and the earlier ones of its side, up to the last open one of the other side."""
     is_entry_of: Callable[[Trade], bool] = lambda _: False
-    """Whether the request may be the exit from what this trade reversed."""
+    """True if the request may be the exit from the position that this trade reversed."""
 
 
 class HookSignals:
@@ -85,13 +85,13 @@ class HookSignals:
         return ticket
 
     async def is_not_open(self, wanted: HookChange | None, tiers: frozenset[UserTier]) -> bool:
-        """Whether the signal that a change means waits for its fill, or has ended."""
+        """True if the signal to change is not filled yet, or has ended."""
         return wanted is not None and any(
             each.state is not TradeState.OPEN for each in await self._meant(wanted, tiers)
         )
 
     async def change(self, wanted: HookChange, tiers: frozenset[UserTier]) -> Ticket:
-        """Make the change. Refused as `unknown-signal` if nothing was opened that the request can mean."""
+        """Make the change. Refused as `unknown-signal` if the request fits no signal."""
         tickets: list[Ticket] = []
         for trade in await self._meant(wanted, tiers):
             key = None if tickets else wanted.key
@@ -181,7 +181,7 @@ def _needed_first(trade: Trade, change: Change) -> Change | None:
 
 
 def _is_reversed_by(trade: Trade, new: Trade) -> bool:
-    """Whether `new` reverses a trade: it is the older one, and still live only until its end is written."""
+    """True if `new` reverses a trade, which is older, and is open or was closed by a reversal."""
     is_over = trade.state is TradeState.OPEN or trade.end_reason is CloseReason.REVERSED
     return is_over and trade.number < new.number and trade.signal.signal_type is not new.signal.signal_type
 

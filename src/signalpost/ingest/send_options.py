@@ -111,11 +111,11 @@ def _tiers(value: object) -> tuple[UserTier, ...]:
     return tuple(dict.fromkeys(map(UserTier, listed)))
 
 
-def facts(value: object, name: str = "context") -> Context:
+def facts(value: object) -> Context:
     """Parse the facts to show. Raises InvalidValue if `value` is not an object or contains an unfilled placeholder."""
     if not isinstance(value, Mapping):
-        raise InvalidValue.of(name, value, 'use an object, such as {"spread": 0.8}', code="not-an-object")
-    if faults := [fault for fact, each in value.items() if (fault := unfilled(f"{name}.{fact}", each))]:
+        raise InvalidValue.of("context", value, 'use an object, such as {"spread": 0.8}', code="not-an-object")
+    if faults := [fault for fact, each in value.items() if (fault := unfilled(f"context.{fact}", each))]:
         raise InvalidValue.of_all(faults)
     return Context({fact: float(each) if isinstance(each, Decimal) else each for fact, each in value.items()})
 

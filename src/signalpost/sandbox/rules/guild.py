@@ -85,9 +85,9 @@ class Guild:
         self._files: dict[str, bytes] = {}
         self._count = 0
 
-    def register(self, id: str, token: str, *, channel: str | None = None, name: str = "signalpost") -> Webhook:
+    def register(self, id: str, token: str, *, channel: str | None = None) -> Webhook:
         """Create a webhook. The channel defaults to one named after the id."""
-        webhook = Webhook(id, token, channel or id.lower(), name)
+        webhook = Webhook(id, token, channel or id.lower(), "signalpost")
         self._webhooks[id] = webhook
         self._deleted_webhooks.discard(id)
         self._messages.setdefault(webhook.channel, {})

@@ -4,13 +4,16 @@ import json
 import signal
 import time
 from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 from tests.acceptance import serving
 from tests.acceptance.conftest import environment, sandbox
 from tests.acceptance.serving import in_process
+from tests.faults.test_service_faults import no_room_on_a_small_disk, small_disk
 
-__all__ = ["environment", "sandbox"]
+__all__ = ["environment", "sandbox", "small_disk"]
 
 KEYS = {
     "status", "reasons", "role", "pid", "oldest_command_s", "log_lines_dropped", "rows_damaged", "takeovers",
@@ -49,6 +52,37 @@ def test_health_shows_a_service_that_runs_and_then_is_frozen(environment: dict[s
         while run(environment, "health")[0] and time.monotonic() < until:
             time.sleep(0.2)
         assert run(environment, "health", "--live")[0] == 0
+
+
+def test_a_full_disk_is_the_reason_that_health_gives_until_there_is_room(
+    environment: dict[str, str], small_disk: Path
+) -> None:
+    there = {**environment, "SIGNALPOST_HOME": str(small_disk)}
+    authorization = {"Authorization": f"Bearer {serving.token(there, 'own')}"}
+    numbers = count()
+
+    def is_refused() -> bool:
+        alert = {"alert_type": "feed", "severity": "critical", "title": f"no candles {next(numbers)}"}
+        return served.post("/api/v1/alerts", alert, **authorization)[0] == 503
+
+    with serving.serving(there) as served:
+        assert run(there, "health", "--json")[0] == 0
+        with no_room_on_a_small_disk(small_disk):
+            assert _until(30, is_refused)
+            assert _until(30, lambda: _codes(there) == ["store-failed"])
+            assert served.causes() == ["store-failed"]
+        assert _until(30, lambda: _codes(there) == [])
+
+
+def _codes(environment: dict[str, str]) -> list[str]:
+    return [each["code"] for each in run(environment, "health", "--json")[1]["reasons"]]
+
+
+def _until(seconds: float, is_so: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not (found := is_so()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
 
 
 def test_health_without_a_process_shows_whether_deliveries_are_open(environment: dict[str, str]) -> None:

@@ -70,12 +70,13 @@ def test_a_stop_during_sends_ends_in_time_and_the_next_run_delivers_the_rest(tmp
 
 
 @contextmanager
-def _no_room_on_a_small_disk(run: Processes, service: Process) -> Iterator[None]:
-    filler = run.home / "filler"
+def no_room_on_a_small_disk(home: Path) -> Iterator[None]:
+    """Fill the disk of a folder until the block ends."""
+    filler = home / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
-    assert shutil.disk_usage(run.home).free == 0
+    assert shutil.disk_usage(home).free == 0
     yield
     filler.unlink()
 
@@ -102,7 +103,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
-    _demand_patience_with_a_full_disk(tmp_path, small_disk, _no_room_on_a_small_disk)
+    _demand_patience_with_a_full_disk(tmp_path, small_disk, lambda run, _: no_room_on_a_small_disk(run.home))
 
 
 def test_a_store_that_cannot_grow_loses_nothing(tmp_path: Path) -> None:

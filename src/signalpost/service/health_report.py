@@ -113,13 +113,17 @@ def written_at(path: Path) -> datetime | None:
 
 
 def write_report(path: Path, report: HealthReport) -> None:
-    """Replace the last report. If the folder cannot be written, the last report stays and grows old."""
-    draft = path.with_suffix(".health-draft")
-    with suppress(OSError):
-        file = open_regular(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        with os.fdopen(file, "wb") as opened:
-            opened.write(msgspec.json.encode(report))
+    """Replace the last report. If the folder cannot be written, the last report stays and grows old.
+
+    If the disk is full, the report overwrites the last one, which has its room on the disk already.
+    """
+    draft, text = path.with_suffix(".health-draft"), msgspec.json.encode(report)
+    try:
+        _write(draft, os.O_CREAT | os.O_TRUNC, text)
         draft.replace(path)
+    except OSError:
+        with suppress(OSError):
+            _write(path, 0, text)
 
 
 class Reporter:
@@ -142,6 +146,12 @@ class Reporter:
             if (report := self._make()) is not None:
                 await self._outbox.call(partial(write_report, self._path, report))
             await asyncio.sleep(EVERY)
+
+
+def _write(path: Path, flags: int, text: bytes) -> None:
+    with os.fdopen(open_regular(path, os.O_WRONLY | flags), "wb") as file:
+        file.write(text)
+        file.truncate()
 
 
 def _boot() -> str:

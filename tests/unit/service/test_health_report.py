@@ -37,6 +37,16 @@ def test_a_folder_that_takes_no_file_lets_the_last_report_grow_old(tmp_path: Pat
     write_report(tmp_path / "missing" / "outbox.health", _of())
 
 
+@pytest.mark.parametrize("length", [1, 300])
+def test_a_report_that_finds_no_room_for_a_new_file_overwrites_the_last_one(tmp_path: Path, length: int) -> None:
+    path = report_of(tmp_path / STORE_FILE)
+    write_report(path, _of("healthy", "x" * 100))
+    path.with_suffix(".health-draft").mkdir()
+    report = _of("unhealthy", "x" * length)
+    write_report(path, report)
+    assert read_report(path) == report
+
+
 def test_pipes_in_place_of_the_report_and_its_draft_are_never_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "outbox.health"
     os.mkfifo(path)

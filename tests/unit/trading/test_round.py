@@ -72,7 +72,7 @@ def test_one_that_ends_elsewhere_or_is_cancelled_holds_up_no_other() -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         third, first, second = (asyncio.ensure_future(each) for each in (fails(), waits("a"), waits("b")))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.05)  # it waits for the others
         first.cancel()
         await asyncio.wait([first, second, third])
         assert (order, first.cancelled(), isinstance(third.exception(), ValueError)) == (["b"], True, True)

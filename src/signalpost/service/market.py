@@ -13,7 +13,7 @@ from signalpost.config import Config
 from signalpost.config.feeds import Candles, make_feeds
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.domain.events import Event, IncidentBegan
+from signalpost.domain.events import Event, IncidentBegan, StoreMoved
 from signalpost.domain.reason import Reason
 from signalpost.domain.signal import Signal
 from signalpost.service.away import Away
@@ -94,6 +94,7 @@ class Market:
         step = config.filters.price_notes if config.run is None else None  # a replay has no notes
         self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit, self.alarms, step, together)
         bus.subscribe(self._follower.listen)
+        bus.subscribe(self._listen)
         work = {"digest": self._away.run} if self.streams else {}
         work |= {f"strategy {key}": each.run for key, each in self.streams.items()}
         if self.feeds:
@@ -180,6 +181,7 @@ class Market:
         began, within = loop.time(), max(_LEAST_TO_CLOSE, min(timeout, CLOSE_WITHIN))
         tasks, self._tasks = self._tasks, []
         self._bus.unsubscribe(self._follower.listen)
+        self._bus.unsubscribe(self._listen)
         if tasks:
             await asyncio.gather(*(task.end() for task in tasks))
             if self.streams:
@@ -194,6 +196,12 @@ class Market:
         while True:
             await asyncio.sleep(_WATCH_EVERY)
             self._emit_each(self.incidents.cached(cache.rounds_behind, cache.trouble, clock.now()))
+
+    def _listen(self, event: Event) -> None:
+        """Run the strategies that wait for the store as soon as it works again."""
+        if isinstance(event, StoreMoved) and event.is_well:
+            for stream in self.streams.values():
+                stream.store_works()
 
     def _emit_each(self, events: Iterable[Event]) -> None:
         for event in events:

@@ -70,11 +70,18 @@ class StreamRunner:
         self._slot: Slot | None = None
         self._next = clock.now()
         self._failures = 0
+        self._waits_for_store = False
         self._strategy_failures = 0
 
     def is_behind(self, now: datetime) -> bool:
         """True if its cycle was due more than 20 seconds ago and has not ended. Any thread may call it."""
         return now - self._next > BEHIND_AFTER
+
+    def store_works(self) -> None:
+        """The store works again: if the last cycle failed because of it, run the next one at once."""
+        if self._waits_for_store:
+            self._next = clock.now()
+            self._alarms.ring(self.key)
 
     async def run(self) -> None:
         """Run cycles until cancelled. Raises StoreClosed."""
@@ -88,6 +95,7 @@ class StreamRunner:
 
     async def _look(self) -> None:
         began, started = clock.now(), asyncio.get_running_loop().time()
+        self._waits_for_store = False
         try:
             cycle = await self.processor.cycle(began)
         except StoreClosed:
@@ -96,6 +104,7 @@ class StreamRunner:
             self._feed_failed(fault)
         except StoreFailed as fault:  # the service itself reports that, and alerts would wait for the store
             self._failures += 1
+            self._waits_for_store = True
             self._next = retry_of_feed(self._failures, None, self._slot, clock.now())
             logger.warning("strategy %s waits for the store: %s", self.key, fault)
         except Exception as fault:  # noqa: BLE001  # whatever a strategy raises must not stop the others

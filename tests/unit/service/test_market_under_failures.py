@@ -1,4 +1,4 @@
-"""A cache that stays behind, and a feed that blocks: operators learn of the one, and the other delays nothing else."""
+"""A cache that stays behind, a feed that blocks, a store that was unavailable: each delays nothing else."""
 
 import asyncio
 import threading
@@ -11,10 +11,11 @@ import pytest
 
 from signalpost import AsyncNotificationService, Candle, Config, clock
 from signalpost.config import FeedConfig
-from signalpost.domain.events import CandlesTaken, Event, IncidentBegan, IncidentEnded
+from signalpost.domain.events import CandlesTaken, Event, IncidentBegan, IncidentEnded, StoreMoved
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.ledger import StreamState
 from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import StoreFailed
 from signalpost.secret import Secret
 from signalpost.service.market import Market
 from signalpost.telemetry.bus import Bus
@@ -125,3 +126,31 @@ async def test_a_feed_of_ones_own_that_blocks_holds_up_neither_a_stop_nor_the_st
     finally:
         Blocking.is_over.set()
     assert [each.args[0] for each in caplog.records if isinstance(each.args, tuple) and each.args] == ["own"]
+
+
+def test_the_strategies_go_on_when_the_store_works_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FEEDS, "punctual", f"{__name__}:Punctual")  # an own class would run in a thread
+
+    async def main() -> None:
+        feeds = (FeedConfig("files", "punctual", ALWAYS),)
+        harness, bus = IntakeHarness(), Bus()
+        market = Market(Config(home=Path(), feeds=feeds, strategies=(strategy(timeframe="M1"),)), harness.intake, bus)
+        (stream,) = market.streams.values()
+        with monkeypatch.context() as full:
+            full.setattr(harness.intake, "commit", _fails)
+            await asyncio.sleep(300)
+        assert stream.last is None
+        bus.emit(StoreMoved(is_well=False, reason="full"))
+        await asyncio.sleep(0.1)
+        assert stream.last is None
+        bus.emit(StoreMoved(is_well=True))
+        await asyncio.sleep(0.5)
+        assert stream.last is not None
+        await market.end()
+        assert not bus._subscribed
+
+    run_virtual(main())
+
+
+async def _fails(*_: object, **__: object) -> None:
+    raise StoreFailed("the disk is full")

@@ -328,6 +328,25 @@ def test_a_store_that_fails_is_waited_for_without_an_incident() -> None:
     run_virtual(main(), START)
 
 
+def test_a_stream_that_waits_for_the_store_goes_on_as_soon_as_the_store_works() -> None:
+    async def main() -> None:
+        ledger = MemoryLedger()
+        ledger.fault = StoreFailed("the disk is full")
+        feed = ClockFeed()
+        (stream,) = (runners := Runners(feed, ledger=ledger)).streams
+        await asyncio.sleep(70)
+        ledger.fault, looks = None, len(feed.looks)
+        stream.store_works()
+        await asyncio.sleep(0.1)
+        assert (len(ledger.states), len(feed.looks)) == (1, looks + 1)
+        stream.store_works()
+        await asyncio.sleep(0.1)
+        assert len(feed.looks) == looks + 1, "it waits for a candle"
+        assert runners.events == []
+
+    run_virtual(main(), START)
+
+
 def test_a_feed_that_hangs_holds_up_no_other_and_is_reported() -> None:
     async def main() -> None:
         hangs, works = ClockFeed("hangs"), ClockFeed("works")

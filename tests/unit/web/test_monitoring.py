@@ -121,13 +121,39 @@ async def test_a_thousand_scrapes_do_no_harm(front: Front) -> None:
                 return answer.status
 
         crowding = asyncio.gather(*(one() for _ in range(1_000)))
-        alive = await front.request("GET", "/-/healthy")
+        meanwhile = [(await front.request("GET", path)).status for path in MONITORING]
         statuses = await crowding
-    assert alive.status == 200
+    assert meanwhile == [200, 200, 200]
     assert set(statuses) <= {200, 503}
     assert statuses.count(200) >= 20
     assert (await scrape(front))[0] == 200
     assert (await front.post("signals", SIGNAL)).status == 202
+
+
+class TestScrapesThatHang:
+    is_over: asyncio.Event
+
+    @pytest.fixture
+    def service_api(self, service: AsyncNotificationService) -> ServiceApi:
+        self.is_over = asyncio.Event()
+
+        async def collect() -> Sequence[Family]:
+            await self.is_over.wait()
+            return []
+
+        return replaced(ServiceApi(service), metrics=collect)
+
+    @pytest.mark.parametrize("settings", [{"most_at_once": 20}])
+    async def test_health_is_answered_meanwhile_and_scrapes_right_after(self, front: Front) -> None:
+        hanging = [asyncio.create_task(scrape(front)) for _ in range(20)]
+        async with asyncio.timeout(20):
+            while front.server.at_once < 20:
+                await asyncio.sleep(0)
+        assert (await scrape(front))[0] == 503
+        assert [(await front.request("GET", path)).status for path in MONITORING] == [200, 200, 200]
+        self.is_over.set()
+        assert {status for status, *_ in await asyncio.gather(*hanging)} == {200}
+        assert (await scrape(front))[0] == 200
 
 
 class Collecting:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from signalpost.cli import main
 from signalpost.testing.log_lines import flush_log
+from tests import forked
 from tests.acceptance.conftest import Environment
 from tests.channel import headline
 
@@ -59,7 +60,7 @@ def serving(
 ) -> Iterator[Served]:
     """Run `serve` on a free port until the block ends, and stop it then. `before` is a command that runs it."""
     command = [*before, sys.executable, "-m", "signalpost", "serve", *options]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with forked.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(patience, process.kill)
         watchdog.start()
         assert process.stderr is not None
@@ -87,16 +88,8 @@ def token(environment: Environment, name: str, *options: str) -> str:
 
 def run(environment: Environment, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command, with `stdin` or nothing on standard input."""
-    return subprocess.run(
-        [sys.executable, "-m", "signalpost", *arguments],
-        env=environment,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    command = [sys.executable, "-m", "signalpost", *arguments]
+    return forked.run(command, env=environment, input=stdin, timeout=PATIENCE)
 
 
 def in_process(environment: Environment, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.acceptance.conftest import Environment
 from tests.acceptance.serving import READY, errors, in_process, run, serving, shown
 
@@ -29,7 +30,7 @@ def served(sandbox: str, environment: Environment) -> Iterator[Environment]:
         variable = f"DISCORD_WEBHOOK_{name.replace('-', '_').upper()}"
         mine[variable] = f"{sandbox}/api/v10/webhooks/{name}/some-token"
     command = [sys.executable, "-m", "signalpost", "serve", "--stop-within", "5"]
-    with subprocess.Popen(command, env=mine, stderr=subprocess.PIPE, text=True) as process:
+    with forked.Popen(command, env=mine, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         next(line for line in process.stderr if READY in line)
         drain = threading.Thread(target=process.stderr.read)

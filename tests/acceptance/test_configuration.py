@@ -12,6 +12,7 @@ from threading import Thread
 
 import pytest
 
+from tests import forked
 from tests.acceptance import serving
 
 TOKEN = "Zx" * 34
@@ -21,17 +22,8 @@ ALERT = ("publish", "alert", "--type", "test", "--severity", "critical", "--titl
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command as a process in `folder`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "signalpost", *arguments],
-        cwd=folder,
-        env=_environment(folder, environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return _discreet(done)
+    command = [sys.executable, "-m", "signalpost", *arguments]
+    return _discreet(forked.run(command, cwd=folder, env=_environment(folder, environment)))
 
 
 def in_process(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.acceptance.conftest import Environment
 from tests.acceptance.serving import READY, errors, in_process, run, serving, token
 from tests.channel import headline
@@ -266,7 +267,7 @@ def test_sigterm_ends_serve_while_another_program_keeps_the_store_locked(environ
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("BEGIN EXCLUSIVE")
         command = [sys.executable, "-m", "signalpost", "serve"]
-        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        with forked.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
             ends = time.monotonic() + 30
             while str(store) not in _open_files(process) and time.monotonic() < ends:
                 time.sleep(0.01)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 
+from tests import forked
 from tests.acceptance.conftest import Environment
 from tests.acceptance.serving import READY, errors, in_process, run, shown
 
@@ -86,7 +87,7 @@ def test_a_stopped_serve_prints_how_many_deliveries_are_open(environment: Enviro
     gone = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/signals-free/t"}
     in_process(gone, "publish", "signal", *SIGNAL, "--timeout", "0.1")
     command = [sys.executable, "-m", "signalpost", "serve", "--stop-within", "0.1"]
-    with subprocess.Popen(command, env=gone, stderr=subprocess.PIPE, text=True) as process:
+    with forked.Popen(command, env=gone, stderr=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(60, process.kill)
         watchdog.start()
         assert process.stderr is not None
@@ -156,7 +157,7 @@ def test_serve_delivers_pending_notifications_of_its_own_and_of_others(sandbox: 
     gone = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/signals-free/t"}
     ticket = json.loads(in_process(gone, "publish", "signal", *SIGNAL, "--timeout", "0.1", "--json").stdout)
     assert ticket["deliveries"][0]["state"] == "pending"
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, "-m", "signalpost", "serve"], env=environment, stderr=subprocess.PIPE, text=True
     )
     watchdog = threading.Timer(60, process.kill)

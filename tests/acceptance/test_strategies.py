@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.acceptance.conftest import Environment
 from tests.channel import fact
 
@@ -34,7 +35,7 @@ def environment_by_name(environment: Environment) -> Environment:
 @contextmanager
 def begin(kind: str, environment: Environment) -> "Iterator[subprocess.Popen[str]]":
     """Run a strategy, and kill it at the end of the block if it still runs."""
-    with subprocess.Popen(
+    with forked.Popen(
         [sys.executable, str(STRATEGY), kind],
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests import forked
 from tests.faults import oracle
 from tests.faults.evidence import evidence, open_in
 from tests.faults.oracle import Evidence
@@ -121,7 +122,7 @@ class Processes:
     def start(self, log: str, *words: str) -> Process:
         """Start a Python program, with its standard error in a file of that name."""
         with (self.folder / f"{log}.log").open("ab") as file:
-            process = subprocess.Popen(
+            process = forked.Popen(
                 [sys.executable, *words],
                 bufsize=0,  # otherwise `select` would miss a line that was read together with another
                 cwd=self.folder,

@@ -3,7 +3,6 @@
 import json
 import signal
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import PASSED_ON
+from tests import forked
 from tests.contracts.book_driver import A, B
 from tests.faults.change_child import FALLBACK, LANES, LIFE
 from tests.size import size
@@ -32,7 +32,7 @@ def _run(folder: Path, *fate: str) -> int:
         str(folder / "journal"),
         *fate,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    done = forked.run(command, cwd=ROOT)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode
 

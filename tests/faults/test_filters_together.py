@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from tests import forked
 from tests.faults import filtered_producer
 from tests.faults.filtered_producer import FILTERS, SIGNALS
 
@@ -15,7 +16,7 @@ def test_three_processes_together_post_no_more_than_the_limit_and_each_candle_on
     SqliteCore(store).close()
     command = [sys.executable, "-m", filtered_producer.__name__, str(store)]
     pipe = subprocess.PIPE
-    children = [subprocess.Popen([*command, str(seed)], stdin=pipe, stdout=pipe, text=True) for seed in range(3)]
+    children = [forked.Popen([*command, str(seed)], stdin=pipe, stdout=pipe, text=True) for seed in range(3)]
     for child in children:
         assert child.stdin is not None
         child.stdin.write("go\n")

@@ -2,7 +2,6 @@
 
 import signal
 import sqlite3
-import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
@@ -13,6 +12,7 @@ import pytest
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.trade import result_of
+from tests import forked
 from tests.faults.follow_child import LANE, SIGNALS
 from tests.size import size
 
@@ -23,7 +23,7 @@ STEP, FIRST = size(13, 3), range(1, 1 + size(1, 3))
 
 def _run(folder: Path, *fate: str) -> int:
     command = [sys.executable, "-m", "tests.faults.follow_child", f"{folder / 'outbox.db'}", f"{folder / 'journal'}"]
-    done = subprocess.run([*command, *fate], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    done = forked.run([*command, *fate], cwd=ROOT)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode
 

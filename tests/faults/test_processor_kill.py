@@ -1,7 +1,6 @@
 """State, watermark and signals are saved together: a process that is killed anywhere repeats and skips no signal."""
 
 import signal
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.delivery.outbox.commands import Find
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from tests import forked
 from tests.contracts import exact_batch
 from tests.faults.processor_child import CANDLES, CONFIG, HISTORY, LENGTH, seen_at
 from tests.size import size
@@ -22,7 +22,7 @@ EVERY = size(9, 1)
 
 def _run(path: Path, *fate: str) -> int:
     command = [sys.executable, "-m", "tests.faults.processor_child", str(path), *fate]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    done = forked.run(command, cwd=ROOT)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode
 

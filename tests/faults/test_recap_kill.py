@@ -1,7 +1,6 @@
 """A recap is saved with the end of its period, or not at all: a process that is killed repeats and skips none."""
 
 import signal
-import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
@@ -13,6 +12,7 @@ import pytest
 from signalpost.delivery.outbox.commands import Find
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.recap import Recap
+from tests import forked
 from tests.faults.recap_child import DAYS
 from tests.size import size
 from tests.unit.service.test_recaps import FREE, PREMIUM
@@ -24,7 +24,7 @@ STEP = size(8, 1)
 
 def _run(path: Path, *fate: str) -> int:
     command = [sys.executable, "-m", "tests.faults.recap_child", str(path), *fate]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    done = forked.run(command, cwd=ROOT)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode
 

@@ -18,6 +18,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.ticket import Outcome
 from signalpost.testing.outbox_samples import MINUTE, START, notification
+from tests import forked
 from tests.faults.sqlite_child import LANES
 from tests.size import size
 
@@ -36,7 +37,7 @@ class Run:
 
     def child(self, seed: int, *fate: str) -> "subprocess.Popen[bytes]":
         arguments = [str(self.path), str(self.journal), str(seed), *fate]
-        return subprocess.Popen([sys.executable, str(CHILD), *arguments], stderr=subprocess.PIPE)
+        return forked.Popen([sys.executable, str(CHILD), *arguments], stderr=subprocess.PIPE)
 
     def lines(self) -> list[dict[str, Any]]:
         """The lines of the journal. The last one may be cut off."""

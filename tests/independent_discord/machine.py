@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests import forked
+
 TIMEOUT = 60.0
 """Seconds after which a missing result is a failure."""
 STRATEGY = str(Path(__file__).with_name("strategy.py"))
@@ -92,7 +94,7 @@ class Machine:
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen(
+            process = forked.Popen(
                 [sys.executable, *words],
                 bufsize=0,
                 cwd=self._folder,

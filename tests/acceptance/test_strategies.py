@@ -35,7 +35,8 @@ def environment_by_name(environment: Environment) -> Environment:
 @contextmanager
 def begin(kind: str, environment: Environment) -> "Iterator[subprocess.Popen[str]]":
     """Run a strategy, and kill it at the end of the block if it still runs."""
-    with forked.Popen(
+    start = subprocess.Popen if "fork" in kind or kind == "by_multiprocessing" else forked.Popen  # forks fork poorly
+    with start(
         [sys.executable, str(STRATEGY), kind],
         env=environment,
         stdin=subprocess.DEVNULL,

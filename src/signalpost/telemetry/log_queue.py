@@ -20,6 +20,8 @@ MOST_WAITING = 20_000
 """Maximum number of waiting lines; further ones are dropped and counted."""
 FLUSH_WITHIN = 1.0
 """Seconds to write the waiting lines when the interpreter exits."""
+PAUSES_WITHIN = 0.5
+"""Maximum number of seconds that a fork waits for the line that is being written."""
 
 Work = Callable[[], object]
 
@@ -29,14 +31,15 @@ class LogQueue:
 
     Callable from any thread and from signal handlers. Only `flush` waits for the thread. No exception but
     KeyboardInterrupt is raised. The thread starts with the first line. A child made by `fork` starts with an empty
-    queue and its own thread.
+    queue and its own thread. A fork waits for the line that is being written: the child would inherit the locks of its
+    handler and stream, which nobody releases there, and could not end.
     """
 
     def __init__(self, name: str = "signalpost", *, most: int = MOST_WAITING) -> None:
         self._logger = logging.getLogger(name)
         self._most = most
         self._reset()
-        os.register_at_fork(after_in_child=self._reset)
+        os.register_at_fork(before=self._pause, after_in_parent=self._resume, after_in_child=self._reset)
 
     @property
     def dropped(self) -> int:
@@ -95,7 +98,19 @@ class LogQueue:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._counting = threading.RLock()  # re-entrant, because a signal handler may log
+        self._writing = threading.RLock()
+        self._pauses = 0
         self._dropped = 0
+
+    def _pause(self) -> None:
+        # A handler that blocks, or that forks itself, cannot be waited for.
+        if not self.is_own_thread() and self._writing.acquire(timeout=PAUSES_WITHIN):
+            self._pauses += 1
+
+    def _resume(self) -> None:
+        if self._pauses:
+            self._pauses -= 1
+            self._writing.release()
 
     def _log(self, level: int, message: str, args: tuple[object, ...]) -> None:
         try:
@@ -137,8 +152,10 @@ class LogQueue:
     def _write(self) -> None:
         """Write lines forever; count those that fail."""
         while True:
+            write = self._waiting.get()
             try:
-                self._waiting.get()()
+                with self._writing:
+                    write()
             except BaseException:  # noqa: BLE001  # even SystemExit must not lose the following lines
                 self._drop()
 

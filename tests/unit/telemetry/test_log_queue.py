@@ -205,6 +205,30 @@ def test_a_child_writes_its_own_lines_and_none_of_its_parent(host: logging.Logge
     assert (os.waitstatus_to_exitcode(status), len(pipe.lines)) == (0, 2)
 
 
+@pytest.mark.parametrize("is_open", [True, False], ids=["the line ends", "the line never ends"])
+def test_a_fork_waits_for_the_line_that_is_being_written_but_not_for_ever(host: logging.Logger, is_open: bool) -> None:
+    """Otherwise the child inherits the handler's locks, and hangs when it ends or logs."""
+    log, pipe, writing = LogQueue(host.name), Pipe(), threading.Lock()
+    host.addHandler(pipe)
+    log.put(lambda: _write_locked(writing, pipe))
+    assert pipe.is_entered.wait(10)
+    opening = threading.Timer(0.05, pipe.is_open.set)
+    if is_open:
+        opening.start()
+    child = os.fork()
+    if child == 0:  # pragma: no cover  # coverage of the child is lost
+        os._exit(0 if writing.acquire(blocking=False) else 1)
+    _, status = os.waitpid(child, 0)
+    pipe.is_open.set()
+    assert log.flush(10)
+    assert (os.waitstatus_to_exitcode(status) == 0) is is_open
+
+
+def _write_locked(writing: threading.Lock, pipe: Pipe) -> None:
+    with writing:
+        pipe.handle(logging.makeLogRecord({}))
+
+
 def test_flush_log_waits_for_the_lines(caplog: pytest.LogCaptureFixture) -> None:
     logger.error("a line")
     flush_log()

@@ -22,6 +22,8 @@ from tests.channel import fact
 LOGGED_AT_EACH_START = re.compile(r"^.*\bDISCORD_WEBHOOK_URL\b.*\n", re.MULTILINE)
 """The warning that a single webhook gets everything."""
 STRATEGY = Path(__file__).parent / "strategy_process.py"
+FORKS = ("forked", "by_multiprocessing", "forks_in_a_daemon_thread")
+"""Strategies that fork, as users start them: in a Python of their own."""
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def environment_by_name(environment: Environment) -> Environment:
 @contextmanager
 def begin(kind: str, environment: Environment) -> "Iterator[subprocess.Popen[str]]":
     """Run a strategy, and kill it at the end of the block if it still runs."""
-    start = subprocess.Popen if "fork" in kind or kind == "by_multiprocessing" else forked.Popen  # forks fork poorly
+    start = subprocess.Popen if kind in FORKS else forked.Popen
     with start(
         [sys.executable, str(STRATEGY), kind],
         env=environment,

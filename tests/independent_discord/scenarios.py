@@ -1,4 +1,4 @@
-"""The slow scenarios: fifty messages at Discord's pace, and outages of a minute. Each runs in its own thread."""
+"""The slow scenarios: fifty messages at Discord's pace, and long outages. Each runs in its own thread."""
 
 import time
 from collections.abc import Callable
@@ -12,9 +12,11 @@ from tests.independent_discord.channel import name_of, names
 from tests.independent_discord.http_messages import Request
 from tests.independent_discord.machine import user_machine
 from tests.independent_discord.server import FakeDiscord
+from tests.size import size
 
-AWAY_FOR = 60.0
-SENT = [f"signal{number:03}" for number in range(140)]
+AWAY_FOR = float(size(30, 60))
+"""How many seconds an outage lasts."""
+SENT = [f"signal{number:03}" for number in range(size(80, 140))]
 FIRST, LAST = 10, 10
 """How many signals are sent before the outage, and after it."""
 
@@ -70,7 +72,7 @@ def outage(
     end_outage: Callable[[FakeDiscord], object],
     get_status: int,
 ) -> Observed:
-    """An outage of a minute, with a signal every half second before, during and after it."""
+    """An outage, with a signal every half second before, during and after it."""
     with (
         FakeDiscord(generous, get_status=get_status) as discord,
         user_machine(folder, DISCORD_WEBHOOK_URL=discord.webhook("signals"), SIGNALPOST_LIMITS="off") as machine,
@@ -92,7 +94,7 @@ def outage(
 def few_in_an_outage(
     folder: Path, begin_outage: Callable[[FakeDiscord], object], end_outage: Callable[[FakeDiscord], object]
 ) -> Observed:
-    """Three signals during an outage of a minute, in which a GET of the webhook still succeeds."""
+    """Three signals during an outage, in which a GET of the webhook still succeeds."""
     sent = SENT[:3]
     with (
         FakeDiscord(generous) as discord,

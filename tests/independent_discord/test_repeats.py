@@ -1,5 +1,7 @@
 """Messages shown twice: only those that may have been lost, and they are marked."""
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from tests.independent_discord.machine import terminate, user_machine
 from tests.independent_discord.scenarios import generous
 from tests.independent_discord.server import FakeDiscord
 
+LOSES, PROBED = (Fault.CUT, Fault.DRIPS), (200, 404)
+"""How an answer is lost, and how the server answers probes."""
 TEN = [f"signal{number}" for number in range(10)]
 
 
@@ -36,12 +40,25 @@ def shown_of_ten(folder: Path, response: Behaviour, get_status: int = 200, more:
         return discord
 
 
-@pytest.mark.parametrize("get_status", [200, 404])
-@pytest.mark.parametrize("fault", [Fault.CUT, Fault.DRIPS])
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[Fault, int], Future[FakeDiscord]]]:
+    """The servers that lost an answer, all at once: each is waited for."""
+    with ThreadPoolExecutor() as threads:
+        yield {
+            (fault, status): threads.submit(
+                shown_of_ten, tmp_path_factory.mktemp("lost"), behaviour.once(fault, is_third), status, more=1
+            )
+            for fault in LOSES
+            for status in PROBED
+        }
+
+
+@pytest.mark.parametrize("get_status", PROBED)
+@pytest.mark.parametrize("fault", LOSES)
 def test_a_message_whose_answer_is_lost_is_shown_once_more_at_most_and_marked(
-    tmp_path: Path, fault: Fault, get_status: int
+    lost: dict[tuple[Fault, int], Future[FakeDiscord]], fault: Fault, get_status: int
 ) -> None:
-    discord = shown_of_ten(tmp_path, behaviour.once(fault, is_third), get_status, more=1)
+    discord = lost[fault, get_status].result()
     assert set(repeats(discord.shown()).items()) <= {("signal3", 1)}
     assert unmarked_repeats(discord.shown()) == []
     assert {name_of(each) for each in discord.shown() if is_marked(each)} <= {"signal3"}

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,16 @@ settings.load_profile("sized")
 _HERE = Path(__file__).parent
 
 
+WAITING = {"acceptance", "faults", "independent_discord", "life"}
+"""Folders whose tests wait for processes and for time."""
+SLOWEST = {
+    "test_demo.py",
+    "test_scenarios.py",
+    "test_while_unavailable.py",
+    "test_strategy_rounds.py",
+    "test_many_seeds.py",
+}
+"""Files that take half a minute or more."""
 UNMEASURED = {"independent_discord", "simulation"}
 """Folders whose tests run the same lines as others, with more work: coverage doubles or triples the time of a test."""
 UNMEASURED_PROCESSES = UNMEASURED | {"faults"}
@@ -31,8 +42,19 @@ UNMEASURED_PROCESSES = UNMEASURED | {"faults"}
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three processes for two cores, because many tests wait."""
-    return max(1, (os.cpu_count() or 1) * 3 // 2)
+    """Five processes for two cores, because many tests wait."""
+    return max(1, (os.cpu_count() or 1) * 5 // 2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slowest files, and put each other one that waits between four that compute."""
+    files = list(dict.fromkeys(item.path for item in items))
+    slowest = [path for path in files if path.name in SLOWEST]
+    waiting = [path for path in files if path.parent.name in WAITING and path.name not in SLOWEST]
+    computing = iter([path for path in files if path not in {*slowest, *waiting}])
+    mixed = [path for one in waiting for path in (one, *islice(computing, 4))]
+    places = {path: place for place, path in enumerate([*slowest, *mixed, *computing])}
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -85,7 +85,15 @@ def _line(line: RecapLine) -> dict[str, Any]:
 
 
 def _cards(entry: BookEntry, destination: str | None) -> list[CardEntry]:
-    return [card for card in entry.cards if destination in {None, card.destination}]
+    return [
+        card for card in entry.cards if destination in {None, card.destination} and not _is_for_another(card, entry)
+    ]
+
+
+def _is_for_another(card: CardEntry, entry: BookEntry) -> bool:
+    """Whether only a fallback of the destination has shown the trade: its readers missed nothing."""
+    is_missing = card.is_elsewhere and not card.was_live
+    return is_missing and any(other.was_live and other.tier == card.tier for other in entry.cards)
 
 
 def _counts(trade: Trade, period: Period) -> bool:

@@ -20,7 +20,7 @@ from signalpost.domain.destinations import (
     SYSTEM_STATUS,
     usual_destination,
 )
-from signalpost.domain.notification import Payload
+from signalpost.domain.notification import Payload, for_one
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import WHOLE_COPY, TierCopy, UserTier
 from signalpost.errors import InvalidConfiguration
@@ -44,6 +44,8 @@ _ORIGINS = {
     "announcement": (COMMUNITY,),
 }
 """The usual destinations of each other kind."""
+_FOR_ONE = ("digest", "recap")
+"""The kinds that are for one destination of signals."""
 
 
 class Tier(NamedTuple):
@@ -61,7 +63,7 @@ class Fallbacks(NamedTuple):
     by_tier: Mapping[UserTier, tuple[str, ...]] = {}
     """For signals, by tier."""
     by_kind: Mapping[str, tuple[str, ...]] = {}
-    """For other notifications."""
+    """For other notifications, by what routes them."""
     are_last: bool = True
     """False if the program has a sender of its own for what no destination can show any more."""
 
@@ -101,6 +103,7 @@ class Routing:
         self._tiers = dict(tiers or {})
         self._ranks = ranks_of(self._tiers)
         self._fallbacks = {name: in_order(name, fallbacks or {}) for name in fallbacks or {}}
+        self._origins = {**_ORIGINS, **{for_one(kind, each): (each,) for kind in _FOR_ONE for each in self._fallbacks}}
         self._readers = _with_fallbacks({**_USUAL_READERS, **_lowest_readers(self._tiers)}, self._fallbacks)
         self._everything_to = everything_to
         self._ignored = ignored
@@ -137,7 +140,7 @@ class Routing:
         signals |= {tier: each.signals_to for tier, each in self._tiers.items()}
         return Fallbacks(
             {tier: after for tier, origins in signals.items() if (after := self._after(destination, origins))},
-            {kind: after for kind, origins in _ORIGINS.items() if (after := self._after(destination, origins))},
+            {kind: after for kind, origins in self._origins.items() if (after := self._after(destination, origins))},
         )
 
     def _after(self, destination: str, origins: Collection[str]) -> tuple[str, ...]:

@@ -70,6 +70,11 @@ _IDS = frozenset({"signal_id", "alert_id", "analysis_id", "status_id", "announce
 """Fields that are already part of the key."""
 
 
+def for_one(kind: str, destination: str | None) -> str:
+    """What routes a notification of a kind that is for one destination only."""
+    return f"{kind} {destination}"
+
+
 class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     """A payload with a priority and a tier, accepted at an instant and valid until another.
 
@@ -113,6 +118,11 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     def kind(self) -> str:
         """One of KINDS, `digest` or `recap`."""
         return str(type(self.payload).__struct_config__.tag)
+
+    @property
+    def routed_by(self) -> str:
+        """Its kind; of a digest or recap with the only destination that it is for, such as `recap signals-free`."""
+        return for_one(self.kind, self.payload.destination) if isinstance(self.payload, Digest | Recap) else self.kind
 
     @property
     def sequence(self) -> str:

@@ -48,6 +48,8 @@ class Item(NamedTuple):
     """Whether its readers already know its content, so that it need not notify them."""
     chart: Chart | None = None
     """To be added to the card."""
+    destination: str | None = None
+    """Where it is sent; None if that does not matter."""
 
 
 class Answer(NamedTuple):

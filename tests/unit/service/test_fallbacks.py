@@ -1,10 +1,14 @@
 """A service whose channel is deleted continues its signals in the fallback, where only its own tier reads them."""
 
+from fractions import Fraction
 from typing import Any
 
 import msgspec
 
-from signalpost import AsyncNotificationService, UserTier
+from signalpost import AsyncNotificationService, UserTier, clock
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.ledger import StreamState
+from signalpost.domain.recap import Recap, RecapDays, RecapLine, Recurrence
 from signalpost.domain.tier import Hidden, TierCopy
 from signalpost.sandbox.server import Sandbox
 from signalpost.sinks.discord.cards.look import Look
@@ -76,3 +80,41 @@ async def test_no_channel_of_a_lower_tier_gets_a_signal_although_all_others_are_
             await service.queue_notification(signal(signal_id=f"s{number}"), user_tier="premium")
         await service.drain(timeout=5)
         assert texts(sandbox, FREE) == texts(sandbox, BACKUP) == []
+
+
+def recap_of(destination: str) -> Recap:
+    line = RecapLine(Instrument("EUR_USD"), 2, 1, 0, Fraction(1))
+    period = RecapDays().newest(Recurrence.DAILY, clock.now())
+    return Recap(destination=destination, period=period, timestamp=clock.now(), lines=(line,), with_r=3, not_shown=1)
+
+
+async def test_a_recap_goes_to_the_fallback_and_says_which_channel_it_is_about(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    config = with_fallback(config_for(PREMIUM, BACKUP, FREE), PREMIUM, BACKUP)
+    sandbox.discord.guild.delete(PREMIUM)
+    async with AsyncNotificationService(config) as service:
+        reports = [(recap_of(each), UserTier.PREMIUM) for each in (PREMIUM, BACKUP)]
+        await service._runtime.started.engine.intake.commit(
+            StreamState("recaps", "1", clock.now(), b""), (), reports=reports
+        )
+        assert await service.drain(timeout=10) == []
+    shown = list(sandbox.discord.guild.messages(BACKUP))
+    assert len(shown) == 2
+    assert all("2 won, 1 lost" in each["content"] for each in shown)
+    named = [f"-# Of {PREMIUM} only" in each["embeds"][0]["description"] for each in shown]
+    assert sorted(named) == [False, True], "the other one is about its own channel"
+    assert texts(sandbox, FREE) == []
+
+
+async def test_a_recap_of_a_channel_that_is_gone_reaches_no_other_channel(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    """Neither without a fallback, nor if the destination only is a fallback of one that has one."""
+    config = with_fallback(config_for(FREE, PREMIUM, BACKUP), FREE, PREMIUM, BACKUP)
+    sandbox.discord.guild.delete(PREMIUM)
+    async with AsyncNotificationService(config) as service:
+        state = StreamState("recaps", "1", clock.now(), b"")
+        await service._runtime.started.engine.intake.commit(state, (), reports=[(recap_of(PREMIUM), UserTier.PREMIUM)])
+        await service.drain(timeout=5)
+    assert texts(sandbox, FREE) == texts(sandbox, BACKUP) == []

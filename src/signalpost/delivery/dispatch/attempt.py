@@ -114,6 +114,7 @@ async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], sec
             entry.tier,
             entry.closes,
             entry.is_known,
+            destination=destination,
         )
         for entry in entries
     ]

@@ -165,7 +165,7 @@ class Lane:
         if isinstance(notification.payload, Signal):
             names = fallbacks.by_tier.get(entry.tier or notification.user_tier, ())
         else:
-            names = fallbacks.by_kind.get(notification.kind, ())
+            names = fallbacks.by_kind.get(notification.routed_by, ())
         return self._target(names) is not None
 
     async def pass_on(self) -> None:

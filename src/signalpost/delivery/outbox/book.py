@@ -34,6 +34,8 @@ class CardEntry(NamedTuple):
     first_shown_at: datetime | None
     was_live: bool = False
     """Whether it was shown, or may have been, before the trade ended."""
+    is_elsewhere: bool = False
+    """Whether a fallback has shown it since this destination could not be reached."""
 
 
 class BookEntry(NamedTuple):

@@ -101,7 +101,8 @@ class CardRow(NamedTuple):
     def entry(self) -> CardEntry:
         """The part of it that people see."""
         was_live = (self.first_shown_at is not None or self.is_doubtful) and not self.is_late
-        return CardEntry(self.destination, self.tier, self.message, self.version, self.first_shown_at, was_live)
+        shown = self.message, self.version, self.first_shown_at, was_live
+        return CardEntry(self.destination, self.tier, *shown, self.is_stopped and self.loss is Loss.UNREACHABLE)
 
 
 def cards_of(tx: Transaction, sequence: str) -> list[CardRow]:

@@ -289,7 +289,7 @@ class PassOn(Command[PassOnResult], frozen=True):
     by_tier: Mapping[UserTier, str]
     """Where signals go, by the tier of their card. Those of a tier that is missing wait, as do those for this lane."""
     by_kind: Mapping[str, str]
-    """Where other notifications go, by kind."""
+    """Where other notifications go, by what routes them."""
     gone: frozenset[str] = frozenset()
     """Destinations that are gone for good. A new notification ends that has no other, and that goes nowhere."""
     limit: int = 100

@@ -73,7 +73,7 @@ def _fallback_of(entry: OutboxEntry, command: PassOn) -> str | None:
     notification = entry.notification
     if isinstance(notification.payload, Signal):
         return command.by_tier.get(entry.tier or notification.user_tier)
-    return command.by_kind.get(notification.kind)
+    return command.by_kind.get(notification.routed_by)
 
 
 def _is_lost(tx: Transaction, notification: Notification, command: PassOn) -> bool:

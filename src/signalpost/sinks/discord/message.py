@@ -88,7 +88,8 @@ def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str,
         case Digest() as digest:
             body = away_card(digest, look, view)
         case Recap() as recap:
-            body = recap_card(recap, look, view, guild)
+            is_elsewhere = item.destination not in {None, recap.destination}
+            body = recap_card(recap, look, view, guild, recap.destination if is_elsewhere else None)
         case announcement:
             body = announcement_card(announcement, look, view)
     if body is not None and not view.is_edit and (item.is_known or _is_silent(notification)):

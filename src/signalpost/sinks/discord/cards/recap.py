@@ -14,6 +14,7 @@ from signalpost.sinks.discord.cards.wording import (
     DOT,
     HEADLINE,
     SHORTEST_NAME,
+    SMALL_LINE,
     plain_name,
     prefixed,
     signed,
@@ -21,7 +22,7 @@ from signalpost.sinks.discord.cards.wording import (
     small_facts,
     unsigned,
 )
-from signalpost.sinks.discord.escape import cut
+from signalpost.sinks.discord.escape import cut, escaped
 
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -34,11 +35,17 @@ _LEAST_WIDTHS = (3, 3, 4, 7)
 """Of the columns W, L, BE and R, with the blank before each."""
 
 
-def recap_card(recap: Recap, look: Look, view: View, guild: str | None = None) -> dict[str, Any]:
-    """The body of a recap. `guild` is the Discord server of a message that does not name its own."""
+def recap_card(
+    recap: Recap, look: Look, view: View, guild: str | None = None, origin: str | None = None
+) -> dict[str, Any]:
+    """The body of a recap. `guild` is the Discord server of a message that does not name its own.
+
+    `origin` is the destination that it is about, if a fallback shows it.
+    """
     is_daily = recap.period.recurrence is Recurrence.DAILY
     lines = [
         *(_results(recap, guild) if recap.closed else [f"**{_nothing(recap)}.** {_rest(recap)}".rstrip()]),
+        *small_facts([f"Of {escaped(origin, SMALL_LINE)} only"] if origin else []),
         *_small_print(recap, look),
     ]
     name = "Daily recap" if is_daily else "Weekly recap"

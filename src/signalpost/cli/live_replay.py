@@ -31,6 +31,8 @@ _LATE = 0.5
 """Seconds behind the pace after which a replay counts as late."""
 _SOON = 0.5
 """Seconds within which all but companions are usually delivered."""
+_FOR_CHARTS = 0.05
+"""The share of its time for which a replay that is late waits for charts."""
 _MOST = 100_000
 
 
@@ -163,7 +165,10 @@ class LiveReplay:
         self._candles = candles_by_key
         self.stopwatch = stopwatch
         self.is_late = False
-        """Whether it is behind the requested speed. Then new cards get no charts, because it would wait for them."""
+        """Whether it is behind the requested speed. Then only some of the new cards get charts: it waits for each."""
+        self._began = perf_counter()
+        self._waited = 0.0
+        """Seconds for which it waited for charts while it was late."""
 
     async def run(self, speed: float, stopped: asyncio.Event) -> AsyncIterator[datetime]:
         """Let the clock leap from close to close, `speed` times faster than it happened, and yield each.
@@ -174,9 +179,9 @@ class LiveReplay:
         await self._market.alarms.rest()  # a leap during the first cycle would show its feed candles of the future
         streams = self._market.streams
         candles = {key: (streams[key].processor.strategy.config.timeframe, each) for key, each in self._candles.items()}
-        began, first = perf_counter(), self._clock.now()
+        self._began, first = perf_counter(), self._clock.now()
         for at in (at for at, _ in closes(candles) if at > first):
-            ahead = (at - first).total_seconds() / speed - (perf_counter() - began)
+            ahead = (at - first).total_seconds() / speed - (perf_counter() - self._began)
             self.is_late = ahead < -_LATE
             if ahead > 0:
                 with suppress(TimeoutError):
@@ -201,7 +206,8 @@ class LiveReplay:
 
     async def history(self, signal: Signal) -> CandleHistory | None:
         """The candles that lead to a signal, for its chart, if there is time for one."""
-        return None if self.is_late else await self._market.candles(signal)
+        has_time = not self.is_late or self._waited < _FOR_CHARTS * (perf_counter() - self._began)
+        return await self._market.candles(signal) if has_time else None
 
     @property
     def _market(self) -> Market:
@@ -227,5 +233,7 @@ class LiveReplay:
                 lane.look_again()
         await run.drain(None)
         if run.charts is not None:
+            began = perf_counter()
             await run.charts.all_ended()
             await run.drain(None)
+            self._waited += perf_counter() - began if self.is_late else 0.0

@@ -91,9 +91,14 @@ async def delivering(
         )
         with installed(ReplayClock(market.candles[0].time + market.strategy.timeframe.duration)) as replay_clock:
             stopwatch = Stopwatch(replay_clock)
-            async with AsyncNotificationService(config, listeners=[stopwatch]) as service:
-                candles = {market.strategy.key: market.candles}
-                yield Delivering(sandbox, service, stopwatch, LiveReplay(service, replay_clock, candles, stopwatch))
+            service = AsyncNotificationService(
+                config,
+                listeners=[stopwatch],
+                candles=lambda signal: replay.history(signal),  # noqa: PLW0108  # it is made below
+            )
+            async with service:
+                replay = LiveReplay(service, replay_clock, {market.strategy.key: market.candles}, stopwatch)
+                yield Delivering(sandbox, service, stopwatch, replay)
 
 
 async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) -> None:
@@ -184,7 +189,7 @@ async def test_a_refused_signal_is_reported_and_not_delivered(tmp_path: Path) ->
 
 
 async def test_a_slow_replay_takes_its_time_and_draws_charts(tmp_path: Path) -> None:
-    """A chart has the candles up to its signal. A replay that is late has no time for it."""
+    """A chart has the candles up to its signal."""
     market = waves()
     async with delivering(tmp_path, market, look=Look()) as (_, _, _, replay):
         began = perf_counter()
@@ -196,8 +201,24 @@ async def test_a_slow_replay_takes_its_time_and_draws_charts(tmp_path: Path) -> 
         history = await replay.history(last)
         assert history is not None
         assert (history.candles[-1], history.periods) == (market.candles[-1], (1, 3))
-        replay.is_late = True
-        assert await replay.history(last) is None
+
+
+@pytest.mark.parametrize("share", [0, 1e-9, 1])
+async def test_a_replay_that_is_late_waits_for_charts_for_a_share_of_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    monkeypatch.setattr(live_replay, "_LATE", 0)
+    monkeypatch.setattr(live_replay, "_FOR_CHARTS", share)
+    async with delivering(tmp_path, waves(), look=Look()) as (sandbox, _, stopwatch, replay):
+        async for _ in replay.run(1e9, asyncio.Event()):
+            pass
+        shown = sandbox.discord.guild.messages("signals-premium")
+        charts = sum(bool(each["attachments"]) for each in shown)
+        signals = len(stopwatch.times_by_sequence)
+        wanted = {0: {0}, 1e-9: {1}, 1: set(range(signals // 2, signals + 1))}[share]
+        assert charts in wanted
+        last = (await replay.trades())[KEY][-1].signal
+        assert (await replay.history(last) is not None) is (share == 1)
 
 
 async def test_a_replay_that_waits_for_its_next_candle_ends_as_soon_as_it_is_stopped(tmp_path: Path) -> None:

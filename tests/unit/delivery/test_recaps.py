@@ -149,6 +149,21 @@ def test_what_a_reader_should_know_of_results_is_counted() -> None:
     assert (facts["both_touched"], facts["reported"], facts["r"]) == (1, 1, "0")
 
 
+def test_what_only_a_fallback_showed_was_not_missed_and_counts_there() -> None:
+    backup = "signals-backup"
+    moved = card(was_live=False, message=None)._replace(is_elsewhere=True)
+    seen_first = card()._replace(is_elsewhere=True)
+    lost = Made("EUR_USD", Decimal(-100), Decimal(100), 1, (moved, card(backup)))
+    won = Made("EUR_USD", Decimal(100), Decimal(100), 2, (seen_first, card(backup)))
+    never = Made("EUR_USD", Decimal(100), Decimal(100), 3, (moved, card(backup, was_live=False)))
+    other_tier = Made("EUR_USD", Decimal(9), Decimal(9), 4, (moved, card(PREMIUM)._replace(tier=UserTier.PREMIUM)))
+    counts = [
+        (facts["wins"], facts["losses"], facts["not_shown"])
+        for facts in (recap(lost, won, never, other_tier, destination=each) for each in (FREE, backup))
+    ]
+    assert counts == [(1, 0, 2), (1, 1, 1)]
+
+
 def test_a_close_without_a_price_has_no_result() -> None:
     (entry,) = entries(Made("EUR_USD", Decimal(0), Decimal(100), None, (card(),)))
     ended = after(entry.trade, Close(reason=CloseReason.TIME, at=NOON, from_feed=True), NOON)

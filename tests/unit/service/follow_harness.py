@@ -131,11 +131,12 @@ def following(
     *feeds: Feed,
     signals: Iterable[Signal] = (),
     plan: FollowPlan = BY_HAND,
+    filters: Filters = NO_FILTERS,
 ) -> None:
     """Run a test in virtual time from START on, with these signals accepted at START."""
 
     async def main() -> None:
-        harness = Following(*feeds, plan=plan)
+        harness = Following(*feeds, plan=plan, filters=filters)
         try:
             await harness.accept(*signals)
             await test(harness)

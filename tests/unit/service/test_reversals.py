@@ -1,4 +1,4 @@
-"""A signal that is saved after the follower took its first candle reverses the older one all the same."""
+"""Which opposite signals end an older trade: posted ones, also if they are saved after their first candle was taken."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from signalpost.config.feeds import Candles
+from signalpost.delivery.deduplication import Filters
 from signalpost.domain.change import Reopen
 from signalpost.domain.signal import Signal
+from signalpost.domain.ticket import Outcome
 from signalpost.domain.trade import Trade, TradeState
 from signalpost.service.following import FollowPlan, StreamKey
 from tests.unit.service.follow_harness import EURO, M1, MINUTE, QUIET, START, CountedFeed, Following, bars, following
@@ -101,3 +103,22 @@ def test_a_trade_that_a_person_reopened_is_not_reversed_again_when_another_signa
         assert ended(trades["s1"]) is None
 
     following(test, CountedFeed(bars(QUIET, NEXT)), plan=PLAN, signals=[signal("s1")])
+
+
+def test_an_opposite_signal_that_a_filter_stops_ends_nothing() -> None:
+    """Nobody saw it, and it has no fill. The next one that is posted ends the older trade."""
+
+    async def test(harness: Following) -> None:
+        await harness.until(2)
+        unsure = signal("unsure", START + 2 * MINUTE, confidence_score="0.1", **SELL)
+        assert (await harness.intake.accept(unsure)).outcome is Outcome.SUPPRESSED
+        await harness.until(5.1)
+        trades = await harness.trades()
+        assert (ended(trades["s1"]), trades["s1"].state) == (None, TradeState.OPEN)
+        assert trades["unsure"].fill is None
+        await harness.accept(signal("sure", START + 5 * MINUTE, confidence_score="0.9", **SELL))
+        await harness.until(7)
+        assert ended((await harness.trades())["s1"]) == ("reversed", Decimal("1.1000"), START + 5 * MINUTE)
+
+    sure = signal("s1", confidence_score="0.9")
+    following(test, CountedFeed(bars()), plan=PLAN, signals=[sure], filters=Filters(min_confidence=Decimal("0.5")))

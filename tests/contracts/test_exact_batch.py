@@ -44,8 +44,7 @@ def assert_same(candles: Sequence[Candle], config: MAUnifiedConfig) -> None:
 periods = [(10, 20), (40, 140), (1, 2), (160, 20)]
 
 
-@pytest.mark.parametrize("atr", ["simple", "wilder"])
-@pytest.mark.parametrize("pair", ["EUR_USD", "USD_JPY"])
+@pytest.mark.parametrize(("pair", "atr"), [("EUR_USD", "simple"), ("USD_JPY", "wilder")])
 @pytest.mark.parametrize(("fast", "slow"), periods)
 def test_real_candles_give_the_same_signals_as_the_batch(pair: str, fast: int, slow: int, atr: str, real: Real) -> None:
     config = MAUnifiedConfig(pair=pair, timeframe="H4", fast=fast, slow=slow, atr=atr, inverted=fast > slow)

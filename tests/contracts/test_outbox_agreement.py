@@ -243,7 +243,7 @@ class Agreement(RuleBasedStateMachine):
 
 def test_the_store_agrees_with_a_simple_model() -> None:
 
-    calm = settings(max_examples=size(15, 60), stateful_step_count=40, suppress_health_check=list(HealthCheck))
+    calm = settings(max_examples=size(6, 60), stateful_step_count=40, suppress_health_check=list(HealthCheck))
     with TemporaryDirectory() as fast:
 
         class InFolder(Agreement):

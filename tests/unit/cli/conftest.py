@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,9 @@ from tests.unit.cli.folder import Folder
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
     """A data folder that is there and empty, away from any `.env`."""
     monkeypatch.chdir(tmp_path)
-    return Folder(tmp_path / "home")
+    made = Folder(tmp_path / "home")
+    yield made
+    made.close()

@@ -37,13 +37,33 @@ def alert(name: str, title: str = "Disk") -> Alert:
 
 
 class Folder:
-    """A data folder. What is put is accepted now, or so long ago."""
+    """A data folder. What is put is accepted now, or so long ago.
+
+    Its store stays open for further commands of a test, until one of signalpost's needs it or the test looks at a file.
+    """
 
     def __init__(self, home: Path) -> None:
-        self.home = home
+        self._home = home
         home.mkdir(exist_ok=True)
-        self.path = home / STORE_FILE
+        self._core: SqliteCore | None = None
         self._count = 0
+
+    @property
+    def home(self) -> Path:
+        """The folder, with the store closed."""
+        self.close()
+        return self._home
+
+    @property
+    def path(self) -> Path:
+        """The store's file, closed."""
+        return self.home / STORE_FILE
+
+    def close(self) -> None:
+        """Close the store if it is open."""
+        if self._core is not None:
+            self._core.close()
+            self._core = None
 
     def put(
         self,
@@ -96,11 +116,9 @@ class Folder:
         self.apply(SaveFacts(place, gone_fact(Gone(reason, clock.now()))))
 
     def apply(self, *commands: object) -> list[object]:
-        core = SqliteCore(self.path)
-        try:
-            return core.apply(commands)  # type: ignore[arg-type]
-        finally:
-            core.close()
+        if self._core is None:
+            self._core = SqliteCore(self.path)
+        return self._core.apply(commands)  # type: ignore[arg-type]
 
     def refused(self, *arguments: str, stdin: str | None = None, **environment: str) -> tuple[int, list[Facts]]:
         """The exit code of a command that is refused, and the facts of its errors, which it prints as JSON."""

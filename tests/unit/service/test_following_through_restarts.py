@@ -61,7 +61,7 @@ class _Killed(InlineOutbox):
 
 
 @pytest.mark.unmeasured
-@settings(max_examples=size(5, 60))
+@settings(max_examples=size(3, 60))
 @given(st.integers(0, 2_000), st.integers(0, 2**32))
 def test_the_trades_are_those_of_a_life_without_restarts(first: int, seed: int) -> None:
     # No weekends: polling through them would only slow the test down.
@@ -69,7 +69,7 @@ def test_the_trades_are_those_of_a_life_without_restarts(first: int, seed: int) 
     candles = [each.but(time=real[0].time + number * TIMEFRAME.duration) for number, each in enumerate(real)]
     signals = replay(MAUnifiedStrategy(CONFIG), candles).signals
     expected = lived(signals, candles, TIMEFRAME)
-    with patch.object(service_following, "_LOOK_EVERY", 1_200.0):  # a look for each 10 s of weeks would take long
+    with patch.object(service_following, "_LOOK_EVERY", 3_600.0):  # a look for each 10 s of weeks would take long
         found = run_virtual(_followed(candles, signals, Random(seed)), candles[0].time)
     assert list(map(_outcome, found)) == list(map(_outcome, expected))
 
@@ -84,14 +84,14 @@ class _Calm(Random):
         return seq[-1]
 
 
-@settings(max_examples=size(2, 30))
+@settings(max_examples=size(1, 30))
 @given(st.integers(0, 2_000), st.integers(0, 2**32))
 def test_the_price_notes_are_those_of_a_life_without_restarts(first: int, seed: int) -> None:
     real = bundled_candles(PAIR)[first : first + CANDLES]
     candles = [each.but(time=real[0].time + number * TIMEFRAME.duration) for number, each in enumerate(real)]
     signals = replay(MAUnifiedStrategy(CONFIG), candles).signals
     limits = Filters(max_per_day=2)
-    with patch.object(service_following, "_LOOK_EVERY", 1_200.0):
+    with patch.object(service_following, "_LOOK_EVERY", 3_600.0):
         found, expected = (
             run_virtual(_followed(candles, signals, kills, PriceStep.of("0.25R"), limits), candles[0].time)
             for kills in (Random(seed), _Calm())

@@ -46,7 +46,7 @@ VALUES = st.one_of(
 
 
 @pytest.mark.unmeasured
-@settings(max_examples=size(25, 60))
+@settings(max_examples=size(10, 60))
 @given(data=st.data())
 def test_whatever_is_damaged_all_others_are_delivered(data: st.DataObject) -> None:
     table = data.draw(st.sampled_from([*["delivery"] * 6, *COLUMNS]), label="table")

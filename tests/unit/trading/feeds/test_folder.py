@@ -20,6 +20,7 @@ from signalpost.testing.manual_clock import ManualClock
 from signalpost.trading.calendar import ALWAYS
 from signalpost.trading.feeds.folder import FolderFeed
 from signalpost.trading.feeds.port import Fetched
+from tests.size import size
 
 PAIR, H4 = Instrument("EUR_USD"), Timeframe("H4")
 START = datetime(2024, 11, 4, tzinfo=UTC)
@@ -152,7 +153,7 @@ async def test_finer_prices_make_the_file_to_be_read_again(feed: FolderFeed, fil
     assert (await candles(feed))[0] is after[0]
 
 
-@settings(max_examples=30)
+@settings(max_examples=size(15, 30))
 @given(st.lists(st.integers(1, 120), min_size=1, max_size=12), st.booleans())
 async def test_however_a_file_grows_its_complete_rows_are_there(
     tmp_path_factory: pytest.TempPathFactory, parts: list[int], is_gzip: bool
@@ -160,15 +161,15 @@ async def test_however_a_file_grows_its_complete_rows_are_there(
     folder = tmp_path_factory.mktemp("grows")
     whole, file = (HEADER + rows(8)).encode(), folder / f"EUR_USD_H4.csv{'.gz' if is_gzip else ''}"
     feed, written = FolderFeed(name="mine", calendar=ALWAYS, path=folder), 0
-    for size in (*parts, len(whole)):
-        part = whole[written : written + size]
+    for length in (*parts, len(whole)):
+        part = whole[written : written + length]
         with file.open("ab") as end:
             end.write(gzip.compress(part) if is_gzip else part)
         written += len(part)
         assert len(await candles(feed)) == max(0, whole[:written].count(b"\n") - 1)
 
 
-@settings(max_examples=200)
+@settings(max_examples=size(50, 200))
 @given(
     st.lists(
         st.binary(max_size=40) | st.sampled_from([row(0).encode(), row(1).encode(), b"\x1f\x8b", b'"', b"sep=;\n"])

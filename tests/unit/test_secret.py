@@ -79,6 +79,13 @@ def test_the_token_of_any_webhooks_path_is_masked(text: str, masked: str) -> Non
     assert redacted(text) == masked
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage_of_other_tests() -> None:
+    """So that each collection here takes little time."""
+    gc.collect()
+    gc.freeze()
+
+
 def test_every_living_secret_is_masked_anywhere_in_a_text() -> None:
     secret = Secret("a-token-of-mine")
     assert redacted("key=a-token-of-mine!") == "key=***!"

@@ -31,7 +31,7 @@ from tests.unit.delivery.dispatch.world import (
 
 
 @pytest.mark.unmeasured
-@pytest.mark.parametrize("seed", range(size(8, 20)))
+@pytest.mark.parametrize("seed", range(size(4, 20)))
 def test_each_sequence_keeps_its_order_and_each_delivery_has_one_final_state(seed: int) -> None:
     random = Random(seed)
 

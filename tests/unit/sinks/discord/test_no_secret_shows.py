@@ -81,6 +81,13 @@ def texts(found: object) -> str:
     return "\n".join(texts)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage_of_other_tests() -> None:
+    """So that each collection here takes little time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.DEBUG)

@@ -95,9 +95,13 @@ def _untraced() -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """The collected tests stay to the end, so no later collection of garbage has to go through them."""
+    """The collected tests stay to the end, so no later collection of garbage has to go through them.
+
+    The others, of which few find anything, are made rarer: they took a tenth of the time.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 50)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -251,7 +251,8 @@ class Refusals:
     def log(self) -> None:
         """Log the refusals since the last line. Not from a frame that may have interrupted another."""
         with self._logging:
-            new, self._logged = self.count - self._logged, self.count
+            count = self.count  # read once: others count on meanwhile
+            new, self._logged = count - self._logged, count
             if new == 1:
                 logger.warning("a notification was refused: %s", self._last)
             elif new:

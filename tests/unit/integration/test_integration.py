@@ -261,6 +261,7 @@ def test_a_forked_child_starts_its_own_service_with_the_first_signal(
     services[0].stop()
 
 
+@pytest.mark.usefixtures("services")
 def test_a_forked_child_does_not_wait_for_a_lock_of_its_parent(
     config_for: ConfigFor, slow_start: threading.Event
 ) -> None:

@@ -30,19 +30,21 @@ CASES = {
 
 
 def followed(key: str, candles: Sequence[Candle]) -> list[Life]:
-    """All lives, oldest first. In each candle the newer trade comes first, because its fill reverses the older ones."""
+    """All lives, oldest first. Those that have ended take no more candles.
+
+    In each candle the newer trade comes first, because its fill reverses the older ones.
+    """
     config = CONFIGS[key]
     strategy = MAUnifiedStrategy(config)
     lives: list[Life] = []
     for candle in candles:
-        quotes, newer = QuoteCandle.of_mid(candle, config.timeframe), None
-        for number in reversed(range(len(lives))):
-            life = lives[number]
-            fill = None
+        quotes = QuoteCandle.of_mid(candle, config.timeframe)
+        for number in [number for number in reversed(range(len(lives))) if lives[number].trade.end is None]:
+            life, fill = lives[number], None
+            newer = lives[number + 1].trade if number + 1 < len(lives) else None
             if newer is not None and newer.fill is not None and newer.fill.at == candle.time:
                 fill = newer.fill if reverses(newer.signal, life.trade) else None
             lives[number] = life.take(quotes, reversal=fill)
-            newer = lives[number].trade
         answer = strategy.on_candle(candle)
         if isinstance(answer, Signal):
             trade = opened(answer, len(lives) + 1, (UserTier.FREE,), answer.known_at)

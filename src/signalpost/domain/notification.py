@@ -254,17 +254,21 @@ def is_same_content(known: bytes, other: bytes) -> bool:
 
 def _content(payload: Payload, event: str) -> list[tuple[str, object]]:
     """The fields that are content, by name."""
+    follows = _FOLLOWS if isinstance(payload, Signal) else {}
     content = []
     for name, default in _content_fields(type(payload)):
         value = getattr(payload, name)
-        if value != default and not (isinstance(payload, Signal) and _follows(payload, name, value)):
-            if value is SignalStatus.CLOSED and event == CLOSED:
-                value = SignalStatus.FILLED  # its name in earlier versions, whose hashes stay valid
-            if type(value) is Decimal:
-                value = plain(value)  # 1.10 is 1.1
-            elif name in _PLAIN_BY_FIELD:
-                value = _PLAIN_BY_FIELD[name](value)
-            content.append((name, value))
+        if value is default or (default is not msgspec.NODEFAULT and value == default):
+            continue
+        if name in follows and follows[name](payload, value):
+            continue
+        if value is SignalStatus.CLOSED and event == CLOSED:
+            value = SignalStatus.FILLED  # its name in earlier versions, whose hashes stay valid
+        if type(value) is Decimal:
+            value = plain(value)  # 1.10 is 1.1
+        elif name in _PLAIN_BY_FIELD:
+            value = _PLAIN_BY_FIELD[name](value)
+        content.append((name, value))
     return content
 
 
@@ -275,23 +279,15 @@ _PLAIN_BY_FIELD: Mapping[str, Callable[[Any], object]] = {
 """Fields with several prices, as they are in the content."""
 
 
-def _follows(signal: Signal, name: str, value: object) -> bool:
-    """True if the value of a signal's field follows from other fields."""
-    match name:
-        case "current_price":
-            return value == signal.entry_price
-        case "crossover_type":
-            return value == signal.signal_type.crossover
-        case "risk_reward_ratio":
-            return signal.risk is not None and signal.take_profit is not None
-        case "status":
-            return value is signal.order.first_status
-        case "targets":
-            return len(signal.targets) == 1 and signal.targets[0].share is None
-        case "good_until":
-            return value == signal.known_at + validity.of_order(signal.timeframe)
-        case _:
-            return False
+_FOLLOWS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "current_price": lambda signal, price: price == signal.entry_price,
+    "crossover_type": lambda signal, crossover: crossover == signal.signal_type.crossover,
+    "risk_reward_ratio": lambda signal, _: signal.risk is not None and signal.take_profit is not None,
+    "status": lambda signal, status: status is signal.order.first_status,
+    "targets": lambda _, targets: len(targets) == 1 and targets[0].share is None,
+    "good_until": lambda signal, until: until == signal.known_at + validity.of_order(signal.timeframe),
+}
+"""For each field of a signal whose value may follow from other fields: whether it does. Then it is no content."""
 
 
 @cache

@@ -1,6 +1,6 @@
 """Executes puts: new notifications with their keys and deliveries, and the trades that new signals open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from signalpost.delivery.deduplication import decide
@@ -58,6 +58,7 @@ class _Intake:
         """Accept or refuse the next notification."""
         notification = item.notification
         name, sequence = next(self._names)
+        content_hash = notification.content_hash
         known = next((self._known[each] for each in (name, *item.former_keys) if each in self._known), None)
         trade = self._trades.get(sequence) if is_opening(notification) else None
         if trade is not None and (stopped_for := self._book.why_unpublished(trade)) is not None:
@@ -65,11 +66,11 @@ class _Intake:
         if known is None and trade is not None:  # it outlives its key
             known = trade.key
         if known is None:
-            return self._accept(item, sequence, {name: notification.content_hash})
+            return self._accept(item, sequence, content_hash, [name])
         may_see = trade is None or item.tiers is None or item.tiers.issuperset(trade.tiers)
         if not may_see:
             return PutResult(Outcome.REFUSED, known.notification_id)
-        if not is_same_content(known.content_hash, notification.content_hash):
+        if not is_same_content(known.content_hash, content_hash):
             return PutResult(Outcome.REFUSED, known.notification_id)
         missing = self._missing(item, name, known)
         # An unpublished signal gets all its tiers at once: none is added after it was recorded or posted.
@@ -77,11 +78,11 @@ class _Intake:
         adds = has_pending if item.unpublished is None else sequence in self._opened
         if not missing or not adds:
             return PutResult(Outcome.DUPLICATE, known.notification_id)
-        names = {_added_key(name, each.destination): notification.content_hash for each in missing}
-        accepted = self._accept(item._replace(deliveries=missing, supersedes=False), sequence, names)
+        names = [_added_key(name, each.destination) for each in missing]
+        accepted = self._accept(item._replace(deliveries=missing, supersedes=False), sequence, content_hash, names)
         return accepted._replace(added=tuple(each.destination for each in missing))
 
-    def _accept(self, item: NewNotification, sequence: str, hash_by_key: Mapping[str, bytes]) -> PutResult:
+    def _accept(self, item: NewNotification, sequence: str, content_hash: bytes, names: Sequence[str]) -> PutResult:
         notification = item.notification
         if notification.id in self._notifications:
             raise CommandFailed(
@@ -90,13 +91,14 @@ class _Intake:
                 field="id",
                 value=notification.id,
             )
-        for name, content_hash in hash_by_key.items():
-            self._known[name] = self._keys[name] = Key(content_hash, notification.id, item.key_until)
+        key = Key(content_hash, notification.id, item.key_until)
+        for name in names:
+            self._known[name] = self._keys[name] = key
         number = self._tx.next_number()
         item = self._filtered(item, sequence)
         is_pending = any(each.state is _PENDING for each in item.deliveries)
         if is_opening(notification) and (is_pending or item.unpublished is not None):  # not a stale one
-            notification = self._open(item, sequence)
+            notification = self._open(item, sequence, content_hash)
         elif not is_opening(notification) and (trade := self._trades.get(sequence)) is not None:
             notification = notification.but(number=trade.number)
         self._notifications[notification.id] = number, notification
@@ -127,14 +129,14 @@ class _Intake:
         decision = decide(notification.payload, notification.accepted_at, item.filters, history)
         return item if decision.allowed else item.not_posted(f"{decision.rule}: {decision.reason}")
 
-    def _open(self, item: NewNotification, sequence: str) -> Notification:
+    def _open(self, item: NewNotification, sequence: str, content_hash: bytes) -> Notification:
         """Open the signal's trade, or add a tier to it. Returns the notification that shows it."""
         notification = item.notification
         waiting = [each for each in item.deliveries if each.state is _PENDING]
         self._cards += [(sequence, each, notification.user_tier, notification.valid_until) for each in waiting]
         row = self._trades.get(sequence)
         if row is None:
-            row = self._trades[sequence] = self._opened[sequence] = self._book.open(item, sequence)
+            row = self._trades[sequence] = self._opened[sequence] = self._book.open(item, sequence, content_hash)
             return notification.but(number=row.number)
         notification = notification.but(number=row.number)
         tiers = tuple(dict.fromkeys((*row.tiers, notification.user_tier)))

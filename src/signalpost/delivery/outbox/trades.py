@@ -197,7 +197,7 @@ class Book:
     def _rows(self, found: Iterable[Sequence[Any]]) -> Iterator[TradeRow]:
         return (row for row in map(_trade_row, found) if row is not None)
 
-    def open(self, new: NewNotification, sequence: str) -> TradeRow:
+    def open(self, new: NewNotification, sequence: str, content_hash: bytes) -> TradeRow:
         """The trade that a new signal opens, not written yet."""
         notification = new.notification
         signal = notification.payload
@@ -213,7 +213,7 @@ class Book:
             short_id(signal.signal_id, notification.run),
             (notification.user_tier,),
             notification.id,
-            notification.content_hash,
+            content_hash,
             notification.accepted_at,
             None,
             candle_of(signal),

@@ -10,7 +10,7 @@ from simulation.plan import FALLBACKS, PLACES
 from simulation.recorder import Commit
 
 _NEXT = {
-    "pending": {"pending", "leased", "expired", "unconfirmed", "superseded", "cancelled", "dead"},
+    "pending": {"pending", "leased", "expired", "unconfirmed", "cancelled", "dead"},
     "leased": {"pending", "delivered", "unconfirmed", "expired", "dead"},
 }
 """Written by hand from the state diagram in the docs; pending to pending is a row that moved up."""
@@ -166,25 +166,11 @@ def _is_gone(evidence: Evidence, place: str) -> bool:
     return bool(ends) and not any(name == place and at >= ends[-1] for name, at in evidence.recorder.enabled)
 
 
-def _of_superseded(evidence: Evidence, owed: Owed) -> Iterator[str]:
-    """Only a pending update is superseded, and only by a later state of the same sequence."""
-    successors = [other for other in evidence.owed if other.id in owed.last.reason and other.place == owed.place]
-    if not owed.submitted.event.startswith("update"):
-        yield f"it was superseded, but is {owed.submitted.event}"
-    if any(request.proof in UNSURE for request in owed.requests) or owed.lapses:
-        yield "it was superseded, but may have been shown"
-    if not successors or successors[0].accepted <= owed.accepted:
-        yield f"it was superseded, but not by a later one ({owed.last.reason})"
-    elif successors[0].submitted.sequence != owed.submitted.sequence:
-        yield "it was superseded by another sequence"
-
-
 _RULE_OF_END = {
     "delivered": _of_delivered,
     "unconfirmed": _of_unconfirmed,
     "dead": _of_dead,
     "expired": _of_expired,
-    "superseded": _of_superseded,
     "suppressed": _of_suppressed,
 }
 

@@ -38,7 +38,6 @@ _IN_THE_STORE = """
 SELECT notification_id, turn, destination, state, coalesce(reason, ''), attempts, may_repeat, message_id
 FROM delivery WHERE {} ORDER BY notification_id DESC, destination DESC, turn DESC"""
 _OF_A_NOTIFICATION = _IN_THE_STORE.format("notification_id = ?")
-_SUPERSEDED = _IN_THE_STORE.format("state = ?")
 
 
 class Disk:
@@ -151,8 +150,6 @@ class MortalOutbox:
             self._note(command, answer)
             changed |= self._trades_in(command, answer)
         self._note_trades(changed)
-        if any(isinstance(each, Put) and any(new.supersedes for new in each.notifications) for each in commands):
-            self._note_superseded()
         if life.survives("after a commit"):
             for (_, waiter), answer in zip(batch, answers, strict=True):
                 _set(waiter.set_result, waiter, answer)
@@ -263,9 +260,6 @@ class MortalOutbox:
             self._recorder.told[name] = told
             self._recorder.states[name] = frozenset(commit.state for commit in found)
         return bool(found)
-
-    def _note_superseded(self) -> None:
-        self._committed(_SUPERSEDED, "superseded")
 
     def _committed(self, query: str, value: str) -> list[Commit]:
         """Record the deliveries that a query finds in the store, and return them."""

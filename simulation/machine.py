@@ -11,7 +11,7 @@ from typing import Any
 from signalpost import clock
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
 from signalpost.delivery.engine import Engine
-from signalpost.delivery.outbox.commands import Cancel, Find, Put, Revive
+from signalpost.delivery.outbox.commands import Cancel, Find, Revive
 from signalpost.delivery.pacing.limits import Limits
 from signalpost.delivery.routing import Routing, Tier
 from signalpost.domain.delivery import DeliveryState
@@ -228,7 +228,7 @@ class Process:
         }
         self._bus = Bus((self._on_event,))
         self.engine = Engine(
-            _Superseding(outbox),
+            outbox,
             routing,
             self._bus,
             random_bits=Random(f"ids {plan.seed} {life.number}").getrandbits,
@@ -306,22 +306,6 @@ class Process:
         if isinstance(event, BreakerMoved):
             now = self._recorder.clocks.seconds()
             self._recorder.breakers.append(Breaker(event.destination, str(event.state), now, self.life.number))
-
-
-class _Superseding:
-    """Marks updates as superseding earlier ones, as intake will once it detects insignificant updates."""
-
-    def __init__(self, outbox: MortalOutbox) -> None:
-        self._outbox = outbox
-        self.close = outbox.close
-
-    async def do(self, command):  # type: ignore[no-untyped-def]  # as the port's, which is generic
-        if isinstance(command, Put):
-            news = tuple(
-                new._replace(supersedes=new.notification.event.startswith("update")) for new in command.notifications
-            )
-            command = Put(news, command.state)
-        return await self._outbox.do(command)
 
 
 def _lane(

@@ -98,7 +98,7 @@ class OutboxModel:
         known = next((self.keys[key] for key in (notification.key, *item.former_keys) if key in self.keys), None)
         if known is None:
             self.keys[notification.key] = notification.content_hash, notification.id, item.key_until
-            self._enter(notification, item.deliveries, supersedes=item.supersedes)
+            self._enter(notification, item.deliveries)
             return c.PutResult(Outcome.ACCEPTED, notification.id)
         content, first, _ = known
         if content != notification.content_hash and content[0] == notification.content_hash[0]:
@@ -117,21 +117,13 @@ class OutboxModel:
                 notification.id,
                 item.key_until,
             )
-        self._enter(notification, missing, supersedes=False)
+        self._enter(notification, missing)
         return c.PutResult(Outcome.ACCEPTED, notification.id, tuple(each.destination for each in missing))
 
-    def _enter(self, notification: Notification, deliveries: tuple[c.NewDelivery, ...], *, supersedes: bool) -> None:
+    def _enter(self, notification: Notification, deliveries: tuple[c.NewDelivery, ...]) -> None:
         self.notifications.append(notification)
         self.number += 1
         for wanted in deliveries:
-            if supersedes and wanted.state == "pending":
-                for old in self._waiting(wanted.destination):
-                    if (
-                        old.notification.sequence == notification.sequence
-                        and old.notification.event[:6] == "update"
-                        and not old.may_repeat
-                    ):
-                        old.state, old.reason = "superseded", Anything()
             made = Row(
                 self.number,
                 notification,

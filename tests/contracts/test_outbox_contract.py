@@ -89,8 +89,6 @@ BROKEN: dict[str, dict[str, Any]] = {
     "has keys that never end": _puts(lambda item: item._replace(key_until=EVER)),
     "forgets keys before their time": _asks(c.ForgetKeys, now=lambda now: now + timedelta(days=2)),
     "adds nothing for another destination": _answers(c.Put, _as_duplicates),
-    "supersedes nothing": _puts(lambda item: item._replace(supersedes=False)),
-    "supersedes always": _puts(lambda item: item._replace(supersedes=True)),
     "forgets priorities": _puts(_lowered),
     "forgets the state of a stream": _asks(c.Put, state=lambda _: None),
     "lends backwards": _answers(c.Lease, lambda lease: lease._replace(entries=lease.entries[::-1])),

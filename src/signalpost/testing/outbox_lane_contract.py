@@ -18,14 +18,13 @@ from signalpost.delivery.outbox.commands import (
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
-from signalpost.testing.claims import demand, same
+from signalpost.testing.claims import same
 from signalpost.testing.outbox_samples import (
     LANE,
     MINUTE,
     START,
     end_next,
     ids,
-    ids_of,
     new,
     notification,
     verdict,
@@ -208,29 +207,6 @@ async def check_lifting(outbox: Outbox) -> None:
     same("the place in another lane", (other.delivery.rank, other.delivery.priority), (50, _NORMAL))
 
 
-async def check_superseding(outbox: Outbox) -> None:
-    """Only pending updates that were never shown are superseded, in the successor's lanes, naming the successor."""
-    events = {"01": "new", "02": "update 1", "03": "update 2", "04": "update 3"}
-    await outbox.do(Put(tuple(new(notification(name, "a", event), 0, LANE, "other") for name, event in events.items())))
-    await outbox.do(Put((new(notification("05", "b", "update 1")),)))
-    for state in (_S.DELIVERED, _S.PENDING):
-        await end_next(outbox, state, may_repeat=True)
-    await outbox.do(Put((new(notification("06", "a", "update 4"), supersedes=True),)))
-    (leased,) = (await outbox.do(Lease(LANE, START))).entries
-    await outbox.do(Put((new(notification("07", "a", "closed"), supersedes=True),)))
-    await outbox.do(Put((new(notification("08", "a", "closed 2"), 0, "other", supersedes=True),)))
-    superseded = frozenset({_S.SUPERSEDED})
-    here = await outbox.do(Find(destination=LANE, states=superseded))
-    reasons = {each.delivery.id.notification_id: each.delivery.reason or "" for each in here}
-    same("the superseded updates in the successor's lane", set(reasons), {"03", "04", "06"})
-    demand("06" in reasons["03"] and "07" in reasons["06"], f"the successors are not named: {reasons}")
-    elsewhere = await outbox.do(Find(destination="other", states=superseded))
-    same("the superseded updates in another lane", {name for name, _ in ids_of(elsewhere)}, {"02", "03", "04"})
-    await outbox.do(Settle((verdict(leased.delivery, _S.DELIVERED),)))
-    order = await outbox.do(Lease(LANE, START, limit=9))
-    same("the rest of the lane", ids(order), ["05", "07"])
-
-
 LANE_CHECKS = (
     check_order,
     check_sequences,
@@ -243,6 +219,5 @@ LANE_CHECKS = (
     check_many_waiting,
     check_settle_and_lease,
     check_lifting,
-    check_superseding,
 )
 """Each check needs a new, empty outbox."""

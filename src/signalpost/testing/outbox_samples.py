@@ -55,10 +55,10 @@ def notification(
     )
 
 
-def new(made: Notification, rank: int = 0, *lanes: str, supersedes: bool = False) -> NewNotification:
+def new(made: Notification, rank: int = 0, *lanes: str) -> NewNotification:
     """Wrap a notification for `lanes`, by default LANE; its key is kept for a day."""
     deliveries = tuple(NewDelivery(lane, rank) for lane in lanes or (LANE,))
-    return NewNotification(made, deliveries, made.accepted_at + timedelta(days=1), supersedes)
+    return NewNotification(made, deliveries, made.accepted_at + timedelta(days=1))
 
 
 def verdict(delivery: Delivery, state: DeliveryState, **changes: Any) -> Settlement:

@@ -48,8 +48,6 @@ class NewNotification(NamedTuple):
     deliveries: tuple[NewDelivery, ...]
     key_until: datetime
     """Until when the key identifies this notification."""
-    supersedes: bool = False
-    """Whether it replaces waiting updates of its sequence, which are then superseded in the same transaction."""
     former_keys: tuple[str, ...] = ()
     """Keys under which an earlier version may have accepted the same notification. They are looked up too."""
     tiers: frozenset[UserTier] | None = None

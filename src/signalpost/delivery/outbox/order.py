@@ -163,15 +163,6 @@ class Waiting:
         if row.delivery.not_before is not None and until < row.delivery.not_before:
             self._keep(row._replace(delivery=row.delivery._replace(not_before=until)))
 
-    def supersede(self, successor: Row) -> None:
-        """Supersede the pending updates of the successor's sequence that were certainly never shown."""
-        lane = self._lane(successor)
-        for row in list(lane.values()):
-            if row.event.startswith("update") and not row.delivery.may_repeat:
-                reason = f"superseded by {successor.delivery.id.notification_id}"
-                self.changed[row.delivery.id] = row.moved(DeliveryState.SUPERSEDED, reason)
-                del lane[row.delivery.id]
-
     def _keep(self, row: Row) -> None:
         self._lane(row)[row.delivery.id] = self.changed[row.delivery.id] = row
 

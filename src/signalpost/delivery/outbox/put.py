@@ -79,7 +79,7 @@ class _Intake:
         if not missing or not adds:
             return PutResult(Outcome.DUPLICATE, known.notification_id)
         names = [_added_key(name, each.destination) for each in missing]
-        accepted = self._accept(item._replace(deliveries=missing, supersedes=False), sequence, content_hash, names)
+        accepted = self._accept(item._replace(deliveries=missing), sequence, content_hash, names)
         return accepted._replace(added=tuple(each.destination for each in missing))
 
     def _accept(self, item: NewNotification, sequence: str, content_hash: bytes, names: Sequence[str]) -> PutResult:
@@ -106,8 +106,6 @@ class _Intake:
             row = new_row(notification, number, sequence, wanted)
             self._rows.append(row)
             if wanted.state is _PENDING:
-                if item.supersedes:
-                    self._waiting.supersede(row)
                 self._waiting.enter(row)
         version = 1 if notification.trade is None else notification.trade.version
         return PutResult(

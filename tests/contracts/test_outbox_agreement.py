@@ -131,9 +131,7 @@ class Agreement(RuleBasedStateMachine):
             state = data.draw(st.sampled_from((_S.PENDING, _S.PENDING, _S.SUPPRESSED)))
             names = data.draw(st.sampled_from((("one",), ("two",), ("one", "two"), ())))
             deliveries = tuple(c.NewDelivery(lane, data.draw(ranks), state, data.draw(reasons)) for lane in names)
-            items.append(
-                c.NewNotification(self.drawn(data), deliveries, self.now + data.draw(minutes), data.draw(st.booleans()))
-            )
+            items.append(c.NewNotification(self.drawn(data), deliveries, self.now + data.draw(minutes)))
         state = StreamState("stream", "f", self.now, data.draw(st.binary(max_size=2)))
         return c.Put(tuple(items), data.draw(st.sampled_from((None, state))))
 

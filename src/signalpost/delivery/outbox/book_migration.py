@@ -37,7 +37,6 @@ def open_book(db: sqlite3.Connection) -> None:
     """Add a trade for each kept new signal, with the cards that show it. Damaged ones are skipped."""
     db.executemany(sql.ADD_TRADE.replace("INSERT", "INSERT OR IGNORE"), _trades(db))
     db.execute(sql.CARDS_OF_BEFORE)
-    db.execute(sql.SAVE_META, ("trades", db.execute(sql.LAST_TRADE, (None,)).fetchone()[0]))
 
 
 def _trades(db: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:

@@ -133,7 +133,7 @@ ADDED_LATER = {
     "is_late": "ALTER TABLE card ADD COLUMN is_late INTEGER NOT NULL DEFAULT 0",
     "candle": "ALTER TABLE trade ADD COLUMN candle TEXT",
     "is_posted": "ALTER TABLE trade ADD COLUMN is_posted INTEGER",
-    "trade_posted": "CREATE INDEX trade_posted ON trade (is_posted, opening, pair)",
+    "trade_posted": "CREATE INDEX trade_posted ON trade (opening, is_posted, pair)",
     "trade_candle": "CREATE INDEX trade_candle ON trade (is_posted, candle, pair, opening)",
     "price_note": """CREATE TABLE price_note (  -- those of the last days that were not stopped, for the filters
   at       INTEGER NOT NULL,        -- when the candle closed
@@ -185,7 +185,6 @@ CREATE TABLE trade (  -- the signal book
 CREATE INDEX trade_number ON trade (number) WHERE run IS NULL;
 CREATE INDEX trade_short_id ON trade (short_id) WHERE run IS NULL;
 CREATE INDEX trade_live ON trade (pair, number) WHERE run IS NULL AND state IN ('pending', 'open');
-CREATE INDEX trade_opening ON trade (opening);
 {ADDED_LATER["candle"]};
 {ADDED_LATER["is_posted"]};
 {ADDED_LATER["trade_posted"]};

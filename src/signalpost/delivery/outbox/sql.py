@@ -240,7 +240,10 @@ OWNER = "SELECT epoch, CAST(holder AS BLOB), pid FROM owner"
 SAVE_OWNER = "INSERT OR REPLACE INTO owner (one, epoch, holder, pid, since) VALUES (1, ?, ?, ?, ?)"
 META = "SELECT value FROM meta WHERE name = ?"
 META_IN_BYTES = "SELECT CAST(value AS BLOB) FROM meta WHERE name = ?"
-LAST_TRADE = f"SELECT coalesce(max(number), 0) FROM trade WHERE run IS ? AND number < {2**53}"
+LAST_TRADE = (
+    f"SELECT coalesce(max(number), 0) FROM trade INDEXED BY trade_number WHERE run IS NULL AND number < {2**53}"
+)
+LAST_TRADE_OF_RUN = f"SELECT coalesce(max(number), 0) FROM trade WHERE run = ? AND number < {2**53}"
 SAVE_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 # What a person looks up. A key is a sequence, a blank and an event: what follows the blank in Unicode is "!".

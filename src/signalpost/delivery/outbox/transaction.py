@@ -76,8 +76,8 @@ class Transaction:
         self._number: int | None = None
         self.nothing_overdue_before = _EVER
         """In microseconds since 1970: until then no pending delivery can be overdue."""
-        self._trades: dict[str, int] = {}
-        """The last number of a trade by its name in `meta`."""
+        self._trades: dict[str | None, int] = {}
+        """The last number of a trade, outside replays and of each replay."""
         self._recent: dict[int, Notification] = {}
         self._leased: dict[str, dict[DeliveryId, Row]] | None = None
         """The leased rows by destination; None if they have to be read."""
@@ -145,13 +145,17 @@ class Transaction:
 
     def next_trade(self, run: str | None) -> int:
         """A number above those of all trades of the folder, or of a replay."""
-        name = "trades" if run is None else f"trades {run}"
-        if (last := self._trades.get(name)) is None:
-            found = self.first(sql.META, (name,))
-            last = found[0] if found and type(found[0]) is int else self.first(sql.LAST_TRADE, (run,))[0]
-        self._trades[name] = last + 1
-        self.write(sql.SAVE_META, [(name, last + 1)])
-        return int(last + 1)
+        if (last := self._trades.get(run)) is None:
+            last = self.first(sql.LAST_TRADE)[0] if run is None else self._last_of_replay(run)
+        self._trades[run] = last + 1
+        if run is not None:  # its trades are deleted with their notifications
+            self.write(sql.SAVE_META, [(f"trades {run}", last + 1)])
+        return last + 1
+
+    def _last_of_replay(self, run: str) -> int:
+        found = self.first(sql.META, (f"trades {run}",))
+        last: int = found[0] if found and type(found[0]) is int else self.first(sql.LAST_TRADE_OF_RUN, (run,))[0]
+        return last
 
     def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:
         """Write notifications, each as one line of JSON."""

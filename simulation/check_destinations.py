@@ -17,6 +17,8 @@ _IN_A_ROW = 5
 _TO_JUDGE = 10
 _ROUNDING = 1.01
 """Seconds; a wait in both header and body is rounded up in one of them."""
+_PROCESSED_IN = 0.001
+"""Seconds: a request that begins in so short a time after an answer may not know of it."""
 _MINUTE = 60.0
 _LONGEST_DOWN = 700.0
 _PATIENCE = 3.0
@@ -177,7 +179,7 @@ def _of_waits(evidence: Evidence) -> Iterator[str]:
         for request in others[bisect_left(others, waiting.number, key=lambda each: each.number) :]:
             if request.began >= waiting.ended + waiting.wait - _ROUNDING or request.life != waiting.life:
                 break
-            if request.began > waiting.ended and (request.method == "PATCH" or not waiting.holds_edits):
+            if request.began > waiting.ended + _PROCESSED_IN and (request.method == "PATCH" or not waiting.holds_edits):
                 early = waiting.ended + waiting.wait - request.began
                 yield f"{request.place} got a request {early:.2f} s before the end of the wait for {waiting.place}"
 

@@ -8,13 +8,12 @@ import msgspec
 
 from signalpost.delivery.deduplication import Filters, decide_note, notes_count_for
 from signalpost.delivery.outbox import sql
-from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades, Follow
+from signalpost.delivery.outbox.book import AddChart, Amend, Amendment, EndTrades, Follow
 from signalpost.delivery.outbox.cards import FOR_ITS_CARD, CardRow, cards_of
 from signalpost.delivery.outbox.commands import NewDelivery
-from signalpost.delivery.outbox.history import BookHistory, NoteHistory
 from signalpost.delivery.outbox.order import Row, Waiting, new_row
 from signalpost.delivery.outbox.rows import micros, notification_in
-from signalpost.delivery.outbox.trades import Book, TradeRow
+from signalpost.delivery.outbox.trades import Book, BookHistory, NoteHistory, TradeRow
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.rank import rank_of
 from signalpost.domain import validity
@@ -22,7 +21,7 @@ from signalpost.domain.change import Close, CloseReason, ExpireOrder, NotePrice
 from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.life import after
-from signalpost.domain.notification import COMPANION, Notification, sequence_of
+from signalpost.domain.notification import CHART, COMPANION, Notification, sequence_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.trade import News, Trade, TradeState, is_news, one_order_each
@@ -95,21 +94,21 @@ def follow(tx: Transaction, command: Follow) -> tuple[Amendment, ...] | None:
     made = []
     for each in command.changes:
         before = trades[each.name]
-        trades[each.name] = _filtered(book, rows[each.name], after(before, each.change, each.now), command.filters)
+        trades[each.name] = _filtered(tx, rows[each.name], after(before, each.change, each.now), command.filters)
         made.append(_Change(tx, each, rows[each.name], before, trades[each.name]).write())
     for name, state in command.states.items():
         book.save(rows[name], trades[name].but(followed=state), heard_at=command.now)
     return tuple(made)
 
 
-def _filtered(book: Book, row: TradeRow, trade: Trade, filters: Filters) -> Trade:
+def _filtered(tx: Transaction, row: TradeRow, trade: Trade, filters: Filters) -> Trade:
     """The trade after a change; if that is a price note that a filter stops, the note says so."""
     note = trade.price_note
     if note is None or not isinstance(trade.last_change, NotePrice):
         return trade
-    decision = decide_note(trade.signal, note.at, filters, BookHistory(book), NoteHistory(book))
+    decision = decide_note(trade.signal, note.at, filters, BookHistory(tx), NoteHistory(tx))
     if decision.allowed:
-        book.add_note(row, note.at, note.at - notes_count_for(filters))
+        Book(tx).add_note(row, note.at, note.at - notes_count_for(filters))
         return trade
     stopped = msgspec.structs.replace(note, stopped_for=f"{decision.rule}: {decision.reason}")
     return trade.but(price_note=stopped)
@@ -126,6 +125,37 @@ def end_trades(tx: Transaction, command: EndTrades) -> tuple[Amendment, ...]:
         amended = Amend(row.sequence, change, command.now, (name, name))
         ended.append(_Change(tx, amended, row, trade, after(trade, change, command.now), is_silent=True).write())
     return tuple(ended)
+
+
+def add_chart(tx: Transaction, command: AddChart) -> Notification | None:
+    """Put an edit that adds a chart to a card, with the lowest priority, unless the card is about to change."""
+    sequence, destination = command.sequence, command.destination
+    card = next((card for card in cards_of(tx, sequence) if card.destination == destination), None)
+    row = Book(tx).of([sequence]).get(sequence)
+    if card is None or row is None or not card.may_get_chart(row.version):
+        return None
+    is_busy = Waiting(tx.waiting({sequence})).has(sequence, destination) or tx.is_in_flight(sequence, destination)
+    trade = None if is_busy else Book(tx).trade(row)
+    if trade is None or not trade.state.is_live:
+        return None
+    notification = Notification(
+        id=command.id,
+        payload=trade.signal,
+        event=f"v{trade.version}{CHART}",
+        priority=NotificationPriority.LOW,
+        user_tier=card.tier,
+        accepted_at=command.now,
+        valid_until=command.valid_until,
+        context=trade.context,
+        run=row.run,
+        number=trade.number,
+        trade=trade,
+    )
+    number = tx.next_number()
+    wanted = NewDelivery(destination, rank_of(notification.priority, command.now), is_edit=True)
+    tx.add_notifications([(number, notification)])
+    tx.add([new_row(notification, number, sequence, wanted)])
+    return notification
 
 
 def _unknown(name: str, rows: Sequence[TradeRow]) -> Amendment:

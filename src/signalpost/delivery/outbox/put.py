@@ -7,10 +7,9 @@ from signalpost.delivery.deduplication import decide
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.cards import cards_of, is_opening
 from signalpost.delivery.outbox.commands import NewDelivery, NewNotification, Put, PutResult
-from signalpost.delivery.outbox.history import BookHistory
 from signalpost.delivery.outbox.order import Row, Waiting, new_row
 from signalpost.delivery.outbox.rows import Key, key_in_force, micros
-from signalpost.delivery.outbox.trades import Book, TradeRow
+from signalpost.delivery.outbox.trades import Book, BookHistory, TradeRow
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.notification import Notification, is_same_content
@@ -123,7 +122,7 @@ class _Intake:
         would_open = is_new and any(each.state is _PENDING for each in item.deliveries)
         if item.filters is None or not would_open or not isinstance(notification.payload, Signal):
             return item
-        history = BookHistory(self._book, self._opened, self._notifications)
+        history = BookHistory(self._tx, self._opened, self._notifications)
         decision = decide(notification.payload, notification.accepted_at, item.filters, history)
         return item if decision.allowed else item.not_posted(f"{decision.rule}: {decision.reason}")
 

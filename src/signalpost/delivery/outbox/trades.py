@@ -4,14 +4,14 @@ A trade that is as it was opened has no body: it is made of the notification tha
 docs/why/0032-a-signal-has-a-life.md.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
-from signalpost.delivery.deduplication import candle_of
+from signalpost.delivery.deduplication import Posted, SignalHistory, candle_of, last_of
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.outbox.cards import cards_of
@@ -79,7 +79,7 @@ class Book:
 
     def of(self, sequences: Sequence[str]) -> dict[str, TradeRow]:
         """The trades of these sequences that exist."""
-        return {row.sequence: row for row in self._rows(self._tx.matching(sql.TRADES, sequences))} if sequences else {}
+        return {row.sequence: row for row in self.rows(self._tx.matching(sql.TRADES, sequences))} if sequences else {}
 
     def trade(self, row: TradeRow) -> Trade | None:
         """The trade of a row; None if it is damaged."""
@@ -109,50 +109,26 @@ class Book:
 
         Exact names are not pairs, and numbers need their `#`.
         """
-        by_id = [row for row in self._rows(self._tx.select(f"{sql.TRADES} = ?", (name,))) if row.run is None]
+        by_id = [row for row in self.rows(self._tx.select(f"{sql.TRADES} = ?", (name,))) if row.run is None]
         number = name.removeprefix("#")
         is_number = number.isascii() and number.isdigit() and len(number) < _DIGITS and not (exact and number == name)
-        by_number = self._rows(self._tx.select(sql.TRADE_BY_NUMBER, (int(number),))) if is_number else ()
+        by_number = self.rows(self._tx.select(sql.TRADE_BY_NUMBER, (int(number),))) if is_number else ()
         if found := list({row.sequence: row for row in (*by_id, *by_number)}.values()):  # an id may look like a number
             return found
-        found = list(self._rows(self._tx.select(sql.TRADES_BY_SHORT_ID, (name.lower(),))))
+        found = list(self.rows(self._tx.select(sql.TRADES_BY_SHORT_ID, (name.lower(),))))
         if found or exact:
             return found
         try:
             pair = str(Instrument(name))
         except InvalidValue:
             return []
-        return list(self._rows(self._tx.select(sql.LIVE_TRADES_OF, (pair,))))
+        return list(self.rows(self._tx.select(sql.LIVE_TRADES_OF, (pair,))))
 
     def why_unpublished(self, row: TradeRow) -> str | None:
         """Why a trade was only recorded; None if it was posted."""
         if not row.is_unpublished or (trade := self.trade(row)) is None or trade.end is None:
             return None
         return trade.end.text or Flag.UNPUBLISHED.value  # an earlier version did not record why
-
-    def posted(self, after: datetime, before: datetime) -> int:
-        """The number of trades that were posted between two instants, both exclusive."""
-        return int(self._tx.first(sql.COUNT_POSTED, _ids_between(after, before))[0])
-
-    def posted_of(self, pair: Instrument, after: datetime, before: datetime) -> Iterator[TradeRow]:
-        """The trades of a pair that were posted between two instants, both exclusive, the newest first."""
-        return self._rows(self._tx.select(sql.POSTED_OF, {**_ids_between(after, before), "pair": str(pair)}))
-
-    def posted_of_candle(self, candle: str, pair: Instrument, after: datetime, before: datetime) -> Iterator[TradeRow]:
-        """The trades of a candle that were posted between two instants, and those whose candle is not known."""
-        wanted = {**_ids_between(after, before), "pair": str(pair), "candle": candle}
-        return self._rows(self._tx.select(sql.POSTED_OF_CANDLE, wanted))
-
-    def notes(self, after: datetime, before: datetime) -> int:
-        """The number of price notes between two instants, both exclusive."""
-        return int(self._tx.first(sql.COUNT_NOTES, (micros(after), micros(before)))[0])
-
-    def notes_of(self, pair: Instrument, after: datetime, before: datetime) -> Iterator[tuple[datetime, Trade]]:
-        """The price notes of a pair between two instants, both exclusive, the newest first, with their trades."""
-        for at, *found in self._tx.select(sql.NOTES_OF, (micros(after), micros(before), str(pair))):
-            row = _trade_row(found)
-            if row is not None and (trade := self.trade(row)) is not None:
-                yield instant(at), trade
 
     def add_note(self, row: TradeRow, at: datetime, forget_before: datetime) -> None:
         """Save that a price note was posted, and forget old ones."""
@@ -161,22 +137,22 @@ class Book:
 
     def unheard_of(self, before: datetime) -> Iterator[TradeRow]:
         """The live trades that changed, or were followed, last before a time."""
-        return self._rows(self._tx.select(sql.UNHEARD_OF, (micros(before),)))
+        return self.rows(self._tx.select(sql.UNHEARD_OF, (micros(before),)))
 
     def entries(self, wanted: FindTrades) -> Iterator[BookEntry]:
         """The trades that a person looks for, without damaged ones."""
         since = FIRST if wanted.changed_since is None else micros(wanted.changed_since)
         if wanted.run is not None:
             since = _NEVER if wanted.only_live else since
-            rows: Iterable[TradeRow] = self._rows(self._tx.select(sql.TRADES_OF_RUN, (wanted.run, wanted.above, since)))
+            rows: Iterable[TradeRow] = self.rows(self._tx.select(sql.TRADES_OF_RUN, (wanted.run, wanted.above, since)))
         elif wanted.name is not None:
             rows = self.named(wanted.name, exact=wanted.exact)
         elif wanted.only_live and wanted.pair is not None:  # what every alert of a hook looks up, so by its index
-            rows = reversed(list(self._rows(self._tx.select(sql.LIVE_TRADES_OF, (str(wanted.pair),)))))
+            rows = reversed(list(self.rows(self._tx.select(sql.LIVE_TRADES_OF, (str(wanted.pair),)))))
         elif wanted.only_live:
-            rows = self._rows(self._tx.select(sql.LIVE_TRADES))
+            rows = self.rows(self._tx.select(sql.LIVE_TRADES))
         else:
-            rows = self._rows(self._tx.select(sql.ALL_TRADES, (wanted.above, since)))
+            rows = self.rows(self._tx.select(sql.ALL_TRADES, (wanted.above, since)))
         for row in rows:
             trade = self.trade(row) if _is_wanted(row, wanted) else None
             if trade is not None and (trade.state.is_live or not wanted.only_live):
@@ -187,14 +163,15 @@ class Book:
 
         Replays' trades are deleted instead.
         """
-        for row in list(self._rows(self._tx.select(f"{sql.OPENED_BY} IN {sql.LISTED}", (notifications,)))):
+        for row in list(self.rows(self._tx.select(f"{sql.OPENED_BY} IN {sql.LISTED}", (notifications,)))):
             if row.run is not None:
                 self._tx.write(sql.DELETE_TRADE, [(row.sequence,)])
                 self._tx.write(sql.DELETE_CARDS, [(row.sequence,)])
             elif row.body is None and (trade := self.trade(row)) is not None:
                 self._tx.write(sql.KEEP_TRADE, [(trade.to_json().decode(), row.sequence)])
 
-    def _rows(self, found: Iterable[Sequence[Any]]) -> Iterator[TradeRow]:
+    def rows(self, found: Iterable[Sequence[Any]]) -> Iterator[TradeRow]:
+        """The trades that a query has found, without damaged ones."""
         return (row for row in map(_trade_row, found) if row is not None)
 
     def open(self, new: NewNotification, sequence: str, content_hash: bytes) -> TradeRow:
@@ -248,6 +225,71 @@ class Book:
         body = trade.to_json().decode()
         heard = micros(max(trade.changed_at, heard_at or trade.changed_at))
         self._tx.write(sql.SAVE_TRADE, [(trade.version, trade.state.value, tiers, heard, body, row.sequence)])
+
+
+class NoteHistory:
+    """The price notes that were posted, each with its signal."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def count(self, after: datetime, before: datetime) -> int:
+        """The number of notes between two instants."""
+        return int(self._tx.first(sql.COUNT_NOTES, (micros(after), micros(before)))[0])
+
+    def last_of(self, pair: Instrument, after: datetime, before: datetime) -> Posted | None:
+        """The last note on a pair between two instants."""
+        for at, *found in self._tx.select(sql.NOTES_OF, (micros(after), micros(before), str(pair))):
+            row = _trade_row(found)
+            if row is not None and (trade := Book(self._tx).trade(row)) is not None:
+                return Posted(instant(at), trade.signal)
+        return None
+
+
+class BookHistory:
+    """The signals that were posted: the trades of a book, and those that were opened but are not saved yet.
+
+    `notifications` has the openings of the latter by their ids.
+    """
+
+    def __init__(
+        self,
+        tx: Transaction,
+        opened: Mapping[str, TradeRow] = {},
+        notifications: Mapping[str, tuple[int, Notification]] = {},
+    ) -> None:
+        self._tx = tx
+        self._opened = opened
+        self._notifications = notifications
+
+    def count(self, after: datetime, before: datetime) -> int:
+        """The number of signals between two instants."""
+        saved = int(self._tx.first(sql.COUNT_POSTED, _ids_between(after, before))[0])
+        return saved + sum(after < each.at < before for each in self._new())
+
+    def of_candle(self, signal: Signal, after: datetime, before: datetime) -> Posted | None:
+        """One of the same candle as this signal between two instants, or one whose candle is not known."""
+        wanted = {**_ids_between(after, before), "pair": str(signal.pair), "candle": candle_of(signal)}
+        saved = self._saved(sql.POSTED_OF_CANDLE, wanted)
+        return SignalHistory((*saved, *self._new())).of_candle(signal, after, before)
+
+    def last_of(self, pair: Instrument, after: datetime, before: datetime) -> Posted | None:
+        """The last signal of a pair between two instants."""
+        saved = next(self._saved(sql.POSTED_OF, {**_ids_between(after, before), "pair": str(pair)}), None)
+        new = SignalHistory(self._new()).last_of(pair, after, before)
+        return last_of(each for each in (saved, new) if each is not None)
+
+    def _saved(self, query: str, wanted: Mapping[str, str]) -> Iterator[Posted]:
+        """The signals that a query finds, without damaged ones."""
+        book = Book(self._tx)
+        trades = map(book.trade, book.rows(self._tx.select(query, wanted)))
+        return (Posted(trade.opened_at, trade.signal) for trade in trades if trade is not None)
+
+    def _new(self) -> Iterator[Posted]:
+        for row in self._opened.values():
+            _, notification = self._notifications[row.opening]
+            if row.run is None and not row.is_unpublished and isinstance(notification.payload, Signal):
+                yield Posted(notification.accepted_at, notification.payload)
 
 
 def find_trades(tx: Transaction, command: FindTrades) -> tuple[BookEntry, ...]:

@@ -8,14 +8,15 @@ from itertools import groupby
 from typing import Any
 
 from signalpost.delivery.outbox import sql
-from signalpost.delivery.outbox.amend import amend, end_trades, follow
+from signalpost.delivery.outbox.amend import add_chart, amend, end_trades, follow
 from signalpost.delivery.outbox.book import AddChart, Amend, EndTrades, Follow
 from signalpost.delivery.outbox.cards import leased_entry, settle_card, together
-from signalpost.delivery.outbox.charts import add_chart
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Command,
+    Damaged,
     Expire,
+    ForgetKeys,
     History,
     Lease,
     Leased,
@@ -23,9 +24,11 @@ from signalpost.delivery.outbox.commands import (
     Namespace,
     OutboxEntry,
     PassOn,
+    Prune,
     Put,
     Revive,
     SaveFacts,
+    SetAside,
     Settle,
     SettleAndLease,
     SettledAndLeased,
@@ -33,7 +36,6 @@ from signalpost.delivery.outbox.commands import (
     ShortenWaits,
     Subject,
 )
-from signalpost.delivery.outbox.housekeeping import HOUSEKEEPING, show_less
 from signalpost.delivery.outbox.order import (
     WAIT,
     Row,
@@ -47,9 +49,20 @@ from signalpost.delivery.outbox.pass_on import pass_on
 from signalpost.delivery.outbox.put import put
 from signalpost.delivery.outbox.queries import QUERIES, attempts
 from signalpost.delivery.outbox.rows import (
+    Unreadable,
+    Values,
+    as_shown,
+    bound_key,
+    damage,
+    has_ended,
+    is_open,
     is_text,
+    is_time,
+    listed,
     micros,
+    row_of,
 )
+from signalpost.delivery.outbox.trades import Book
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
@@ -175,7 +188,13 @@ def _show(tx: Transaction, messages: Iterable[tuple[Message, str | None]]) -> No
         if moves and before is not None:
             left.append((1, new.destination, before))
     tx.write(sql.ADD_MESSAGE, rows)
-    show_less(tx, left)
+    _show_less(tx, left)
+
+
+def _show_less(tx: Transaction, messages: Sequence[tuple[int, str, str]]) -> None:
+    """Messages show so many deliveries less, and are deleted once they show none."""
+    tx.write(sql.SHOW_LESS, messages)
+    tx.write(sql.DELETE_MESSAGE, [message[1:] for message in messages])
 
 
 def _expire(tx: Transaction, command: Expire) -> list[Delivery]:
@@ -240,6 +259,59 @@ def _revive(tx: Transaction, command: Revive) -> Delivery | None:
     return again.delivery
 
 
+def _prune(tx: Transaction, command: Prune) -> int:
+    before = micros(command.before)
+    numbered: list[tuple[int, str]] = []
+    for number, name, accepted_at, has_open in tx.select(sql.OLD):
+        if not is_time(accepted_at) or not is_text(name):
+            continue  # damaged: it is kept, and keeps nothing else
+        if accepted_at >= before or len(numbered) == command.limit:
+            break
+        if not has_open:
+            numbered.append((number, name))
+    names = (listed([name for _, name in numbered]),)
+    Book(tx).keep_openings(names[0])
+    messages = list(tx.select(sql.MESSAGES_OF_GONE, names))
+    _show_less(tx, [each for each in messages if is_text(each[1]) and is_text(each[2])])
+    for statement in (sql.DELETE_ATTEMPTS, sql.DELETE):
+        tx.write(statement, [names])
+    tx.write(sql.DELETE_NOTIFICATION, [(number,) for number, _ in numbered])
+    return len(numbered)
+
+
+def _forget_keys(tx: Transaction, command: ForgetKeys) -> str:
+    """A key whose expiry is damaged is deleted. A damaged name stays."""
+    found = list(tx.select(sql.NEXT_KEYS, (command.after, command.limit)))
+    keys = [(key, until) for key, until in found if is_text(key)]
+    tx.write(sql.DELETE_KEY, [(key,) for key, until in keys if not is_time(until) or until <= micros(command.now)])
+    return keys[-1][0] if keys and len(found) == command.limit else ""
+
+
+def _set_aside(tx: Transaction, _: SetAside) -> tuple[Damaged, ...]:
+    """Read each suspect once more, because it may have been repaired, and end it by its primary key."""
+    found = []
+    for key in list(tx.guard.suspects):
+        is_fine, bound = bound_key(key)
+        query, change = sql.same_row(is_fine)
+        values = tx.first(query, bound)
+        if values is None or has_ended(values) or (what := _damage(tx, values)) is None:
+            continue
+        row = as_shown(values, what)
+        tx.write(change, [[row.delivery.reason, *bound]])
+        found.append(Damaged(row.delivery, was_open=is_open(values)))
+    tx.guard.suspects.clear()
+    if found:
+        tx.forget()  # a damaged row may be remembered by another place than its own
+    return tuple(found)
+
+
+def _damage(tx: Transaction, values: Values) -> str | None:
+    if (what := damage(values)) is not None:
+        return what
+    found = tx.notification(row_of(values))
+    return found.why if isinstance(found, Unreadable) and found.is_damaged else None
+
+
 def _save_facts(tx: Transaction, command: SaveFacts) -> None:
     subject, namespace = command.subject
     items = command.facts.items()
@@ -254,7 +326,6 @@ _TOGETHER: Mapping[type[Command[Any]], Callable[[Transaction, Any], list[Any]]] 
 }
 _VERBS: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
     **QUERIES,
-    **HOUSEKEEPING,
     AddChart: add_chart,
     Amend: amend,
     EndTrades: end_trades,
@@ -266,4 +337,7 @@ _VERBS: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
     Cancel: _cancel,
     Revive: _revive,
     SaveFacts: _save_facts,
+    Prune: _prune,
+    ForgetKeys: _forget_keys,
+    SetAside: _set_aside,
 }

@@ -13,8 +13,8 @@ from typing import Any
 from signalpost.delivery import outbox
 from signalpost.delivery.outbox import backlog, book, commands
 from signalpost.delivery.outbox.book import AddChart, EndTrades, Follow
-from signalpost.delivery.outbox.book_migration import open_book
 from signalpost.delivery.outbox.commands import CardResult
+from signalpost.delivery.outbox.migration import open_book
 from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.change import Update

@@ -13,8 +13,7 @@ from signalpost.cli.output import examples, json_option, say, say_errors, say_js
 from signalpost.cli.store import Store
 from signalpost.cli.tables import console
 from signalpost.cli.time_format import format_time, parse_time
-from signalpost.delivery.outbox.commands import Cancel, OutboxEntry, Revive
-from signalpost.delivery.outbox.reader import Wanted
+from signalpost.delivery.outbox.commands import Cancel, Find, OutboxEntry, Revive
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.wake_socket import wake
@@ -77,15 +76,15 @@ def list_(
     as_json: bool,
 ) -> None:
     """List deliveries, newest first. Without --json, also count all deliveries by state."""
-    wanted = Wanted(
-        limit,
-        [member(DeliveryState, state, "--state") for state in states],
-        destination,
-        None if priority is None else member(NotificationPriority, priority, "--priority"),
-        None if since is None else parse_time(since, "--since"),
+    find = Find(
+        destination=destination,
+        states=frozenset(member(DeliveryState, state, "--state") for state in states),
+        limit=limit,
+        priority=None if priority is None else member(NotificationPriority, priority, "--priority"),
+        since=None if since is None else parse_time(since, "--since"),
     )
     with Store(flags.config()) as store:
-        entries = store.entries(wanted)
+        entries = store.entries(find)
         counts = store.counts()
     if as_json:
         say_json(*map(plain_delivery, entries))

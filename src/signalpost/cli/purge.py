@@ -16,7 +16,7 @@ from signalpost.cli.time_format import format_time, parse_time
 from signalpost.config import STORE_FILE
 from signalpost.delivery.outbox.commands import Prune
 from signalpost.delivery.outbox.port import Core
-from signalpost.delivery.outbox.reader import Past, SqliteLookup
+from signalpost.delivery.outbox.reader import Past, SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.instant import iso
 from signalpost.errors import InvalidValue
@@ -72,8 +72,8 @@ def purge(before: str, yes: bool, dry_run: bool, flags: Flags, as_json: bool) ->
 
 
 def _past(path: Path, before: datetime) -> Past:
-    with closing(SqliteLookup(path)) as lookup:
-        return lookup.past(before)
+    with closing(SqliteReader(path)) as reader:
+        return reader.past(before)
 
 
 def _ask(past: Past, when: str) -> None:

@@ -21,7 +21,7 @@ from signalpost.delivery.outbox.commands import (
     Subject,
 )
 from signalpost.delivery.outbox.lock import is_held, lock_of
-from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
+from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.domain.delivery import Attempt
 from signalpost.domain.ledger import StreamState
 from signalpost.errors import InvalidValue, shown
@@ -41,22 +41,17 @@ class Store:
         self._limits = {each.name: each.limits.messages_a_minute for each in config.destinations}
         self._webhooks = {each.name: of_webhook(each.address.identity) for each in config.destinations}
         self._reader = SqliteReader(self.path)
-        try:
-            self._lookup = SqliteLookup(self.path)
-        except BaseException:
-            self._reader.close()
-            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lookup.close()
         self._reader.close()
 
-    def entries(self, wanted: Wanted) -> list[OutboxEntry]:
+    def entries(self, find: Find) -> tuple[OutboxEntry, ...]:
         """The selected deliveries, newest first."""
-        return self._lookup.listed(wanted)
+        found: tuple[OutboxEntry, ...] = self._read(find)
+        return found
 
     def of_ticket(self, ticket_id: str) -> tuple[OutboxEntry, ...]:
         """The deliveries of a ticket, ordered by destination and revival."""
@@ -66,7 +61,7 @@ class Store:
     def tickets(self, name: str) -> list[str]:
         """Find tickets by their own id, a payload's id or a key. Raises InvalidValue if there are none."""
         tickets = (
-            [name] if self.of_ticket(name) else [each for each in self._lookup.tickets(name) if self.of_ticket(each)]
+            [name] if self.of_ticket(name) else [each for each in self._reader.tickets(name) if self.of_ticket(each)]
         )
         if not tickets:
             text = (
@@ -97,7 +92,7 @@ class Store:
 
     def message(self, entry: OutboxEntry) -> Message | None:
         """The message that shows a delivery; None if there is none."""
-        return self._lookup.message(entry.delivery)
+        return self._reader.message(entry.delivery)
 
     def counts(self) -> dict[str, int]:
         """The number of deliveries by state."""
@@ -116,8 +111,8 @@ class Store:
             is_served=self._is_served(entry),
             messages_a_minute=self._limits,
             facts=self._read(LoadFacts(Subject(destination))) | self._of_webhook(destination),
-            ahead=self._lookup.ahead(delivery),
-            failures=self._lookup.failures(destination, self.now),
+            ahead=self._reader.ahead(delivery),
+            failures=self._reader.failures(destination, self.now),
             message=self.message(entry),
             was_revived=any(
                 each.delivery.id[1:] == (destination, delivery.id.turn + 1)

@@ -2,10 +2,8 @@
 
 import json
 import re
-import sqlite3
 from contextlib import closing
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -57,23 +55,6 @@ def test_an_empty_store_is_reported_in_one_line(folder: Folder) -> None:
     folder.apply()
     assert len(folder.run("deliveries", "list").stdout.splitlines()) == 1
     assert folder.run("deliveries", "list", "--json").stdout == ""
-
-
-def test_a_store_that_only_opens_once_is_closed_again(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command reads by two connections, and a service may replace the file between them."""
-    folder.apply()
-    connect, opened = sqlite3.connect, list[sqlite3.Connection]()
-
-    def once(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        if opened:
-            raise sqlite3.OperationalError("unable to open database file")
-        opened.append(connect(*arguments, **options))
-        return opened[-1]
-
-    monkeypatch.setattr(sqlite3, "connect", once)
-    assert folder.run("deliveries", "list").exit_code == 3
-    with pytest.raises(sqlite3.ProgrammingError):
-        opened[0].execute("SELECT 1")
 
 
 def test_a_line_of_json_has_every_fact(folder: Folder) -> None:

@@ -15,6 +15,7 @@ from signalpost.delivery.deduplication import Filters
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Notification
+from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import Loss
@@ -186,9 +187,6 @@ class Put(Command[list[PutResult]], frozen=True):
     state: StreamState | None = None
 
 
-TO_CHOOSE_FROM = 20
-
-
 class Lease(Command[Leased], frozen=True):
     """Lease the first deliveries of a lane for sending. Answer: `Leased`.
 
@@ -211,7 +209,7 @@ class Lease(Command[Leased], frozen=True):
     edits: bool = True
     """Also those that edit a card."""
     failures: Mapping[DeliveryId, int] | None = None
-    """How often each failed recently. If set, those of the next TO_CHOOSE_FROM that failed least are leased."""
+    """How often each failed recently. If set, the one of the next 20 that failed least is leased."""
 
 
 class Namespace(StrEnum):
@@ -334,7 +332,11 @@ class Find(Command[tuple[OutboxEntry, ...]], frozen=True):
     notification_id: str | None = None
     destination: str | None = None
     states: frozenset[DeliveryState] = frozenset()
+    """Only deliveries in one of these; empty for all. A damaged one counts as dead."""
     limit: int = 100
+    priority: NotificationPriority | None = None
+    since: datetime | None = None
+    """Only those that were accepted then or later."""
 
 
 class Open(Command[tuple[Delivery, ...]], frozen=True):

@@ -11,13 +11,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from signalpost.delivery.outbox.commands import TO_CHOOSE_FROM, Lease, NewDelivery, Revive, Settlement
+from signalpost.delivery.outbox.commands import Lease, NewDelivery, Revive, Settlement
 from signalpost.domain.delivery import NEXT_STATES, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import NEW, Notification, is_chart, is_version
 from signalpost.domain.priority import NotificationPriority
 
 REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
 """The states from which a delivery may be revived."""
+
+TO_CHOOSE_FROM = 20
+"""How many a lease looks at, of which it takes those that failed least."""
 
 WAIT = "wait"
 """The fact about a delivery whose wait was restarted."""

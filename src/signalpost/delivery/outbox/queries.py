@@ -23,6 +23,7 @@ from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.rows import STATES, instant, is_text, is_time, listed, reason_of, stand_in
 from signalpost.delivery.outbox.trades import find_trades
 from signalpost.delivery.outbox.transaction import Transaction
+from signalpost.delivery.ticket_ids import first_of
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Notification
@@ -35,17 +36,22 @@ def _find(tx: Transaction, wanted: Find) -> tuple[OutboxEntry, ...]:
     if wanted.destination is not None:
         conditions["destination = ?"] = wanted.destination
     if wanted.states:
-        conditions[f"state IN {sql.LISTED}"] = listed([state.value for state in wanted.states])
+        lost = f" OR {sql.LOST_STATE}" if DeliveryState.DEAD in wanted.states else ""
+        conditions[f"(state IN {sql.LISTED}{lost})"] = listed([state.value for state in wanted.states])
+    if wanted.priority is not None:
+        conditions["priority = ?"] = wanted.priority.value
+    if wanted.since is not None:
+        conditions["notification_id >= ?"] = first_of(wanted.since)
     is_open = bool(wanted.states) and not any(state.is_terminal for state in wanted.states)
     query = sql.find(list(conditions), only_open=is_open and wanted.notification_id is None)
     found = map(tx.guard.shown, tx.select(query, [*conditions.values(), -1]))
     # A damaged row, or one whose notification is damaged, is shown in another state than that by which it was found.
     rows = (row for row in found if not wanted.states or row.delivery.state in wanted.states)
-    entries = (shown_entry(tx, row) for row in islice(rows, wanted.limit))
+    entries = (_shown_entry(tx, row) for row in islice(rows, wanted.limit))
     return tuple(entry for entry in entries if not wanted.states or entry.delivery.state in wanted.states)
 
 
-def shown_entry(tx: Transaction, row: Row) -> OutboxEntry:
+def _shown_entry(tx: Transaction, row: Row) -> OutboxEntry:
     """A delivery for a person to see, with a stand-in for a notification that cannot be read."""
     found = tx.notification(row)
     if isinstance(found, Notification):

@@ -1,11 +1,12 @@
 """Reads an outbox that another process may be writing, without taking its lock or changing it.
 
-`SqliteReader` executes the commands that only read. `SqliteLookup` serves people: the tickets of a name, a message, the
-position of a delivery in its lane, and the recent failures of a destination.
+It executes the commands that only read. It also answers for people: the tickets of a name, a message, the position of a
+delivery in its lane, and the recent failures of a destination.
 """
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
@@ -13,9 +14,8 @@ from typing import Any, NamedTuple
 
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.book import READING
-from signalpost.delivery.outbox.commands import Command, Message, OutboxEntry
-from signalpost.delivery.outbox.queries import shown_entry
-from signalpost.delivery.outbox.rows import instant, is_text, is_time, listed, micros
+from signalpost.delivery.outbox.commands import Command, Message
+from signalpost.delivery.outbox.rows import instant, is_text, is_time, micros
 from signalpost.delivery.outbox.schema import HAS_META, MIGRATED_FROM
 from signalpost.delivery.outbox.sqlite_file import (
     advice,
@@ -28,14 +28,42 @@ from signalpost.delivery.outbox.sqlite_file import (
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.outbox.verbs import execute
 from signalpost.delivery.ticket_ids import first_of
-from signalpost.domain.delivery import Delivery, DeliveryState
-from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.delivery import Delivery
 from signalpost.errors import StoreFailed
 
 _FAILURES = frozenset({"unavailable", "unconfirmed"})
 """Outcomes of attempts that a breaker counts."""
 _LOOKS_BACK_FOR = timedelta(hours=24)
 _MOST_ATTEMPTS = 100
+
+
+class Past(NamedTuple):
+    """The number of notifications accepted before a time, and the size of the file."""
+
+    ended: int
+    """Notifications without an open delivery."""
+    open: int
+    """Notifications with an open delivery."""
+    size: int
+    """Bytes of the file."""
+    free: int
+    """Unused bytes in it."""
+
+
+class StoreVersion(NamedTuple):
+    """The version of a store's tables."""
+
+    version: int
+    migrated_from: int | None
+    """The version from which it was last migrated; None if it was created in its version or is still older."""
+
+
+def version_of(path: Path) -> StoreVersion | None:
+    """The version of the store at `path`; None if there is none yet. Raises StoreUnusable and StoreFailed."""
+    if not is_there(path):
+        return None
+    with closing(SqliteReader(path)) as reader:
+        return reader.version()
 
 
 class SqliteReader:
@@ -61,83 +89,6 @@ class SqliteReader:
                 self._db.execute("ROLLBACK")
         except sqlite3.Error as fault:
             raise _unreadable(self._path, fault) from fault
-
-    def close(self) -> None:
-        """Close the file. Repeated calls are fine."""
-        self._db.close()
-
-
-class Past(NamedTuple):
-    """The number of notifications accepted before a time, and the size of the file."""
-
-    ended: int
-    """Notifications without an open delivery."""
-    open: int
-    """Notifications with an open delivery."""
-    size: int
-    """Bytes of the file."""
-    free: int
-    """Unused bytes in it."""
-
-
-class Wanted(NamedTuple):
-    """A filter of deliveries. Empty and None match all."""
-
-    limit: int
-    states: Collection[DeliveryState] = ()
-    destination: str | None = None
-    priority: NotificationPriority | None = None
-    since: datetime | None = None
-    """Accepted then or later."""
-
-
-class StoreVersion(NamedTuple):
-    """The version of a store's tables."""
-
-    version: int
-    migrated_from: int | None
-    """The version from which it was last migrated; None if it was created in its version or is still older."""
-
-
-def version_of(path: Path) -> StoreVersion | None:
-    """The version of the store at `path`; None if there is none yet. Raises StoreUnusable and StoreFailed."""
-    if not is_there(path):
-        return None
-    lookup = SqliteLookup(path)
-    try:
-        return lookup.version()
-    finally:
-        lookup.close()
-
-
-class SqliteLookup:
-    """Looks up rows of the outbox at `path` while others may write. Raises StoreUnusable if it cannot be read."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._db = opened_to_read(path)
-        self._tx = Transaction(self._db)
-
-    def listed(self, wanted: Wanted) -> list[OutboxEntry]:
-        """The matching deliveries, the newest first. A damaged one is shown as dead."""
-        conditions: dict[str, Any] = {}
-        if wanted.states:
-            lost = f" OR {sql.LOST_STATE}" if DeliveryState.DEAD in wanted.states else ""
-            conditions[f"(state IN {sql.LISTED}{lost})"] = listed([state.value for state in wanted.states])
-        if wanted.destination is not None:
-            conditions["destination = ?"] = wanted.destination
-        if wanted.priority is not None:
-            conditions["priority = ?"] = wanted.priority.value
-        if wanted.since is not None:
-            conditions["notification_id >= ?"] = first_of(wanted.since)
-        only_open = bool(wanted.states) and not any(state.is_terminal for state in wanted.states)
-        query = sql.find(list(conditions), only_open=only_open)
-        rows = map(self._tx.guard.shown, self._found(query, *conditions.values(), wanted.limit))
-        try:
-            entries = [shown_entry(self._tx, row) for row in rows]
-        except sqlite3.Error as fault:
-            raise _unreadable(self._path, fault) from fault
-        return [each for each in entries if not wanted.states or each.delivery.state in wanted.states]
 
     def tickets(self, name: str) -> list[str]:
         """The tickets of a signal's (or another payload's) id, or of an idempotency key, the oldest first.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from signalpost import clock
 from signalpost.delivery.outbox.commands import Find, Lease, NewDelivery, NewNotification, Put, Settle, Stats
-from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
+from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.rank import rank_of
 from signalpost.domain.delivery import DeliveryState
@@ -86,8 +86,8 @@ def test_whatever_is_damaged_all_others_are_delivered(data: st.DataObject) -> No
                 assert not world.dispatcher.lanes[HERE].in_flight
             found = {each.delivery.id.notification_id: each.delivery.state.value for each in core.apply([Find()])[0]}
             core.apply([Stats()])
-        with closing(SqliteLookup(path)) as lookup:
-            assert len(lookup.listed(Wanted(99))) == len(found)
+        with closing(SqliteReader(path)) as reader:
+            assert len(reader.apply([Find()])[0]) == len(found)
         hit = names[victim] if table in {"delivery", "notification"} else None
         others = [found[name] for name in names if name != hit]
         assert others == ["delivered"] * len(others), found

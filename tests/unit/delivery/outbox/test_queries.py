@@ -15,7 +15,7 @@ from signalpost.delivery.outbox import backlog, book, commands
 from signalpost.delivery.outbox.book import AddChart, EndTrades, Follow
 from signalpost.delivery.outbox.commands import CardResult
 from signalpost.delivery.outbox.migration import open_book
-from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
+from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.change import Update
 from signalpost.domain.delivery import Delivery, DeliveryState
@@ -126,11 +126,11 @@ async def _live(driver: Driver) -> None:
 
 def _look(path: Path, statements: set[str], delivery: Delivery) -> None:
     """Run all queries for people."""
-    lookup, db = with_connection(lambda: SqliteLookup(path))
+    lookup, db = with_connection(lambda: SqliteReader(path))
     db.set_trace_callback(statements.add)
-    for states in ((), tuple(OPEN), (DeliveryState.DEAD,)):
-        lookup.listed(Wanted(5, states, LANE, NotificationPriority.HIGH, START))
-        lookup.listed(Wanted(5, states))
+    for states in (frozenset(), OPEN, frozenset({DeliveryState.DEAD})):
+        find = commands.Find(destination=LANE, states=states, priority=NotificationPriority.HIGH, since=START)
+        lookup.apply([find, commands.Find(states=states)])
     lookup.tickets("nothing")
     lookup.ahead(delivery)
     lookup.message(delivery)

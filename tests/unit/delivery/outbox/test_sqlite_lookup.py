@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from signalpost.delivery.outbox.commands import Find, ForgetKeys, Lease, Message, Prune, Put, Settle
-from signalpost.delivery.outbox.reader import Past, SqliteLookup, Wanted
+from signalpost.delivery.outbox.reader import Past, SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.ticket_ids import first_of
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
@@ -25,8 +26,8 @@ def core(tmp_path: Path) -> Iterator[SqliteCore]:
 
 
 @pytest.fixture
-def lookup(core: SqliteCore, tmp_path: Path) -> Iterator[SqliteLookup]:
-    with closing(SqliteLookup(tmp_path / "outbox.db")) as made:
+def lookup(core: SqliteCore, tmp_path: Path) -> Iterator[SqliteReader]:
+    with closing(SqliteReader(tmp_path / "outbox.db")) as made:
         yield made
 
 
@@ -36,7 +37,7 @@ def of(core: SqliteCore, ticket: str) -> Delivery:
     return delivery
 
 
-def test_a_name_is_a_sequence_or_a_key_and_has_its_tickets_oldest_first(core: SqliteCore, lookup: SqliteLookup) -> None:
+def test_a_name_is_a_sequence_or_a_key_and_has_its_tickets_oldest_first(core: SqliteCore, lookup: SqliteReader) -> None:
     made = [
         notification("t1", "eur"),
         notification("t2", "eur", "update 1"),
@@ -50,34 +51,34 @@ def test_a_name_is_a_sequence_or_a_key_and_has_its_tickets_oldest_first(core: Sq
     assert lookup.tickets("eu") == lookup.tickets("") == lookup.tickets("eur new more") == []
 
 
-def test_a_name_is_found_after_its_key_was_deleted(core: SqliteCore, lookup: SqliteLookup) -> None:
+def test_a_name_is_found_after_its_key_was_deleted(core: SqliteCore, lookup: SqliteReader) -> None:
     core.apply([Put((new(notification("t1", "eur")), new(notification("t2", "eur", "update 1"))))])
     core.apply([Prune(START), ForgetKeys(START + timedelta(days=2))])
     assert lookup.tickets("eur") == ["t1", "t2"]
     assert lookup.tickets("eur update 1") == ["t2"]
 
 
-def test_deliveries_are_filtered_and_listed_newest_first(core: SqliteCore, lookup: SqliteLookup) -> None:
+def test_deliveries_are_filtered_and_listed_newest_first(core: SqliteCore, lookup: SqliteReader) -> None:
     high = NotificationPriority.HIGH
     early, late = first_of(START), first_of(START + MINUTE)
     core.apply([Put((new(notification(early), 0, "a", "b"), new(notification(late, priority=high), 0, "b")))])
     core.apply([Lease("a", START)])
     a, b, last = DeliveryId(early, "a"), DeliveryId(early, "b"), DeliveryId(late, "b")
 
-    def listed(wanted: Wanted) -> list[DeliveryId]:
-        return [each.delivery.id for each in lookup.listed(wanted)]
+    def listed(**wanted: Any) -> list[DeliveryId]:
+        return [each.delivery.id for each in lookup.apply([Find(**wanted)])[0]]
 
-    assert listed(Wanted(9)) == [last, b, a]
-    assert listed(Wanted(2)) == [last, b]
-    assert listed(Wanted(9, [DeliveryState.LEASED, DeliveryState.DEAD])) == [a]
-    assert listed(Wanted(9, destination="b")) == [last, b]
-    assert listed(Wanted(9, priority=high)) == [last]
-    assert listed(Wanted(9, since=START + MINUTE)) == [last]
-    assert listed(Wanted(9, since=START)) == [last, b, a]
-    assert listed(Wanted(9, [DeliveryState.PENDING], "b", high, START)) == [last]
+    assert listed(limit=9) == [last, b, a]
+    assert listed(limit=2) == [last, b]
+    assert listed(states=frozenset({DeliveryState.LEASED, DeliveryState.DEAD})) == [a]
+    assert listed(destination="b") == [last, b]
+    assert listed(priority=high) == [last]
+    assert listed(since=START + MINUTE) == [last]
+    assert listed(since=START) == [last, b, a]
+    assert listed(destination="b", states=frozenset({DeliveryState.PENDING}), priority=high, since=START) == [last]
 
 
-def test_a_message_is_found_by_the_delivery_that_it_shows(core: SqliteCore, lookup: SqliteLookup) -> None:
+def test_a_message_is_found_by_the_delivery_that_it_shows(core: SqliteCore, lookup: SqliteReader) -> None:
     core.apply([Put((new(notification("t1")),)), Lease(LANE, START)])
     assert lookup.message(of(core, "t1")) is None
     message = Message(LANE, "77", START + MINUTE, 3)
@@ -85,7 +86,7 @@ def test_a_message_is_found_by_the_delivery_that_it_shows(core: SqliteCore, look
     assert lookup.message(of(core, "t1")) == message
 
 
-def test_deliveries_ahead_are_the_earlier_pending_ones_of_the_lane(core: SqliteCore, lookup: SqliteLookup) -> None:
+def test_deliveries_ahead_are_the_earlier_pending_ones_of_the_lane(core: SqliteCore, lookup: SqliteReader) -> None:
     places = {"t1": 1, "t2": 1, "t3": 0, "t4": 2}
     core.apply([Put(tuple(new(notification(name), rank) for name, rank in places.items()))])
     core.apply([Put((new(notification("t0"), 0, "another"),))])
@@ -94,7 +95,7 @@ def test_deliveries_ahead_are_the_earlier_pending_ones_of_the_lane(core: SqliteC
     assert lookup.ahead(of(core, "t4")) == 2, "a leased delivery is no longer ahead"
 
 
-def test_failures_are_counted_back_to_the_last_answer(core: SqliteCore, lookup: SqliteLookup) -> None:
+def test_failures_are_counted_back_to_the_last_answer(core: SqliteCore, lookup: SqliteReader) -> None:
     outcomes = ("unavailable", "delivered", "unconfirmed", "unavailable")
     for number, outcome in enumerate(outcomes):
         ticket = first_of(START + number * MINUTE)
@@ -107,7 +108,7 @@ def test_failures_are_counted_back_to_the_last_answer(core: SqliteCore, lookup: 
     assert lookup.failures(LANE, START + timedelta(days=2)) == 0
 
 
-def test_the_past_counts_ended_and_open_deliveries(core: SqliteCore, lookup: SqliteLookup) -> None:
+def test_the_past_counts_ended_and_open_deliveries(core: SqliteCore, lookup: SqliteReader) -> None:
     core.apply([Put((new(notification("t1")), new(notification("t2")), new(notification("t3", at=START + MINUTE))))])
     core.apply([Lease(LANE, START)])
     core.apply([Settle((verdict(of(core, "t1"), DeliveryState.DEAD),))])
@@ -120,20 +121,20 @@ def test_the_past_counts_ended_and_open_deliveries(core: SqliteCore, lookup: Sql
 
 def test_a_file_that_is_not_a_store_is_unusable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable) as refused:
-        SqliteLookup(tmp_path / "none.db")
+        SqliteReader(tmp_path / "none.db")
     assert (refused.value.code, refused.value.errors[0].value) == ("no-store-yet", str(tmp_path / "none.db"))
     with closing(sqlite3.connect(tmp_path / "other.db")) as db:
         db.execute("CREATE TABLE mine (number)")
     with pytest.raises(StoreUnusable) as refused:
-        SqliteLookup(tmp_path / "other.db")
+        SqliteReader(tmp_path / "other.db")
     assert (refused.value.code, refused.value.errors[0].value) == ("foreign-database", str(tmp_path / "other.db"))
     (tmp_path / "no.db").write_text("no database " * 400, encoding="utf-8")
     with pytest.raises(StoreUnusable) as refused:
-        SqliteLookup(tmp_path / "no.db")
+        SqliteReader(tmp_path / "no.db")
     assert (refused.value.code, refused.value.errors[0].value) == ("not-a-database", str(tmp_path / "no.db"))
 
 
-def test_a_store_damaged_after_opening_fails_the_query(core: SqliteCore, lookup: SqliteLookup, tmp_path: Path) -> None:
+def test_a_store_damaged_after_opening_fails_the_query(core: SqliteCore, lookup: SqliteReader, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "outbox.db")) as db:
         db.execute("DROP TABLE message")
     core.apply([Put((new(notification("t1")),))])
@@ -142,7 +143,7 @@ def test_a_store_damaged_after_opening_fails_the_query(core: SqliteCore, lookup:
     assert str(tmp_path / "outbox.db") in str(failed.value)
 
 
-def test_a_message_with_a_damaged_row_is_unknown(core: SqliteCore, lookup: SqliteLookup, tmp_path: Path) -> None:
+def test_a_message_with_a_damaged_row_is_unknown(core: SqliteCore, lookup: SqliteReader, tmp_path: Path) -> None:
     core.apply([Put((new(notification("t1")),)), Lease(LANE, START)])
     core.apply([Settle((verdict(of(core, "t1"), DeliveryState.DELIVERED, message=Message(LANE, "77", START)),))])
     with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as db:
@@ -151,10 +152,10 @@ def test_a_message_with_a_damaged_row_is_unknown(core: SqliteCore, lookup: Sqlit
 
 
 def test_a_list_from_a_store_without_its_notifications_fails(
-    core: SqliteCore, lookup: SqliteLookup, tmp_path: Path
+    core: SqliteCore, lookup: SqliteReader, tmp_path: Path
 ) -> None:
     core.apply([Put((new(notification("t1")),))])
     with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as db:
         db.execute("DROP TABLE notification")
     with pytest.raises(StoreFailed):
-        lookup.listed(Wanted(9))
+        lookup.apply([Find(limit=9)])

@@ -9,16 +9,16 @@ cannot be reset meanwhile, and grows.
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from signalpost.delivery.outbox.files import remove_copy
 from signalpost.delivery.outbox.sqlite_file import (
-    SECONDS_FOR_OTHERS,
-    advice,
     check_made,
     check_there,
-    code_of,
+    connected_to_read,
+    failure,
     refuse_hard_link,
     sync_to_disk,
 )
@@ -60,9 +60,7 @@ def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwri
     except OSError as fault:
         raise _unwritable(to, fault) from fault
     finally:
-        for end in ("", "-journal", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                partial.with_name(f"{partial.name}{end}").unlink()
+        remove_copy(partial)
     return copied
 
 
@@ -111,9 +109,8 @@ _BEGINNINGS = ("outbox.", "tokens.json")
 
 def _filled(store: Path, partial: Path, progress: Callable[[int, int], None]) -> Copied:
     try:
-        uri = f"{store.resolve().as_uri()}?mode=ro"
         with (
-            closing(sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)) as source,
+            closing(connected_to_read(store.resolve())) as source,
             closing(sqlite3.connect(partial, isolation_level=None)) as target,
         ):
             check_made(store, source)
@@ -128,8 +125,7 @@ def _filled(store: Path, partial: Path, progress: Callable[[int, int], None]) ->
                 raise StoreFailed(text, code="damaged", field="path", value=str(store))
             return _counted(partial, target)
     except sqlite3.Error as fault:
-        text = f"{store}: cannot copy it ({fault}): {advice(fault)}"
-        raise StoreFailed(text, code=code_of(fault), field="path", value=str(store)) from fault
+        raise failure(StoreFailed, store, "cannot copy it", fault) from fault
 
 
 def _counted(partial: Path, db: sqlite3.Connection) -> Copied:

@@ -73,6 +73,12 @@ def gone(files: Mapping[str, Identity | None]) -> str | None:
     return None
 
 
+def remove_copy(partial: Path) -> None:
+    """Remove a copy, and the files that SQLite left next to it, which take space on a disk that may be full."""
+    for end in ("", "-journal", *LOGS):
+        partial.with_name(f"{partial.name}{end}").unlink(missing_ok=True)
+
+
 def warn_of_network(path: Path, mounts: Path = MOUNTS) -> None:
     """Warn through the logger `signalpost` if `path` is on a network file system: its syncs and locks are weak."""
     try:

@@ -10,7 +10,8 @@ the file leaves the parent's lock in place. A program that the process starts do
 import fcntl
 import os
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -74,43 +75,35 @@ def lock_of(store: Path) -> Path:
 
 def is_held(path: Path, epoch: int | None = None) -> bool:
     """True if a process holds the lock of this epoch, by default the one written in the file. Takes no lock."""
-    try:
-        file = open_regular(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
+    with suppress(OSError), _opened(path) as file:
         wanted = _signed_epoch(file) if epoch is None else epoch
         answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _byte(wanted))
-    except OSError:
-        return False
-    finally:
-        os.close(file)
-    return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
+        return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
+    return False
 
 
 def is_held_by_older_version(path: Path) -> bool:
     """True if a process of a version without epochs owns the store: it locks the whole file. Does not block one."""
-    try:
-        file = open_regular(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(file)
+    with suppress(OSError), _opened(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
     return False
 
 
 def holder_of(path: Path) -> str:
     """The text that the last holder wrote; empty if there was none, or it cannot be read."""
-    try:
-        file = open_regular(path, os.O_RDONLY)
-    except OSError:
-        return ""
-    try:
+    with suppress(OSError), _opened(path) as file:
         return os.read(file, 60).decode(errors="replace").strip()
+    return ""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    file = open_regular(path, os.O_RDONLY)
+    try:
+        yield file
     finally:
         os.close(file)
 

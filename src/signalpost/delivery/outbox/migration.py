@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from signalpost.delivery.outbox import sql
-from signalpost.delivery.outbox.files import LOGS
+from signalpost.delivery.outbox.files import remove_copy
 from signalpost.delivery.outbox.lock import holder_of, is_held_by_older_version
 from signalpost.delivery.outbox.schema import (
     ADDED_LATER,
@@ -30,7 +30,7 @@ from signalpost.delivery.outbox.schema import (
     STEPS,
     VERSION,
 )
-from signalpost.delivery.outbox.sqlite_file import advice, begin, opened, sync_to_disk
+from signalpost.delivery.outbox.sqlite_file import advice, begin, connected_to_read, opened, sync_to_disk
 from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.notification import CLOSED, NEW, sequence_of
@@ -146,14 +146,14 @@ def _copy(path: Path, version: int) -> None:
     to = path.with_name(f"{path.name}.v{version}")
     partial = path.with_name(f"{to.name}.partial")
     try:
-        _remove(partial)  # left by a process that crashed; no other can be copying now
+        remove_copy(partial)  # left by a process that crashed; no other can be copying now
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             _fill(path, partial)
             partial.replace(to)
             sync_to_disk(to.parent)
         except BaseException:
-            _remove(partial)
+            remove_copy(partial)
             raise
     except (OSError, sqlite3.Error) as fault:
         reason = (fault.strerror or type(fault).__name__) if isinstance(fault, OSError) else str(fault)
@@ -168,16 +168,10 @@ def _copy(path: Path, version: int) -> None:
         ) from fault
 
 
-def _remove(partial: Path) -> None:
-    """Remove a copy and the files that SQLite left next to it, which take space on a disk that may be full."""
-    for end in ("", "-journal", *LOGS):
-        partial.with_name(f"{partial.name}{end}").unlink(missing_ok=True)
-
-
 def _fill(path: Path, partial: Path) -> None:
     # Read by another connection: SQLite does not copy from one that is in a write transaction.
     with (
-        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as source,
+        closing(connected_to_read(path)) as source,
         closing(sqlite3.connect(partial, isolation_level=None)) as target,
     ):
         target.execute("PRAGMA synchronous=OFF")  # it is synced once, when it is whole

@@ -18,9 +18,8 @@ from signalpost.delivery.outbox.commands import Command, Message
 from signalpost.delivery.outbox.rows import instant, is_text, is_time, micros
 from signalpost.delivery.outbox.schema import HAS_META, MIGRATED_FROM
 from signalpost.delivery.outbox.sqlite_file import (
-    advice,
     check_there,
-    code_of,
+    failure,
     is_there,
     opened_to_read,
     refuse_hard_link,
@@ -88,7 +87,7 @@ class SqliteReader:
             finally:
                 self._db.execute("ROLLBACK")
         except sqlite3.Error as fault:
-            raise _unreadable(self._path, fault) from fault
+            raise failure(StoreFailed, self._path, "cannot read it", fault) from fault
 
     def tickets(self, name: str) -> list[str]:
         """The tickets of a signal's (or another payload's) id, or of an idempotency key, the oldest first.
@@ -140,9 +139,4 @@ class SqliteReader:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as fault:
-            raise _unreadable(self._path, fault) from fault
-
-
-def _unreadable(path: Path, fault: sqlite3.Error) -> StoreFailed:
-    text = f"{path}: cannot read it ({fault}): {advice(fault)}"
-    return StoreFailed(text, code=code_of(fault), field="path", value=str(path))
+            raise failure(StoreFailed, self._path, "cannot read it", fault) from fault

@@ -67,29 +67,30 @@ def _or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: value is None or check(value)
 
 
-_CHECKS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
-    ("notification_id", is_text),
-    ("destination", is_text),
-    ("turn", _is_count),
-    ("number", _is_whole),
-    ("event", is_text),
-    ("sequence", is_text),
-    ("state", lambda value: type(value) is str and value in STATES),
-    ("priority", lambda value: type(value) is int and value in PRIORITIES),
-    ("rank", _is_whole),
-    ("valid_until", is_time),
-    ("not_before", _or_none(is_time)),
-    ("attempts", _is_count),
-    ("unanswered", _is_count),
-    ("may_repeat", lambda value: type(value) is int and 0 <= value <= 1),
-    ("reason", _or_none(is_text)),
-    ("message_id", _or_none(is_text)),
+_CHECKS: tuple[tuple[str, Callable[[Any], bool], Any], ...] = (
+    ("notification_id", is_text, ""),
+    ("destination", is_text, ""),
+    ("turn", _is_count, 0),
+    ("number", _is_whole, 0),
+    ("event", is_text, ""),
+    ("sequence", is_text, ""),
+    ("state", lambda value: type(value) is str and value in STATES, DeliveryState.DEAD.value),
+    ("priority", lambda value: type(value) is int and value in PRIORITIES, NotificationPriority.NORMAL.value),
+    ("rank", _is_whole, 0),
+    ("valid_until", is_time, 0),
+    ("not_before", _or_none(is_time), None),
+    ("attempts", _is_count, 0),
+    ("unanswered", _is_count, 0),
+    ("may_repeat", lambda value: type(value) is int and 0 <= value <= 1, 1),
+    ("reason", _or_none(is_text), None),
+    ("message_id", _or_none(is_text), None),
 )
+"""For each column: its name, its check, and what is shown in place of a damaged value, unless that is text."""
 
 
 def damage(values: Values) -> str | None:
     """The first invalid column of a row with its value; None if all are valid."""
-    for (column, check), value in zip(_CHECKS, values, strict=True):
+    for (column, check, _), value in zip(_CHECKS, values, strict=True):
         if not check(value):
             return f"{column} is {_shown(value)}"
     return None
@@ -129,25 +130,16 @@ def row_of(values: Values) -> Row:
 
 def as_shown(values: Values, problem: str) -> Row:
     """The readable part of a damaged row. It is dead, unless it had ended, and its reason is the damage."""
-    name, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before, *rest = values
-    attempts, unanswered, may_repeat, reason, message_id = rest
-    state = STATES.get(state if type(state) is str else "")
-    has_ended = state is not None and state.is_terminal
-    delivery = Delivery(
-        DeliveryId(_text(name), _text(destination), turn if _is_count(turn) else 0),
-        state if state is not None and has_ended else DeliveryState.DEAD,
-        PRIORITIES.get(priority if type(priority) is int else 0, NotificationPriority.NORMAL),
-        rank if _is_whole(rank) else 0,
-        _text(sequence),
-        instant(valid_until) if is_time(valid_until) else EPOCH,
-        instant(not_before) if is_time(not_before) else None,
-        attempts if _is_count(attempts) else 0,
-        unanswered if _is_count(unanswered) else 0,
-        bool(may_repeat),
-        reason if has_ended and is_text(reason) else reason_of(problem, was_leased=state is DeliveryState.LEASED),
-        message_id if is_text(message_id) else None,
+    sound = (
+        value if check(value) else _shown(value) if instead == "" else instead
+        for (_, check, instead), value in zip(_CHECKS, values, strict=True)
     )
-    return Row(number if _is_whole(number) else 0, _text(event), delivery)
+    row = row_of(tuple(sound))
+    state, reason = row.delivery.state, row.delivery.reason
+    if has_ended(values) and reason is not None:
+        return row
+    reason = reason_of(problem, was_leased=state is DeliveryState.LEASED)
+    return row.moved(state if has_ended(values) else DeliveryState.DEAD, reason)
 
 
 def reason_of(problem: str, *, was_leased: bool) -> str:
@@ -209,10 +201,6 @@ def _of_the_program(fault: InvalidValue) -> BaseException | None:
     while isinstance(behind, InvalidValue | msgspec.DecodeError | RecursionError):
         behind = behind.__cause__
     return behind
-
-
-def _text(value: object) -> str:
-    return value if type(value) is str and is_text(value) else _shown(value)
 
 
 def _shown(value: object) -> str:

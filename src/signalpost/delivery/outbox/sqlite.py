@@ -63,7 +63,7 @@ from signalpost.delivery.outbox.commands import (
 from signalpost.delivery.outbox.files import gone, opened_files, warn_of_network
 from signalpost.delivery.outbox.lock import FileLock, is_held, lock_of, writer_of
 from signalpost.delivery.outbox.migration import opened_to_write
-from signalpost.delivery.outbox.sqlite_file import advice, begin, claim, code_of, refuse_hard_link, remember_place
+from signalpost.delivery.outbox.sqlite_file import begin, claim, failure, refuse_hard_link, remember_place
 from signalpost.delivery.outbox.transaction import (
     OF_A_COMMAND,
     Arrival,
@@ -213,8 +213,7 @@ class SqliteCore:
             with self._turn:
                 is_news = not self._is_abandoned and self._data_version() != self._version
         except sqlite3.Error as fault:
-            text = f"{self._path}: cannot read it ({fault}): {advice(fault)}"
-            raise StoreFailed(text, code=code_of(fault), field="path", value=str(self._path)) from fault
+            raise failure(StoreFailed, self._path, "cannot read it", fault) from fault
         if is_news:
             self.apply([])
 
@@ -341,12 +340,10 @@ class SqliteCore:
 
     def _failure(self, fault: sqlite3.Error) -> StoreFailed:
         """The error for `fault`. If another process blocks all writing, it names that process."""
-        text = f"{self._path}: it could not be written ({fault}): {advice(fault)}"
-        if getattr(fault, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
-            return StoreFailed(text, code=code_of(fault), field="path", value=str(self._path))
-        pid = writer_of(self._shm)
+        is_locked = getattr(fault, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        pid = writer_of(self._shm) if is_locked else None
         if pid is None:
-            return StoreFailed(text, code="store-locked")
+            return failure(StoreFailed, self._path, "it could not be written", fault)
         text = f"{self._path}: process {pid} blocks all others from writing. Resume it if it is suspended, or end it."
         return StoreFailed(text, code="store-locked", field="pid", value=str(pid))
 

@@ -6,12 +6,14 @@ import stat
 from contextlib import closing
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.files import Identity, identity, open_regular
 from signalpost.delivery.outbox.schema import APPLICATION_ID, VERSION
-from signalpost.errors import StoreUnusable
+from signalpost.errors import StoreFailed, StoreUnusable
+
+Unavailable = TypeVar("Unavailable", StoreFailed, StoreUnusable)
 
 SECONDS_FOR_OTHERS = 2.0
 """How long a command waits for another program, such as the sqlite3 tool, that holds the file locked."""
@@ -80,8 +82,7 @@ def opened(path: Path) -> sqlite3.Connection:
             db.close()
             raise
     except sqlite3.Error as fault:
-        text = f"{path}: cannot use it as an outbox ({fault}): {advice(fault)}"
-        raise StoreUnusable(text, code=code_of(fault), field="path", value=str(path)) from fault
+        raise failure(StoreUnusable, path, "cannot use it as an outbox", fault) from fault
     return db
 
 
@@ -89,17 +90,21 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
     """Connect to the outbox at `path` for reading only. Raises StoreUnusable if it is missing or unreadable."""
     check_there(path)
     try:
-        uri = f"{path.resolve().as_uri()}?mode=ro"
-        db = sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)
+        db = connected_to_read(path.resolve())
         try:
             check_made(path, db)
         except BaseException:
             db.close()
             raise
     except sqlite3.Error as fault:
-        text = f"{path}: cannot read it ({fault}): {advice(fault)}"
-        raise StoreUnusable(text, code=code_of(fault), field="path", value=str(path)) from fault
+        raise failure(StoreUnusable, path, "cannot read it", fault) from fault
     return db
+
+
+def connected_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot change the file at `path`, which is absolute. Raises sqlite3.Error."""
+    uri = f"{path.as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)
 
 
 def begin(db: sqlite3.Connection, *, writes: bool) -> None:
@@ -236,9 +241,10 @@ def advice(fault: sqlite3.Error) -> str:
     return _ADVICE.get(_kind(fault), "check the disk, its permissions and its free space")
 
 
-def code_of(fault: sqlite3.Error) -> str | None:
-    """The public code for an error of SQLite; None if there is none."""
-    return _CODES.get(_kind(fault))
+def failure(kind: type[Unavailable], path: Path, what: str, fault: sqlite3.Error) -> Unavailable:
+    """The error for a person, with what could not be done with the file at `path`, why, and what to do."""
+    text = f"{path}: {what} ({fault}): {advice(fault)}"
+    return kind(text, code=_CODES.get(_kind(fault)), field="path", value=str(path))
 
 
 def _kind(fault: sqlite3.Error) -> int:
@@ -313,8 +319,7 @@ def remember_place(db: sqlite3.Connection, real: Path) -> None:
 
 def _remembered(real: Path) -> bytes | None:
     try:
-        uri = f"{real.as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
+        with closing(connected_to_read(real)) as db:
             found = db.execute(sql.META_IN_BYTES, (_PLACE,)).fetchone()
     except sqlite3.Error:  # no tables yet, or not a store: opening it reports which
         return None

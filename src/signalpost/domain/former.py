@@ -4,6 +4,7 @@ Kept for one release, so that a signal sent both before and after an upgrade is 
 """
 
 import re
+from functools import lru_cache
 
 from signalpost.domain.identity import NO_STRATEGY, derived_id, strategy_slug
 from signalpost.domain.notification import Payload
@@ -23,10 +24,12 @@ def former_ids(payload: Payload) -> tuple[str, ...]:
         return ()
     before = payload.signal_id.removesuffix(derived)  # hooks prefix their token's name
     old_strategy = strategy_slug(payload.strategy_name or _STRATEGY)
-    old = before + derived_id(payload, old_strategy, _old_symbol(payload.pair.symbol))
+    tail = derived.removeprefix(f"{strategy}:{payload.pair.symbol}")
+    old = f"{before}{old_strategy}:{_old_symbol(payload.pair.symbol)}{tail}"
     return () if old == payload.signal_id else (old,)
 
 
+@lru_cache(maxsize=256)
 def _old_symbol(symbol: str) -> str:
     """A symbol as hooks shortened it; the whole symbol if that lost letters, because others may share the result."""
     short = _NOT_SIMPLE.sub("_", symbol.rpartition(":")[2]).strip("_").replace("/", "_").replace("-", "_")

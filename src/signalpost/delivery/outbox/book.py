@@ -166,5 +166,5 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
     limit: int = 100
 
 
-READING = (Find, Open, History, Stats, Backlog, LoadState, LoadFacts, FindTrades)
+READING: frozenset[type] = frozenset({Find, Open, History, Stats, Backlog, LoadState, LoadFacts, FindTrades})
 """Commands that change nothing, so they need not wait for a writer."""

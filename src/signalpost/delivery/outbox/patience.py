@@ -89,7 +89,7 @@ def _kind(command: Command[Any]) -> object:
     if isinstance(command, SettleAndLease):
         return Settle  # it is repeated as a Settle
     # All reads count as one kind, because they are not repeated one by one.
-    return READING if isinstance(command, READING) else type(command)
+    return READING if type(command) in READING else type(command)
 
 
 async def settle_in_parts(write: Write, settle: Settle) -> list[Delivery]:

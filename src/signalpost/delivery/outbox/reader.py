@@ -78,7 +78,7 @@ class SqliteReader:
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Answer the commands from one snapshot. Raises TypeError for a command that would change something."""
         for command in batch:
-            if not isinstance(command, READING):
+            if type(command) not in READING:
                 raise TypeError(f"{type(command).__name__} would change the outbox, which is open for reading only")
         try:
             self._db.execute("BEGIN")

@@ -77,9 +77,9 @@ from signalpost.delivery.outbox.verbs import execute
 from signalpost.errors import CommandFailed, OwnershipLost, StoreFailed, StoreUnusable
 from signalpost.telemetry.log_queue import log_failure
 
-_OWNERS = (Lease, Settle, SettleAndLease, PassOn, Expire, SetAside)
+_OWNERS: frozenset[type] = frozenset({Lease, Settle, SettleAndLease, PassOn, Expire, SetAside})
 """Commands for the owner only: they concern deliveries that are being sent, or end waiting ones."""
-_EVERYBODYS = (*READING, Put, Amend, Cancel, Revive)
+_EVERYBODYS = READING | {Put, Amend, Cancel, Revive}
 """Commands that a former owner may still use. The rest, such as saving a window, is its successor's now."""
 
 
@@ -181,12 +181,13 @@ class SqliteCore:
         has a value that SQLite refuses. For an owner's command, raises OwnershipLost if another process has taken over,
         and TypeError if this core never was the owner.
         """
+        kinds = set(map(type, batch))
         with self._turn:
-            self._check(batch)
+            self._check(kinds)
             try:
-                begin(self._db, writes=not all(isinstance(command, READING) for command in batch))
+                begin(self._db, writes=not kinds <= READING)
                 self._meet_others()
-                self._check_epoch(batch)
+                self._check_epoch(kinds)
                 answers = execute(self._tx, batch)
                 last = self._tx.last_number
                 self.see_that_it_is_there()  # as late as possible: a commit to a replaced file would be lost
@@ -273,14 +274,12 @@ class SqliteCore:
         self._is_abandoned = True
         self._let_go()
 
-    def _check(self, batch: Sequence[Command[Any]]) -> None:
+    def _check(self, kinds: set[type]) -> None:
         if self._is_abandoned:
             text = f"{self._path}: it was opened before this process was forked: open it again"
             raise StoreFailed(text, code="opened-before-fork", field="path", value=str(self._path))
-        if self._lock is None:
-            for command in batch:
-                if isinstance(command, _OWNERS):
-                    raise TypeError(f"only the owner of the outbox may run {type(command).__name__}")
+        if self._lock is None and (found := kinds & _OWNERS):
+            raise TypeError(f"only the owner of the outbox may run {found.pop().__name__}")
 
     def _meet_others(self) -> None:
         """If others have written, drop all cached values, and note the deliveries that they added."""
@@ -293,12 +292,12 @@ class SqliteCore:
             self._version, self._seen = version, last
             self.owner = owner_in(self._tx)
 
-    def _check_epoch(self, batch: Sequence[Command[Any]]) -> None:
+    def _check_epoch(self, kinds: set[type]) -> None:
         """Check the epoch within a transaction: `owner` is then as in the store, because `_meet_others` has read it."""
         if self._lock is None or self.owner.epoch == self._lock.epoch:
             return
         self.is_deposed = True
-        if any(not isinstance(command, _EVERYBODYS) for command in batch):
+        if not kinds <= _EVERYBODYS:
             raise OwnershipLost(
                 f"Process {self.owner.process} delivers from {self._path} now, because this process did not respond.",
                 field="pid",

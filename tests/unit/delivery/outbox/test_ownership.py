@@ -291,7 +291,8 @@ def test_an_unlisted_writer_is_reported_as_by_sqlite(
         tool.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreFailed) as raised:
             _put(core, "01")
-    assert raised.value.errors[0].facts() == {"code": "store-locked", "field": None, "value": None, "limit": None}
+    store = str(tmp_path / "outbox.db")
+    assert raised.value.errors[0].facts() == {"code": "store-locked", "field": "path", "value": store, "limit": None}
 
 
 def test_an_idle_process_that_cannot_write_notices_within_a_beat(cores: Cores, time: Time, tmp_path: Path) -> None:

@@ -25,13 +25,18 @@ _FLOCK = "hhqqi4x"
 class FileLock:
     """Holds byte `epoch` of the file at `path`, which stays when the lock is released. Created by `acquire`."""
 
-    def __init__(self, file: int, epoch: int) -> None:
+    def __init__(self, path: Path, file: int, epoch: int) -> None:
+        self._path = str(path)
         self._file = file
         self.epoch = epoch
         self.holder = f"{os.getpid()} {os.urandom(4).hex()}"
         """This holder's process id and a random word, because process ids are reused."""
-        self.identity = identity(file)
-        """The identity of the locked file."""
+        self._identity = identity(file)
+
+    @property
+    def is_in_place(self) -> bool:
+        """False if the locked file was removed or replaced."""
+        return identity(self._path) == self._identity
 
     @classmethod
     def acquire(cls, path: Path, epoch: int) -> Self | None:
@@ -51,7 +56,7 @@ class FileLock:
         except OSError:
             os.close(file)
             return None
-        return cls(file, epoch)
+        return cls(path, file, epoch)
 
     def sign(self) -> None:
         """Write the holder and the epoch into the file, for people and for commands that read it."""

@@ -237,7 +237,7 @@ class SqliteCore:
                 field="path",
                 value=path,
             )
-        if self._lock is not None and gone({str(self.lock_path): self._lock.identity}):
+        if self._lock is not None and not self._lock.is_in_place:
             raise StoreFailed(
                 f"{self.lock_path}: the lock was removed or replaced while it was held, so that another process may "
                 "be the owner: stop this process, and start it again",

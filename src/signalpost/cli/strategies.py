@@ -1,7 +1,7 @@
 """`signalpost strategies`: shows the last candle and the last signal of the configured strategies."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import click
@@ -10,13 +10,12 @@ from signalpost.cli.options import Flags, configured
 from signalpost.cli.output import examples, json_option, say, say_json
 from signalpost.cli.store import Store
 from signalpost.cli.tables import console, table
-from signalpost.cli.time_format import format_lag
+from signalpost.cli.time_format import format_duration
 from signalpost.config import Config, StrategyConfig
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.instant import iso
 from signalpost.domain.signal import Signal
 from signalpost.service.health_report import SILENT_AFTER, StreamReport, read_report, report_of
-from signalpost.trading.calendar import Calendar
 from signalpost.trading.schedule import lag
 
 _MOST_SIGNALS = 10_000
@@ -33,8 +32,8 @@ class _Status(NamedTuple):
     strategy: StrategyConfig
     watermark: datetime | None
     """The open of the last candle taken."""
-    lag: float
-    """Seconds since the first candle that was not taken should have closed."""
+    lag: timedelta
+    """The time since the first candle that was not taken should have closed."""
     report: StreamReport | None
     """None if no service runs it."""
     last: Signal | None
@@ -71,18 +70,10 @@ def _found(config: Config, store: Store) -> Iterator[_Status]:
     for each in config.strategies:
         stream = each.make().config.stream
         watermark = store.watermark(stream)
-        lag = _lag(watermark, each, calendars[each.feed], store.now)
-        last = next((signal for signal in signals if _stream_of(signal).endswith(f":{stream}")), None)
-        yield _Status(each, watermark, lag, reports.get(each.key), last)
-
-
-def _stream_of(signal: Signal) -> str:
-    """The strategy and the stream of a signal's id, which ends with its side and time."""
-    return signal.signal_id.rsplit(":", 2)[0]
-
-
-def _lag(watermark: datetime | None, strategy: StrategyConfig, calendar: Calendar, now: datetime) -> float:
-    return 0.0 if watermark is None else lag(watermark, calendar, strategy.timeframe, now).total_seconds()
+        behind = timedelta() if watermark is None else lag(watermark, calendars[each.feed], each.timeframe, store.now)
+        # An id ends with the side and the time, after the strategy and its stream.
+        last = next((each for each in signals if each.signal_id.rsplit(":", 2)[0].endswith(f":{stream}")), None)
+        yield _Status(each, watermark, behind, reports.get(each.key), last)
 
 
 def _plain(status: _Status) -> dict[str, Any]:
@@ -90,7 +81,7 @@ def _plain(status: _Status) -> dict[str, Any]:
     return {
         "key": status.strategy.key,
         "watermark": None if status.watermark is None else iso(status.watermark),
-        "lag_s": round(status.lag, 1),
+        "lag_s": round(status.lag.total_seconds(), 1),
         "warm": report is not None and report.warm,
         "state_from": None if report is None else report.state_from,
         "candles_read": None if report is None else report.candles_read,
@@ -109,7 +100,7 @@ def _show(found: list[_Status]) -> None:
         made.add_row(
             each.strategy.key,
             "none yet" if each.watermark is None else _minute(each.watermark),
-            format_lag(each.lag),
+            format_duration(each.lag),
             "-" if report is None else str(report.candles_read),
             "not running" if report is None else f"from {report.state_from}" if report.state_from else "starting",
             "-" if last is None else f"{last.signal_type} {_minute(last.timestamp)}",

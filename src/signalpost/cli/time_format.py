@@ -45,17 +45,6 @@ def format_duration(duration: timedelta) -> str:
     return f"{seconds / 86_400:.0f} days"
 
 
-def format_lag(seconds: float) -> str:
-    """Format a lag in its two largest units: `0 s`, `45 s`, `12 min`, `2 h 5 min`, `3 d 1 h`."""
-    left = round(seconds)
-    parts: list[tuple[int, str]] = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if parts or count or unit == "s":
-            parts.append((count, unit))
-    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count or len(parts) == 1)
-
-
 def format_time(instant: datetime, now: datetime) -> str:
     """Format a time with its distance from `now`: `2026-01-31 10:00:00 UTC (3 min ago)`."""
     distance = format_duration(instant - now)

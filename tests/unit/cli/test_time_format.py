@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from signalpost import clock
-from signalpost.cli.time_format import format_duration, format_lag, format_time, parse_time
+from signalpost.cli.time_format import format_duration, format_time, parse_time
 from signalpost.errors import InvalidValue
 from signalpost.testing.manual_clock import ManualClock
 from tests.surface.errors import Facts, facts_of
@@ -61,20 +61,3 @@ def test_a_span_is_shown_in_a_suitable_unit(seconds: float, text: str) -> None:
 def test_an_instant_is_shown_with_its_distance() -> None:
     assert format_time(NOW - timedelta(minutes=3), NOW) == "2026-03-02 09:27:00 UTC (3 min ago)"
     assert format_time(NOW + timedelta(hours=4), NOW) == "2026-03-02 13:30:00 UTC (in 4 h)"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0, "0 s"),
-        (29.6, "30 s"),
-        (60, "1 min"),
-        (125, "2 min 5 s"),
-        (7_500, "2 h 5 min"),
-        (7_201, "2 h"),
-        (90_000, "1 d 1 h"),
-        (259_259, "3 d"),
-    ],
-)
-def test_a_lag_has_its_two_largest_units(seconds: float, shown: str) -> None:
-    assert format_lag(seconds) == shown

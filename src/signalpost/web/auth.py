@@ -82,15 +82,15 @@ class TokenAuth:
 
     def check_tiers(self, token: Token, tiers: Iterable[UserTier]) -> None:
         """Raise Problem 403 if `token` may not send for one of these tiers."""
-        own = UserTier(token.tier)
-        highest = self._rank_by_tier.get(own, -inf)
+        permitted = self.tiers_of(token)
         for tier in tiers:
-            if tier != own and self._rank_by_tier.get(tier, inf) > highest:
-                detail = f"This token may send for tier {str(own)!r} and lower ones, not for {str(tier)!r}."
+            if tier not in permitted:
+                own = str(UserTier(token.tier))
+                detail = f"This token may send for tier {own!r} and lower ones, not for {str(tier)!r}."
                 raise Problem(HTTPStatus.FORBIDDEN, detail)
 
     def tiers_of(self, token: Token) -> frozenset[UserTier]:
-        """The tiers whose signals `token` may see and change: its own and lower ones."""
+        """The tiers that `token` may send for, and whose signals it may see and change: its own and lower ones."""
         own = UserTier(token.tier)
         highest = self._rank_by_tier.get(own, -inf)
         return frozenset({own, *(tier for tier, rank in self._rank_by_tier.items() if rank <= highest)})

@@ -100,15 +100,16 @@ class LogQueue:
         self._counting = threading.RLock()  # re-entrant, because a signal handler may log
         self._writing = threading.RLock()
         self._pauses = 0
+        self._paused_by: int | None = None
         self._dropped = 0
 
     def _pause(self) -> None:
         # A handler that blocks, or that forks itself, cannot be waited for.
         if not self.is_own_thread() and self._writing.acquire(timeout=PAUSES_WITHIN):
-            self._pauses += 1
+            self._pauses, self._paused_by = self._pauses + 1, threading.get_ident()
 
     def _resume(self) -> None:
-        if self._pauses:
+        if self._pauses and self._paused_by == threading.get_ident():  # another thread may fork after waiting in vain
             self._pauses -= 1
             self._writing.release()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from signalpost.telemetry import log_queue
 from signalpost.telemetry.log_queue import LogQueue, logger
 from signalpost.testing.log_lines import flush_log
 
@@ -222,6 +223,23 @@ def test_a_fork_waits_for_the_line_that_is_being_written_but_not_for_ever(host: 
     pipe.is_open.set()
     assert log.flush(10)
     assert (os.waitstatus_to_exitcode(status) == 0) is is_open
+
+
+def test_a_fork_that_waited_too_long_does_not_release_the_pause_of_another_thread(
+    host: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, pipe = LogQueue(host.name), Pipe()
+    host.addHandler(pipe)
+    pipe.is_open.set()
+    monkeypatch.setattr(log_queue, "PAUSES_WITHIN", 0.01)
+    log._pause()
+    other = threading.Thread(target=lambda: (log._pause(), log._resume()))
+    other.start()
+    other.join(10)
+    log._resume()
+    log.warning("a line")
+    assert log.flush(10)
+    assert len(pipe.lines) == 1
 
 
 def _write_locked(writing: threading.Lock, pipe: Pipe) -> None:

@@ -167,6 +167,7 @@ class Incidents:
             none = "there is no candle, although some are due"
             old = f"the newest candle opened at {_time(newest)}, although newer ones are due"
             reason = f"{series.pair} {series.timeframe}: {none if answer.watermark is None else old}"
+            _forget(self._found[_LATENESS], series, answer.stream)  # now it is the silence that counts
             yield from self._watched(_SILENCE, answer, found.since, reason)
 
     def _lateness(

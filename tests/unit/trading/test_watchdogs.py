@@ -232,6 +232,13 @@ def test_a_late_stream_that_is_not_used_any_more_keeps_no_feed_late() -> None:
     assert found(incidents, *in_time(AT + HOUR, "b")) == [("ended", LATE_FEED, "files")]
 
 
+def test_a_late_stream_that_becomes_silent_keeps_no_feed_late() -> None:
+    incidents = Incidents()
+    found(incidents, *late(AT, "a"), look(AT + 9 * HOUR, AT - HOUR))
+    ended = found(incidents, *in_time(AT + 10 * HOUR, "b"), *in_time(AT + 11 * HOUR, "b"))
+    assert ended == [("ended", SILENT_FEED, "files"), ("ended", LATE_FEED, "files")]
+
+
 def _began_late() -> list[IncidentBegan]:
     incidents = Incidents()
     return [each for answer in late(AT, "a") for each in incidents.answered(answer) if isinstance(each, IncidentBegan)]

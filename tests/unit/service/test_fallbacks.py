@@ -4,6 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
+import pytest
 
 from signalpost import AsyncNotificationService, UserTier, clock
 from signalpost.domain.instrument import Instrument
@@ -13,6 +14,8 @@ from signalpost.domain.tier import Hidden, TierCopy
 from signalpost.sandbox.server import Sandbox
 from signalpost.sinks.discord.cards.look import Look
 from tests.unit.service.conftest import ConfigFor, signal
+
+pytestmark = pytest.mark.usefixtures("news_leaves_soon")
 
 BACKUP, FREE, PREMIUM = "backup", "signals-free", "signals-premium"
 

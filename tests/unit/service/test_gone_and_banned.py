@@ -34,6 +34,8 @@ from signalpost.service.run import Run
 from tests.unit.service.conftest import ConfigFor, codes, emit, shown, signal
 from tests.until import until
 
+pytestmark = pytest.mark.usefixtures("early_look")
+
 BLOCK = HttpAnswer(403, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>error code: 1015</html>")
 
 

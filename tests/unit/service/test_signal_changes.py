@@ -13,6 +13,8 @@ from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sandbox.server import Sandbox
 from tests.unit.service.conftest import ConfigFor, shown, signal
 
+pytestmark = pytest.mark.usefixtures("news_leaves_soon")
+
 STOP = {"stop_loss": "1.1600", "targets": ["1.1700", "1.1800"]}
 
 

@@ -74,6 +74,11 @@ class Front(NamedTuple):
 Opening = Callable[..., Any]
 
 
+@pytest.fixture(autouse=True)
+def _without_waits(news_leaves_soon: None) -> None:
+    """The API is fast, so the service shall be."""
+
+
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     """A Discord on this machine, without limits."""

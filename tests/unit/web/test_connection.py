@@ -111,8 +111,8 @@ async def test_a_body_that_does_not_come_is_408(front: Front) -> None:
     head = (
         b"POST /api/v1/signals HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer " + token
     )
-    for length in (b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{\r\n"):
-        answer = await sent(front, head + b"\r\n" + length)
+    lengths = (b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{\r\n")
+    for answer in await asyncio.gather(*(sent(front, head + b"\r\n" + length) for length in lengths)):
         assert answer.startswith(b"HTTP/1.1 408 Request Timeout")
         assert b"Connection: close" in answer
 

@@ -12,6 +12,7 @@ from signalpost import clock
 from signalpost.domain.tier import UserTier
 from signalpost.web.tokens import Scope
 from tests.unit.web.conftest import Front
+from tests.until import until
 
 ALERT = {
     "ticker": "OANDA:EURUSD",
@@ -182,6 +183,8 @@ async def test_a_reversal_says_which_signal_to_close_first(front: Front) -> None
     (_, old), (content, new) = await cards(front)
     assert "Closes #1 first" in content.splitlines()
     assert (new.splitlines()[0], "Closes" in old) == ("**Closes Card #1 first**", False)
+    entries = front.sandbox.discord.log.since
+    await until(lambda: ("GET", "signals-free") in [(each.entry.method, each.entry.channel) for each in entries(0)])
     await alert(front, **{**FLIP, "action": "update", "comment": "a note"})
     line = (await cards(front))[1][1].splitlines()[0]  # now that the server is known, with a link
     assert line.startswith("**Closes [Card #1](https://discord.com/channels/")

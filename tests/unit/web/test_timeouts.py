@@ -87,16 +87,18 @@ async def test_every_path_that_uses_the_store_answers_in_time(front: Front, slow
         )
     )
     assert slow.done == 0
+    slow.let.set()
 
 
 async def _is_503(answer: Awaitable[Any]) -> None:
     assert (await answer).status == 503
 
 
-async def test_a_request_without_a_key_is_not_called_safe_to_repeat(front: Front) -> None:
+async def test_a_request_without_a_key_is_not_called_safe_to_repeat(front: Front, slow: Slow) -> None:
     assert UNSAFE in (await front.post("alerts", ALERT)).body["detail"]
     keyed = await front.post("alerts", ALERT, **{"Idempotency-Key": "k"})
     assert SAFE in keyed.body["detail"]
+    slow.let.set()
 
 
 async def test_waiting_requests_are_limited_and_the_next_is_refused_at_once() -> None:

@@ -91,9 +91,9 @@ def test_the_errors_of_all_sources_are_reported_together(tmp_path: Path) -> None
     assert found == [
         ("not-readable", None),
         ("unknown-field", "workrs"),
+        ("out-of-range", "SIGNALPOST_WORKERS"),
         ("unknown-word", "SIGNALPOST_RESERVE"),
         ("invalid-webhook", "destinations.community.webhook"),
-        ("out-of-range", "SIGNALPOST_WORKERS"),
     ]
 
 

@@ -55,9 +55,9 @@ def say_errors(faults: Iterable[Fault]) -> None:
     say_json({"errors": [plain_fault(each) for each in faults]})
 
 
-def say_as_it_is(text: str, *, err: bool = False) -> None:
+def say_as_it_is(text: str) -> None:
     """Print our own text unchanged, with its line ends."""
-    click.echo(text, err=err, nl=False)
+    click.echo(text, nl=False)
 
 
 def examples(*lines: str) -> Callable[[Shown], Shown]:

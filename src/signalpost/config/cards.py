@@ -17,21 +17,21 @@ from signalpost.sinks.discord.cards.look import Colours, Event, Look, Roles
 
 def find_look(
     sources: Sources,
+    values: Mapping[str, Any],
     tiers: Mapping[UserTier, Tier],
     copies: Mapping[UserTier, TierCopy],
     destinations: Collection[str],
-) -> tuple[Look, Mapping[str, Any]]:
-    """How messages look, and the value of each setting by its name.
+) -> Look:
+    """How messages look. `values` has the value of each setting by its name.
 
     `tiers` and `destinations` are those that are configured.
     """
-    values = {setting.name: sources.value(setting) for setting in settings.CARD_SETTINGS}
     fields = {
         table: {each.key: values[each.name] for each in settings.CARD_SETTINGS if each.table == table}
         for table in _TABLES
     }
     usual = Look()
-    look = Look(
+    return Look(
         **fields[settings.CARDS],
         colours=Colours(**fields[settings.COLOURS]),
         companions={
@@ -43,7 +43,6 @@ def find_look(
         copies=copies,
         full_tier=_full_tier(tiers, copies, destinations),
     )
-    return look, values
 
 
 def _full_tier(

@@ -10,24 +10,22 @@ from typing import Any, NamedTuple
 import msgspec
 
 from signalpost.config.cards import find_copies, find_look, slower_tiers
-from signalpost.config.destinations import DestinationConfig, find_destinations, find_tiers, own_names
-from signalpost.config.fallbacks import fallback_faults
+from signalpost.config.destinations import DestinationConfig, fallback_faults, find_destinations, find_tiers, own_names
 from signalpost.config.feeds import Candles, FeedConfig, find_feeds, find_follow
 from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
-from signalpost.config.setting import Setting
 from signalpost.config.settings import (
     ALL_SETTINGS,
     AT_MOST_ONCE,
     DRY_RUN,
     FILTER_SETTINGS,
-    FOLLOW_SETTINGS,
+    FOLLOW_FEED,
+    FOLLOW_TIMEFRAME,
     HOME,
     HTTP,
     LIMITS,
     ONLY_DESTINATION,
     ONLY_WEBHOOK,
     OPEN_FOR,
-    REDIS_URL,
     RESERVE,
     RETENTION,
     SIGNAL_SETTINGS,
@@ -232,7 +230,7 @@ def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping
 
 def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Path | None) -> Reading:
     sources = Sources(flags, environment, dot_env)
-    values = _values(sources, DRY_RUN, HOME, LIMITS, RESERVE)
+    values = {each.name: sources.value(each) for each in ALL_SETTINGS}
     destinations = find_destinations(
         sources, assume_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
     )
@@ -243,13 +241,9 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         for fault in fallback_faults(destinations.configs, routing):
             place = sources.file.place(*(fault.field or "").split("."))
             sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
-    in_tables = (*SIGNAL_SETTINGS, *FILTER_SETTINGS, *FOLLOW_SETTINGS, *WATCHDOG_SETTINGS)
-    values |= {each.name: sources.value(each) for each in in_tables}
     copies = find_copies(sources)
     feeds = find_feeds(sources)
-    look, cards = find_look(sources, tiers, copies, [each.name for each in destinations.configs])
     notes = [*_unused(sources, tiers, fallbacks), *slower_tiers(copies, ranks_of(tiers)), *_unknown(sources)]
-    values |= _values(sources, WORKERS, AT_MOST_ONCE, RETENTION, HTTP, REDIS_URL)
     if sources.origin_by_key[HOME.key] == DEFAULT:
         values[HOME.key] = _usual_home(environment)
     if values[DRY_RUN.key]:
@@ -263,24 +257,20 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             "copies": copies,
             "feeds": feeds,
             "strategies": find_strategies(sources, ranks_of(tiers)),
-            "follow": find_follow(sources),
+            "follow": find_follow(sources, values[FOLLOW_FEED.name], values[FOLLOW_TIMEFRAME.name]),
             **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
             "filters": Filters(**{each.key: values[each.name] for each in FILTER_SETTINGS}),
             "watchdogs": WatchdogLimits(**{each.key: values[each.name] for each in WATCHDOG_SETTINGS}),
-            "look": look,
+            "look": find_look(sources, values, tiers, copies, [each.name for each in destinations.configs]),
             "host_rate": HOST_RATE if values[LIMITS.key] else None,
             "notes": (*sources.findings.notes, *notes),
             "ignored": destinations.ignored,
         },
-        {each.name: each.parser.show({**values, **cards}[each.name]) for each in ALL_SETTINGS},
+        {each.name: each.parser.show(values[each.name]) for each in ALL_SETTINGS},
         sources.origin_by_key,
         None if sources.file is NO_FILE else sources.file.path,
         tuple(dict.fromkeys(sources.findings.faults)),
     )
-
-
-def _values(sources: Sources, *settings: Setting[Any]) -> dict[str, Any]:
-    return {setting.key: sources.value(setting) for setting in settings}
 
 
 def _usual_home(environment: Mapping[str, str]) -> Path:

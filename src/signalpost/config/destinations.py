@@ -1,8 +1,9 @@
 """Reads the destinations, their webhooks and the tiers from all sources of settings."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from math import inf
 from typing import Any, NamedTuple
 
 from signalpost.config.parsers import advice, nearest, shown_name
@@ -24,11 +25,11 @@ from signalpost.config.settings import (
 )
 from signalpost.config.sources import Sources
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits
-from signalpost.delivery.routing import USUAL_RANKS, Routing, Tier
+from signalpost.delivery.routing import USUAL_RANKS, Routing, Tier, in_order
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.recap import RecapDays, Recurrence
 from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidConfiguration, InvalidValue
+from signalpost.errors import Fault, InvalidConfiguration, InvalidValue
 from signalpost.secret import Secret
 from signalpost.sinks.discord.address import API_HOST, WebhookAddress
 from signalpost.sinks.discord.cards.look import TicketLayout
@@ -108,7 +109,7 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
         secrets = {
             name: secret
             for name, webhook in webhooks.items()
-            for secret in read_given(sources, webhook, "webhook URL", WebhookAddress.parse)
+            for secret in read_given(sources, webhook, "webhook", WebhookAddress.parse)
         }
         _check_complete(sources, [name for name in own if name not in webhooks])
     ignored = None
@@ -148,6 +149,31 @@ def _fallbacks(sources: Sources, name: str) -> tuple[str, ...]:
     problem = 'this must list destinations, such as ["signals-backup"]'
     sources.findings.add(f"{place}: {problem}", "invalid-setting", place.field)
     return ()
+
+
+def fallback_faults(destinations: Sequence[DestinationConfig], routing: Routing) -> Iterator[Fault]:
+    """The faults in the fallbacks of these destinations. No lower tier may read a fallback: promise P10."""
+    webhooks = {each.name: each.address.identity for each in destinations}
+    fallbacks = {each.name: each.fallbacks for each in destinations}
+    for each in destinations:
+        field = f"{DESTINATIONS}.{each.name}.{FALLBACKS}"
+        lowest = routing.lowest_reader(each.name)
+        names = {webhooks[each.name]: each.name}
+        for name in each.fallbacks:
+            if name not in webhooks:
+                problem = f"{shown_name(name)} is not a destination with a webhook: {advice(name, webhooks)}"
+                yield Fault("unknown-word", problem, field, shown_name(name), ", ".join(webhooks))
+            elif (other := names.get(webhooks[name])) is not None:
+                problem = f"{name} has the webhook of {other}, and would be gone with it: use another webhook"
+                yield Fault("same-webhook", problem, field, name, other)
+            elif each.name in in_order(name, fallbacks):
+                problem = f"{name} falls back to {each.name} itself: remove one of the two"
+                yield Fault("loop", problem, field, name)
+            elif routing.lowest_reader(name) < lowest < inf:
+                rank = routing.lowest_reader(name)
+                problem = f"{name} is read by tiers of rank {rank:g}, and {each.name} only from rank {lowest:g} on"
+                yield Fault("tier-too-low", f"{problem}: use another destination", field, name, f"{lowest:g}")
+            names[webhooks.get(name, name)] = name
 
 
 def own_names(sources: Sources) -> tuple[str, ...]:

@@ -89,9 +89,8 @@ def find_feeds(sources: Sources) -> tuple[FeedConfig, ...]:
     return tuple(feed for feed in feeds if feed is not None)
 
 
-def find_follow(sources: Sources) -> Candles | None:
+def find_follow(sources: Sources, feed: str | None, timeframe: Timeframe) -> Candles | None:
     """The candles that follow signals; None if no feed is set, or it is not configured."""
-    feed, timeframe = sources.value(FOLLOW_FEED), sources.value(FOLLOW_TIMEFRAME)
     known, place = tuple(sources.file.feeds), sources.file.place(FOLLOW, FOLLOW_FEED.key)
     if feed is None:
         if sources.origin_by_key[FOLLOW_TIMEFRAME.name] == FILE:

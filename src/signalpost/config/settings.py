@@ -5,6 +5,7 @@ checked against it.
 """
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,14 @@ FOLLOW_FEED: Setting[str | None] = Setting("feed", "", None, parsers.NAME_OF_FEE
 FOLLOW_TIMEFRAME = Setting("timeframe", "", Timeframe("M1"), parsers.TIMEFRAME, table=FOLLOW)
 FOLLOW_SETTINGS: tuple[Setting[Any], ...] = (FOLLOW_FEED, FOLLOW_TIMEFRAME)
 
+
+def _field_of(
+    usual: object, table: str, key: str, variable: str, parser: Parser[Any], description: str = ""
+) -> Setting[Any]:
+    """The setting of a table whose default is the field of `usual` with the same name."""
+    return Setting(key, variable, getattr(usual, key), parser, description, table)
+
+
 WATCHDOGS = "watchdogs"
 _SILENT = (
     "You get an alert if a feed answers, but this many candles in a row are missing although its market is open. They "
@@ -139,7 +148,7 @@ _LATE = "You get an alert if a candle arrives later than this after its close, s
 _STALE = "You get an alert if the cache in `REDIS_URL` does not save the states at this many closes in a row."
 _OFTEN = parsers.whole_number(0, 1000, "; 0 turns this off")
 WATCHDOG_SETTINGS: tuple[Setting[Any], ...] = tuple(
-    Setting(key, "", getattr(USUAL_LIMITS, key), parser, f"{text} 0 turns this off.", WATCHDOGS)
+    _field_of(USUAL_LIMITS, WATCHDOGS, key, "", parser, f"{text} 0 turns this off.")
     for key, parser, text in (
         ("silent_candles", _OFTEN, _SILENT),
         ("late_after", parsers.DELAY, _LATE),
@@ -160,10 +169,7 @@ FILTERS = "filters"
 _NO_LIMIT = "0 is no limit."
 
 
-def _filter(key: str, variable: str, parser: Parser[Any], description: str) -> Setting[Any]:
-    return Setting(key, variable, getattr(NO_FILTERS, key), parser, description, FILTERS)
-
-
+_filter = partial(_field_of, NO_FILTERS, FILTERS)
 _COUNT = parsers.whole_number(0, 10**MOST_DIGITS - 1, "; 0 is no limit")
 FILTER_SETTINGS: tuple[Setting[Any], ...] = (
     _filter(
@@ -237,19 +243,20 @@ COLOURS, COMPANIONS, ROLES = f"{CARDS}.colours", f"{CARDS}.companions", f"{CARDS
 _LOOK = Look()
 
 
+_card = partial(_field_of, _LOOK, CARDS)
+
+
 def _of_look(field: str, variable: str, wanted: str, description: str) -> Setting[Any]:
-    return Setting(field, variable, getattr(_LOOK, field), parsers.of_look(field, wanted), description, CARDS)
+    return _card(field, variable, parsers.of_look(field, wanted), description)
 
 
-TICKET: Setting[TicketLayout] = Setting(
+TICKET: Setting[TicketLayout] = _card(
     "ticket",
     "",
-    _LOOK.ticket,
     parsers.one_of(TicketLayout),
     "How the prices of a new signal are laid out in the message's text, which people copy: `short` puts as many on a "
     "line as fit, `lines` puts each on its own, for programs that read only the first price of a line. A destination "
     "can have a `ticket` of its own.",
-    CARDS,
 )
 _CHART_TEXT = (
     "The colours of the chart on the card of a new signal: `dark`, `light`, or `off` for none. It is added after the "
@@ -286,20 +293,13 @@ MESSAGE_SETTINGS: tuple[Setting[Any], ...] = (
         f"1 to {LONGEST_DISCLAIMER} characters",
         f"A sentence on each analysis, at most {LONGEST_DISCLAIMER} characters. It can be changed, but not be empty.",
     ),
-    Setting(
-        "disclaimer_on_signals",
-        "",
-        _LOOK.disclaimer_on_signals,
-        parsers.SWITCH,
-        "Whether signals show the disclaimer, too.",
-        CARDS,
-    ),
+    _card("disclaimer_on_signals", "", parsers.SWITCH, "Whether signals show the disclaimer, too."),
     TICKET,
-    Setting("chart", "", _LOOK.chart, parsers.one_of(ChartTheme), _CHART_TEXT, CARDS),
-    Setting("chart_within", "", _LOOK.chart_within, parsers.CHART_WITHIN, _WITHIN_TEXT, CARDS),
+    _card("chart", "", parsers.one_of(ChartTheme), _CHART_TEXT),
+    _card("chart_within", "", parsers.CHART_WITHIN, _WITHIN_TEXT),
 )
 COLOUR_SETTINGS = tuple(
-    Setting(name, "", getattr(_LOOK.colours, name), parsers.COLOUR, table=COLOURS) for name in Colours.__struct_fields__
+    _field_of(_LOOK.colours, COLOURS, name, "", parsers.COLOUR) for name in Colours.__struct_fields__
 )
 COMPANION_SETTINGS = tuple(
     Setting(event.value, "", _LOOK.sending(event), parsers.one_of(Sending), table=COMPANIONS)

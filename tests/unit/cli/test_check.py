@@ -257,16 +257,17 @@ def test_without_destinations_there_is_a_warning_and_no_table() -> None:
 def test_faults_are_exit_code_2_and_nothing_else_is_shown() -> None:
     result = check(SIGNALPOST_WORKERS="many", DISCORD_WEBHOOK_COMMUNITY="x")
     assert (result.exit_code, result.stdout) == (2, "")
+    assert "DISCORD_WEBHOOK_COMMUNITY" in result.stderr
     assert [line.partition(":")[2].strip().partition(":")[0] for line in result.stderr.splitlines()[:1]] == [
-        "DISCORD_WEBHOOK_COMMUNITY"
+        "SIGNALPOST_WORKERS"
     ]
     assert "SIGNALPOST_WORKERS" in result.stderr
     assert "'many'" in result.stderr
     as_json = check("--json", SIGNALPOST_WORKERS="many", DISCORD_WEBHOOK_COMMUNITY="x")
     assert (as_json.exit_code, as_json.stderr) == (2, "")
     assert [(each["code"], each["field"]) for each in json.loads(as_json.stdout)["errors"]] == [
-        ("invalid-webhook", "DISCORD_WEBHOOK_COMMUNITY"),
         ("out-of-range", "SIGNALPOST_WORKERS"),
+        ("invalid-webhook", "DISCORD_WEBHOOK_COMMUNITY"),
     ]
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from signalpost import Alert, Announcement, UserTier
 from signalpost.config import DestinationConfig
-from signalpost.config.fallbacks import fallback_faults
+from signalpost.config.destinations import fallback_faults
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.delivery.routing import Routing, Tier, ranks_of
 from signalpost.domain.notification import Payload

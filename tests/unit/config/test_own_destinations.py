@@ -134,7 +134,7 @@ def test_a_tier_may_send_to_a_usual_destination_without_a_webhook_with_a_warning
 
 def test_a_tier_that_would_show_its_signals_to_a_lower_one_is_a_fault() -> None:
     """P10, reported together with everything else, before any start."""
-    fault, other = faults('[tiers.gold]\nrank = 15\nsignals_to = ["signals-free"]', SIGNALPOST_WORKERS="many")
+    other, fault = faults('[tiers.gold]\nrank = 15\nsignals_to = ["signals-free"]', SIGNALPOST_WORKERS="many")
     assert (place(fault), fault.field) == ("tiers", "tiers")
     assert all(fact in fault.text for fact in ("gold", "15", "signals-free", "0"))
     assert other.field == "SIGNALPOST_WORKERS"

@@ -64,7 +64,7 @@ def _full_tier(
 
 def _roles(sources: Sources, known: Collection[UserTier]) -> Mapping[UserTier, Roles]:
     findings, roles = sources.findings, dict[UserTier, Roles]()
-    for name, table in sources.file.roles.items():
+    for name, table in sources.tables(settings.ROLES).items():
         place = sources.file.place(*settings.ROLES.split("."), name)
         for tier in findings.checked(place, tier_named, name):
             if tier not in known:
@@ -101,7 +101,7 @@ _HIDE, _MIN_CONFIDENCE = "hide", "min_confidence"
 def find_copies(sources: Sources) -> Mapping[UserTier, TierCopy]:
     """The copies of the tiers that do not get everything at once."""
     copies = {}
-    for name in sources.file.tiers:
+    for name in sources.tables(settings.TIERS):
         try:
             tier = tier_named(name)
         except InvalidConfiguration:

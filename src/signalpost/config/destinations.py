@@ -178,7 +178,7 @@ def fallback_faults(destinations: Sequence[DestinationConfig], routing: Routing)
 
 def own_names(sources: Sources) -> tuple[str, ...]:
     """The names of the destinations that the file adds to the usual ones."""
-    return tuple(name for name in sources.file.destinations if name not in _USUAL_RATES and name != ONLY_DESTINATION)
+    return tuple(name for name in sources.tables(DESTINATIONS) if name not in _USUAL_RATES and name != ONLY_DESTINATION)
 
 
 def _valid_names(sources: Sources) -> tuple[str, ...]:
@@ -216,7 +216,7 @@ def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTie
     findings = sources.findings
     faults_before = len(findings.faults)
     tiers: dict[UserTier, Tier] = {}
-    for name in sources.file.tiers:
+    for name in sources.tables(TIERS):
         place = sources.file.place(TIERS, name)
         for tier in findings.checked(place, tier_named, name):
             if tier in tiers:

@@ -85,13 +85,13 @@ def _made(config: FeedConfig) -> Feed:
 
 def find_feeds(sources: Sources) -> tuple[FeedConfig, ...]:
     """The feeds of the settings file."""
-    feeds = (_feed(sources, name, table) for name, table in sources.file.feeds.items())
+    feeds = (_feed(sources, name, table) for name, table in sources.tables(FEEDS).items())
     return tuple(feed for feed in feeds if feed is not None)
 
 
 def find_follow(sources: Sources, feed: str | None, timeframe: Timeframe) -> Candles | None:
     """The candles that follow signals; None if no feed is set, or it is not configured."""
-    known, place = tuple(sources.file.feeds), sources.file.place(FOLLOW, FOLLOW_FEED.key)
+    known, place = tuple(sources.tables(FEEDS)), sources.file.place(FOLLOW, FOLLOW_FEED.key)
     if feed is None:
         if sources.origin_by_key[FOLLOW_TIMEFRAME.name] == FILE:
             problem = "timeframe has no effect without a feed: set feed, or remove timeframe"
@@ -110,7 +110,7 @@ def find_follow(sources: Sources, feed: str | None, timeframe: Timeframe) -> Can
 
 def timeframe_fault(sources: Sources, feed: str, timeframe: Timeframe) -> Fault | None:
     """The fault that a configured feed never has candles of this length; None if it may have them."""
-    kind = sources.file.feeds[feed].get("kind")
+    kind = sources.table(FEEDS, feed).get("kind")
     known = TIMEFRAMES.get(kind) if isinstance(kind, str) else None
     if known is None or timeframe in known:
         return None

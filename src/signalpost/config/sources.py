@@ -109,14 +109,13 @@ class SettingsFile(NamedTuple):
 
     path: Path
     settings: Table
-    destinations: Mapping[str, Table]
-    tiers: Mapping[str, Table]
     fixed: Mapping[str, Table] = {}
     """The tables with fixed names, by name."""
-    roles: Mapping[str, Table] = {}
-    """The roles of each tier."""
-    feeds: Mapping[str, Table] = {}
-    """Not checked for unknown settings, because each kind has its own."""
+    named: Mapping[str, Mapping[str, Table]] = {}
+    """The tables of destinations, tiers, roles and feeds, by kind and name.
+
+    Those of feeds are not checked for unknown settings, because each kind of feed has its own.
+    """
 
     def place(self, *keys: str) -> Place:
         """Where a setting is."""
@@ -133,7 +132,7 @@ class SettingsFile(NamedTuple):
         return self.path.parent / value if isinstance(value, Path) else value
 
 
-NO_FILE = SettingsFile(Path(), {}, {}, {})
+NO_FILE = SettingsFile(Path(), {})
 
 
 class Sources:
@@ -184,10 +183,13 @@ class Sources:
         self.findings.add(f"{place}: use a list of {known}; {none}", "unknown-word", place.field, known)
         return frozenset()
 
+    def tables(self, kind: str) -> Mapping[str, Table]:
+        """The tables of a kind in the file, by name."""
+        return self.file.named.get(kind, {})
+
     def table(self, kind: str, name: str) -> Table:
         """A table of the file; empty if the file does not have it."""
-        tables = {DESTINATIONS: self.file.destinations, TIERS: self.file.tiers, FEEDS: self.file.feeds}
-        return tables[kind].get(name, {})
+        return self.tables(kind).get(name, {})
 
 
 def parsed(setting: Setting[Value], value: object) -> Value:
@@ -282,14 +284,16 @@ def read_settings_file(path: Path, findings: Findings) -> SettingsFile:
         findings.add(f"{named}{fault}", "not-readable")
         top = {}
     add_unknown(top, _TOP_KEYS, f"{named}: ", findings)
-    tables = {
-        kind: _tables(top.get(kind, {}), kind, keys, named, findings)
-        for kind, keys in ((DESTINATIONS, DESTINATION_KEYS), (TIERS, TIER_KEYS))
-    }
     fixed = _fixed_tables(top, named, findings)
-    roles = _tables(fixed[CARDS].get("roles", {}), ROLES, ROLE_KEYS, named, findings)
-    feeds = _tables(top.get(FEEDS, {}), FEEDS, None, named, findings)
-    return SettingsFile(path, top, tables[DESTINATIONS], tables[TIERS], fixed, roles, feeds)
+    kinds = (
+        (DESTINATIONS, top.get(DESTINATIONS, {}), DESTINATION_KEYS),
+        (TIERS, top.get(TIERS, {}), TIER_KEYS),
+        (ROLES, fixed[CARDS].get("roles", {}), ROLE_KEYS),
+        (FEEDS, top.get(FEEDS, {}), None),
+    )
+    return SettingsFile(
+        path, top, fixed, {kind: _tables(found, kind, keys, named, findings) for kind, found, keys in kinds}
+    )
 
 
 def _parse_toml(path: Path) -> Table:

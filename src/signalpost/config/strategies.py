@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 from signalpost.config.classes import class_at, is_path, made
 from signalpost.config.feeds import timeframe_fault
 from signalpost.config.parsers import advice, shown_name
-from signalpost.config.settings import STRATEGY
+from signalpost.config.settings import FEEDS, STRATEGY
 from signalpost.config.sources import Place, Sources
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.tier import UserTier
@@ -95,7 +95,7 @@ def _placed(fault: Fault, place: Place) -> Fault:
 
 
 def _unknown_names(strategy: StrategyConfig, tiers: Collection[UserTier], sources: Sources) -> Iterator[Fault]:
-    feeds = sources.file.feeds
+    feeds = sources.tables(FEEDS)
     if strategy.feed not in feeds:
         known = advice(strategy.feed, feeds) if feeds else f"add a [feeds.{strategy.feed}]"
         text = f"feed {shown_name(strategy.feed)} is not configured: {known}"

@@ -45,6 +45,8 @@ _Key = tuple[str, str | Series]
 class _Failure(NamedTuple):
     series: Series
     since: datetime
+    at: datetime
+    """When it was last noticed."""
     reason: str
 
 
@@ -102,7 +104,7 @@ class Incidents:
     def feed_failed(self, series: Series, stream: str, reason: str, now: datetime) -> Iterator[IncidentBegan]:
         """A feed gave a stream no usable answer when it needed the candles of a series."""
         since = self._of_feeds[stream].since if stream in self._of_feeds else now
-        self._of_feeds[stream] = _Failure(series, since, reason)
+        self._of_feeds[stream] = _Failure(series, since, now, reason)
         yield from self.waits(stream, now)
 
     def waits(self, stream: str, now: datetime) -> Iterator[IncidentBegan]:
@@ -110,8 +112,11 @@ class Incidents:
         failure = self._of_feeds.get(stream)
         if failure is None or now - failure.since < _ALERTED_AFTER:
             return
-        series, since, reason = failure
-        is_whole = series.feed not in self._worked_at or self._worked_at[series.feed] <= since
+        series, since, at, reason = failure
+        worked_at = self._worked_at.get(series.feed, since)
+        is_whole = worked_at <= since
+        if not is_whole and at < worked_at and now - at <= _ALERTED_AFTER:
+            return  # the feed has worked since the last attempt, and the next one comes soon
         if (FEED, series.feed) not in self._open:
             yield from self._begun(FEED if is_whole else STREAM, series, AlertSeverity.HIGH, reason, since)
 

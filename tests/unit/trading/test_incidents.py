@@ -68,6 +68,16 @@ def test_a_stream_that_still_fails_when_its_feed_works_again_is_reported() -> No
     assert (of_stream.kind, of_stream.since) == (STREAM, AT)
 
 
+def test_a_stream_that_has_not_been_tried_since_its_feed_works_is_not_reported_unless_it_waits_long() -> None:
+    incidents = Incidents()
+    fail(incidents, "a", 0)
+    (of_feed,) = fail(incidents, "a", 60)
+    assert work(incidents, "b", 70) == [IncidentEnded(of_feed, after(70))]
+    assert list(incidents.waits("a", after(90))) == list(incidents.waits("a", after(120))) == []
+    (of_stream,) = incidents.waits("a", after(121))
+    assert (of_stream.kind, of_stream.since) == (STREAM, AT)
+
+
 def test_a_failure_that_ends_within_a_minute_is_no_incident() -> None:
     incidents = Incidents()
     fail(incidents, "a", 0)

@@ -133,7 +133,7 @@ ADDED_LATER = {
     "is_late": "ALTER TABLE card ADD COLUMN is_late INTEGER NOT NULL DEFAULT 0",
     "candle": "ALTER TABLE trade ADD COLUMN candle TEXT",
     "is_posted": "ALTER TABLE trade ADD COLUMN is_posted INTEGER",
-    "trade_posted": "CREATE INDEX trade_posted ON trade (opening, is_posted, pair)",
+    "trade_posted": "CREATE INDEX trade_posted ON trade (is_posted, opening, pair)",
     "trade_candle": "CREATE INDEX trade_candle ON trade (is_posted, candle, pair, opening)",
     "price_note": """CREATE TABLE price_note (  -- those of the last days that were not stopped, for the filters
   at       INTEGER NOT NULL,        -- when the candle closed

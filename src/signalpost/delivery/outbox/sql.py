@@ -164,7 +164,11 @@ COUNT_NOTES = "SELECT count(*) FROM price_note WHERE at > ? AND at < ?"
 NOTES_OF = f"""
 SELECT at, {TRADE_COLUMNS} FROM price_note JOIN trade USING (sequence) WHERE at > ? AND at < ? AND pair = ?
 ORDER BY at DESC"""
-OPENED_BY = f"SELECT {TRADE_COLUMNS} FROM trade WHERE opening"
+OPENED_BY = f"""
+SELECT {TRADE_COLUMNS} FROM trade INDEXED BY trade_posted
+WHERE is_posted IN (0, 1) AND opening IN (SELECT value FROM json_each(:names)) UNION ALL
+SELECT {TRADE_COLUMNS} FROM trade INDEXED BY trade_posted
+WHERE is_posted IS NULL AND opening IN (SELECT value FROM json_each(:names))"""
 OPENING = "SELECT body FROM notification WHERE number = (SELECT number FROM delivery WHERE notification_id = ? LIMIT 1)"
 ENDED_BY = "SELECT notification_id FROM key WHERE key = ? || ' closed'"
 DELETE_TRADE = "DELETE FROM trade WHERE sequence = ?"
@@ -197,7 +201,7 @@ INSERT OR IGNORE INTO card
   SELECT trade.sequence, d.destination, json_extract(tiers, '$[0]'), d.valid_until, 0, 0, 0, d.message_id, 0,
     CASE WHEN d.message_id IS NULL THEN 0 ELSE 1 END, CASE WHEN d.message_id IS NULL THEN NULL ELSE 1 END, sent_at,
     d.state = 'unconfirmed', 0, NULL, 0, 0
-  FROM delivery AS d JOIN trade ON trade.opening = d.notification_id AND body IS NULL
+  FROM delivery AS d JOIN trade ON trade.opening = d.notification_id AND is_posted IS NULL AND body IS NULL
     LEFT JOIN message USING (destination, message_id)
   WHERE d.state IN ('pending', 'leased', 'delivered', 'unconfirmed') ORDER BY d.turn DESC"""
 IS_LIVE = "SELECT 1 FROM trade WHERE sequence = ? AND state IN ('pending', 'open')"

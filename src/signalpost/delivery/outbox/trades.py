@@ -163,7 +163,7 @@ class Book:
 
         Replays' trades are deleted instead.
         """
-        for row in list(self.rows(self._tx.select(f"{sql.OPENED_BY} IN {sql.LISTED}", (notifications,)))):
+        for row in list(self.rows(self._tx.select(sql.OPENED_BY, {"names": notifications}))):
             if row.run is not None:
                 self._tx.write(sql.DELETE_TRADE, [(row.sequence,)])
                 self._tx.write(sql.DELETE_CARDS, [(row.sequence,)])

@@ -88,7 +88,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         self, config: Config | None = None, *, fallback: Sender | None = None, listeners: Iterable[Listener] = ()
     ) -> None:
         self._configure(config, fallback, listeners)
-        self._lifecycle = Lifecycle(self, self._service)
+        self._lifecycle = Lifecycle(self.stop, self._service)
         self._direct_alone: DirectSender | None = None
         self._direct_lock = RLock()  # a signal handler may enter it again
         self._refusals = Refusals()
@@ -158,7 +158,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         """
         within = seconds(timeout)
         not_on_our_loop("stop()")
-        return self._lifecycle.begin_stop(lambda: self.stop(within))
+        return self._lifecycle.begin_stop(within)
 
     def flush(self, timeout: float | None = FLUSH_WITHIN) -> int:
         """Wait until everything sent so far is saved, and delivered as far as possible now.
@@ -324,7 +324,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
             submission.end(refused)
             return
         try:
-            this_process.stop_at_end(self)
+            this_process.stop_at_end(self.stop)
             self._fallback.take(submission, refused)
         except RuntimeError:
             submission.end(extended(refused, "no thread can be started for the fallback"))
@@ -346,7 +346,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
                 return thread.direct
             if self._direct_alone is None:
                 config = Config.from_environment() if self._config is None else self._config
-                this_process.stop_at_end(self)
+                this_process.stop_at_end(self.stop)
                 self._direct_alone = DirectSender(config, LoopThread("direct"))
             return self._direct_alone
 

@@ -7,7 +7,7 @@ from threading import RLock
 from signalpost.errors import InvalidConfiguration, SignalpostError
 from signalpost.integration.background import BackgroundWork, Turns
 from signalpost.integration.futures import Deadline
-from signalpost.integration.process_end import Stopped, this_process
+from signalpost.integration.process_end import this_process
 from signalpost.integration.service_thread import ServiceThread
 from signalpost.integration.submission import NOT_RUNNING, STOPPED
 from signalpost.service import AsyncNotificationService
@@ -15,17 +15,17 @@ from signalpost.telemetry.log_queue import logger
 
 
 class Lifecycle:
-    """At most one service thread at a time, for `integration`, which is stopped when the interpreter ends.
+    """At most one service thread at a time, for an integration, whose `stop` is called when the interpreter ends.
 
     `make(home)` makes the service; None is the home of its configuration. In a child made by `fork`, the first
     submission starts a service in the parent's data folder, if the parent had started one.
     """
 
-    def __init__(self, integration: Stopped, make: Callable[[Path | None], AsyncNotificationService]) -> None:
+    def __init__(self, stop: Callable[[float], int], make: Callable[[Path | None], AsyncNotificationService]) -> None:
         self.thread: ServiceThread | None = None
         """The service thread, from the start to the stop."""
         self.lock = RLock()  # a signal handler may enter it again
-        self._integration = integration
+        self._stop = stop
         self._make = make
         self._turns = Turns()
         self._stopping: ServiceThread | None = None
@@ -50,7 +50,7 @@ class Lifecycle:
             except Exception as fault:
                 if not thread.is_starting:
                     self.thread = None
-                    this_process.forget(self._integration)
+                    this_process.forget(self._stop)
                 if isinstance(fault, SignalpostError):  # its text says it all, and the log has the traceback
                     raise fault.with_traceback(None) from None
                 raise
@@ -74,15 +74,15 @@ class Lifecycle:
             self.thread = None
             self._was_stopped = self._was_stopped or thread is not None
             self.forget_home()
-            this_process.forget(self._integration)
+            this_process.forget(self._stop)
             try:
                 return 0 if thread is None else thread.stop(timeout)
             finally:
                 self._stopping = None
 
-    def begin_stop(self, stop: Callable[[], int]) -> BackgroundWork[int]:
-        """Begin `stop` after all starts and stops that have begun."""
-        return self._turns.begin("stop", stop)
+    def begin_stop(self, timeout: float) -> BackgroundWork[int]:
+        """Begin to stop the integration after all starts and stops that have begun."""
+        return self._turns.begin("stop", lambda: self._stop(timeout))
 
     def flush(self, timeout: float) -> int:
         """Wait until everything submitted is saved and delivered as far as possible, and return how much is open."""
@@ -117,7 +117,7 @@ class Lifecycle:
         return thread
 
     def _new_thread(self, home: Path | None = None) -> ServiceThread:
-        this_process.stop_at_end(self._integration)
+        this_process.stop_at_end(self._stop)
         self.thread = ServiceThread(self._make(home))
         return self.thread
 

@@ -22,12 +22,8 @@ STOP_WITHIN = 5.0
 """Seconds that the end of the interpreter waits, in all."""
 
 
-class Stopped(Protocol):
-    """Something that must be stopped before the interpreter ends."""
-
-    def stop(self, timeout: float) -> object:
-        """Deliver for at most `timeout` seconds, and stop."""
-        ...
+Stop = Callable[[float], object]
+"""Delivers for at most these seconds, and stops."""
 
 
 class Inherited(Protocol):
@@ -65,8 +61,8 @@ class ProcessEnd:
 
     def __init__(self) -> None:
         self._inherited: WeakSet[Inherited] = WeakSet()
-        self.running: set[Stopped] = set()
-        """Stopped when the interpreter ends."""
+        self.running: set[Stop] = set()
+        """Called when the interpreter ends."""
         self._last_calls: set[Callable[[], None]] = set()
         self._guard = self._new_guard()
         os.register_at_fork(after_in_child=self._release)
@@ -75,9 +71,9 @@ class ProcessEnd:
         """Notify it after a fork, in the child."""
         self._inherited.add(inherited)
 
-    def stop_at_end(self, running: Stopped) -> None:
-        """Stop it when the interpreter ends. Raises RuntimeError if no thread can be started."""
-        self.running.add(running)
+    def stop_at_end(self, stop: Stop) -> None:
+        """Call it when the interpreter ends. Raises RuntimeError if no thread can be started."""
+        self.running.add(stop)
         self._guard.start()
 
     def call_at_end(self, call: Callable[[], None]) -> None:
@@ -85,9 +81,9 @@ class ProcessEnd:
         self._last_calls.add(call)
         self._guard.start()
 
-    def forget(self, running: Stopped) -> None:
-        """Do not stop it at the end, because it has stopped."""
-        self.running.discard(running)
+    def forget(self, stop: Stop) -> None:
+        """Do not call it at the end, because that has stopped."""
+        self.running.discard(stop)
 
     def _new_guard(self) -> LazyThread:
         return LazyThread(lambda: Guard(self._stop_all))
@@ -98,8 +94,8 @@ class ProcessEnd:
             for thread in others:
                 thread.join()
         deadline = Deadline(STOP_WITHIN)
-        for running in list(self.running):
-            running.stop(max(0.0, deadline.remaining - MARGIN))
+        for stop in list(self.running):
+            stop(max(0.0, deadline.remaining - MARGIN))
         for call in list(self._last_calls):
             call()
 

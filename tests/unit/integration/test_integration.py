@@ -309,11 +309,11 @@ def test_a_child_in_another_folder_goes_on_with_its_parents_data(
 
 def test_only_a_running_integration_is_stopped_at_the_end(config_for: ConfigFor) -> None:
     integration = NotificationIntegration(config_for())
-    assert integration not in this_process.running
+    assert integration.stop not in this_process.running
     integration.start()
-    assert integration in this_process.running
+    assert integration.stop in this_process.running
     integration.stop()
-    assert integration not in this_process.running
+    assert integration.stop not in this_process.running
 
 
 def test_many_threads_may_start_and_stop_at_once(config_for: ConfigFor, services: list[Started]) -> None:

@@ -2,9 +2,8 @@
 
 from math import inf
 
-from signalpost.delivery.pacing.limits import Rate, usable_slots
+from signalpost.delivery.pacing.limits import Rate
 from signalpost.delivery.pacing.sliding_window import SlidingWindow
-from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import RateFacts
 
 LONGEST_BELIEVED = 3600.0
@@ -15,7 +14,7 @@ _CHANGED = 0.75
 """If a new window is shorter than this share of the known one, the limit has changed. Otherwise the answer was late."""
 
 
-class Bucket:
+class Bucket(SlidingWindow):
     """A window whose limit and period are `assumed` (None: unlimited) until an answer contains them.
 
     It counts our own requests, so a late or reordered answer does no harm. The number of remaining requests in an
@@ -24,54 +23,46 @@ class Bucket:
     """
 
     def __init__(self, assumed: Rate | None) -> None:
-        limit, period = assumed or (_UNLIMITED, 0.0)
-        self.window = SlidingWindow(limit, period)
+        super().__init__(*(assumed or (_UNLIMITED, 0.0)))
         self._begun = 0
         self._left = _UNLIMITED
         self._left_until = -inf
 
-    def ready_at(self, now: float, priority: NotificationPriority, *, reserve: bool) -> float:
-        """When the next request of `priority` may begin; infinity if a request has to end first."""
-        limit = self.window.limit
-        slots = usable_slots(limit, self.window.period, priority) if reserve else limit
-        ready = self.window.ready_at(now, slots)
-        if now < self._left_until and self._left <= limit - slots:
+    def ready_at(self, now: float, slots: int) -> float:
+        """When fewer than `slots` will be occupied; infinity if that needs a request to end first."""
+        ready = super().ready_at(now, slots)
+        if now < self._left_until and self._left <= self.limit - slots:
             return max(ready, self._left_until)
         return ready
 
     def begin(self, now: float) -> None:
         """A request begins."""
-        self.window.begin(now)
+        super().begin(now)
         self._begun += 1
         self._left -= 1
 
-    def end(self, now: float) -> None:
-        """A request has ended."""
-        self.window.end(now)
-
     def give_back(self, began: float) -> None:
         """A request that began at `began` was not made after all."""
-        self.window.give_back(began)
+        super().give_back(began)
         self._begun -= 1
         self._left += 1
 
     def mark(self, now: float) -> int:
         """A number that `learn` needs later for a request that has just begun. Discord counts it after this."""
-        return self.window.used(now) - self._begun
+        return self.used(now) - self._begun
 
     def learn(self, facts: RateFacts, now: float, mark: int) -> None:
         """Apply the limits from the answer to a request that has just ended; `mark` was taken when it began."""
         if facts.limit < 1 or not 0 <= facts.reset_after <= LONGEST_BELIEVED:
             return
-        window = self.window
         is_fresh = facts.remaining == facts.limit - 1
-        if facts.limit != window.limit or (is_fresh and facts.reset_after < _CHANGED * window.period):
-            window.limit, window.period = facts.limit, facts.reset_after
+        if facts.limit != self.limit or (is_fresh and facts.reset_after < _CHANGED * self.period):
+            self.limit, self.period = facts.limit, facts.reset_after
         else:
-            window.period = max(window.period, facts.reset_after)
+            self.period = max(self.period, facts.reset_after)
         ours_at_most = mark + self._begun
-        if facts.remaining < window.limit - ours_at_most:
-            self._left = facts.remaining - window.in_flight
+        if facts.remaining < self.limit - ours_at_most:
+            self._left = facts.remaining - self.in_flight
             self._left_until = now + facts.reset_after
         else:
             self._left_until = -inf

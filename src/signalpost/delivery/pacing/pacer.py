@@ -87,43 +87,29 @@ class Pacer:
         self._scope: str | None = None
         self._edit_scope: str | None = None
         self._slots: dict[Slot, None] = {}  # in the order in which they began
-        self._windows = self._all_windows()
+        self._arrange()
 
     def ready_at(self, now: float, priority: NotificationPriority) -> float:
         """When the next request of `priority` may begin, `now` at the earliest.
 
         Infinity if a request has to end first, perhaps one of another destination of the host.
         """
-        host, channel = self.host, self._channel
-        ready = max(
-            now,
-            host.ready_at(),
-            channel.held_until,
-            self._bucket.ready_at(now, priority, reserve=self._reserve),
-            host.refusals.ready_at(now, host.refusals.limit),
-            self._refusals.ready_at(now, self._refusals.limit),
-        )
-        for window in (self._minute, channel.window, host.window):
-            if window is not None:
-                slots = usable_slots(window.limit, window.period, priority) if self._reserve else window.limit
-                ready = max(ready, window.ready_at(now, slots))
-        return ready
+        return self._ready_at(now, priority, self._limiting, self._channel.held_until)
 
     def edits_ready_at(self, now: float) -> float:
         """When the next edit may begin: the limits of messages per minute do not count it. Infinity as `ready_at`."""
-        host, channel = self.host, self._channel
-        ready = max(
-            now,
-            host.ready_at(),
-            channel.held_until,
-            channel.edits_held_until,
-            self._edit_bucket.ready_at(now, NotificationPriority.HIGH, reserve=self._reserve),
-            host.refusals.ready_at(now, host.refusals.limit),
-            self._refusals.ready_at(now, self._refusals.limit),
-        )
-        if host.window is not None:
-            slots = usable_slots(host.window.limit, host.window.period, NotificationPriority.HIGH)
-            ready = max(ready, host.window.ready_at(now, slots if self._reserve else host.window.limit))
+        held_until = max(self._channel.held_until, self._channel.edits_held_until)
+        return self._ready_at(now, NotificationPriority.HIGH, self._edit_windows, held_until)
+
+    def _ready_at(
+        self, now: float, priority: NotificationPriority, windows: tuple[SlidingWindow, ...], held_until: float
+    ) -> float:
+        host, own = self.host, self._refusals
+        refusals = host.refusals.ready_at(now, host.refusals.limit), own.ready_at(now, own.limit)
+        ready = max(now, held_until, host.ready_at(), *refusals)
+        for window in windows:
+            slots = usable_slots(window.limit, window.period, priority) if self._reserve else window.limit
+            ready = max(ready, window.ready_at(now, slots))
         return ready
 
     def is_held(self, now: float, *, is_edit: bool = False) -> bool:
@@ -145,7 +131,7 @@ class Pacer:
 
     def begin(self, now: float, *, is_probe: bool = False, is_edit: bool = False) -> Slot:
         """A request begins. Its slot is occupied until `end` or `give_back`."""
-        for window in self._windows_of(is_edit=is_edit):
+        for window in self._edit_windows if is_edit else self._windows:
             window.begin(now)
         slot = Slot(is_probe, is_edit, now, (self._edit_bucket if is_edit else self._bucket).mark(now))
         self._slots[slot] = None
@@ -158,7 +144,7 @@ class Pacer:
             for window in self._windows:
                 window.give_back(slot.began)
             slot.is_edit = True
-            for window in self._windows_of(is_edit=True):
+            for window in self._edit_windows:
                 window.begin(slot.began)
             slot.mark = self._edit_bucket.mark(slot.began)
 
@@ -166,13 +152,13 @@ class Pacer:
         """The request was not made after all, and does not count."""
         del self._slots[slot]
         self.host.end(slot, 0.0, was_made=False)
-        for window in self._windows_of(is_edit=slot.is_edit):
+        for window in self._edit_windows if slot.is_edit else self._windows:
             window.give_back(slot.began)
 
     def end(self, slot: Slot, now: float, outcome: object = None) -> None:
         """The request ended, with a receipt, an answer, evidence, or an unknown outcome (None)."""
         del self._slots[slot]
-        for window in self._windows_of(is_edit=slot.is_edit):
+        for window in self._edit_windows if slot.is_edit else self._windows:
             window.end(now)
         match outcome:
             case Receipt(rate=rate, channel=name) | Answer(rate=rate, channel=name):
@@ -203,7 +189,7 @@ class Pacer:
             if own.window is not None and shared.window is not None:
                 shared.window.take_over(own.window, in_flight=self._posts)
             self._channel = shared
-            self._windows = self._all_windows()
+            self._arrange()
 
     def _leave_channel(self) -> None:
         """The webhook now posts to another channel. Its earlier requests still count in the former one."""
@@ -211,7 +197,7 @@ class Pacer:
         if former.window is not None and self._channel.window is not None:
             former.window.in_flight -= self._posts
             self._channel.window.in_flight += self._posts
-        self._windows = self._all_windows()
+        self._arrange()
 
     def memory(self, now: float) -> PaceMemory:
         """The state that should outlive a restart."""
@@ -226,7 +212,7 @@ class Pacer:
         Call this before the first request begins.
         """
         for age in memory.ages:
-            for window in (self._channel.window, self._bucket.window, self._own):
+            for window in (self._channel.window, self._bucket, self._own):
                 if window is not None:
                     window.count(now - age)
         for age in memory.refusals:
@@ -244,15 +230,12 @@ class Pacer:
         """How many requests in flight are not edits."""
         return sum(not slot.is_edit for slot in self._slots)
 
-    def _windows_of(self, *, is_edit: bool) -> tuple[SlidingWindow | Bucket, ...]:
-        if not is_edit:
-            return self._windows
-        host = self.host.window
-        return (self._edit_bucket,) if host is None else (self._edit_bucket, host)
-
-    def _all_windows(self) -> tuple[SlidingWindow | Bucket, ...]:
-        every = (self._channel.window, self._bucket, self.host.window, self._own)
-        return tuple(window for window in every if window is not None)
+    def _arrange(self) -> None:
+        """Choose the windows that count a post, those that limit one, and those that do both for an edit."""
+        host, channel = self.host.window, self._channel.window
+        self._windows = _known(channel, self._bucket, host, self._own)
+        self._limiting = _known(channel, self._bucket, host, self._minute)
+        self._edit_windows = _known(self._edit_bucket, host)
 
     def _hold(self, throttled: Throttled, now: float) -> None:
         seconds = bounded(throttled.retry_after)
@@ -273,10 +256,10 @@ class Pacer:
             own, shared = self._bucket, self.host.buckets.setdefault(facts.scope, self._bucket)
             if shared is not own:
                 has_edits = self._edit_bucket is own
-                shared.window.take_over(own.window, in_flight=len(self._slots) if has_edits else self._posts)
+                shared.take_over(own, in_flight=len(self._slots) if has_edits else self._posts)
                 self._bucket = shared
                 self._edit_bucket = shared if has_edits else self._edit_bucket
-                self._windows = self._all_windows()
+                self._arrange()
                 for each in (slot, *self._slots):
                     each.mark = shared.mark(
                         now
@@ -292,14 +275,19 @@ class Pacer:
                 mine = self.host.buckets.setdefault(facts.scope, Bucket(self._burst))
             if mine is not self._edit_bucket:
                 edits = [each for each in self._slots if each.is_edit]
-                self._edit_bucket.window.in_flight -= len(edits)
-                mine.window.in_flight += len(edits)
-                mine.window.count(now)  # the one that has just ended
+                self._edit_bucket.in_flight -= len(edits)
+                mine.in_flight += len(edits)
+                mine.count(now)  # the one that has just ended
                 self._edit_bucket = mine
+                self._arrange()
                 for each in (slot, *edits):
                     each.mark = mine.mark(now)
             self._edit_scope = facts.scope
         self._edit_bucket.learn(facts, now, slot.mark)
+
+
+def _known(*windows: SlidingWindow | None) -> tuple[SlidingWindow, ...]:
+    return tuple(window for window in windows if window is not None)
 
 
 def _refused(window: SlidingWindow) -> str:

@@ -11,7 +11,7 @@ URGENT, NORMAL = NotificationPriority.URGENT, NotificationPriority.NORMAL
 
 
 def ready_at(bucket: Bucket, now: float) -> float:
-    return bucket.ready_at(now, NORMAL, reserve=False)
+    return bucket.ready_at(now, bucket.limit)
 
 
 def answered(bucket: Bucket, at: float, facts: RateFacts | None = None) -> Bucket:
@@ -33,7 +33,7 @@ def test_the_assumed_limit_holds_until_an_answer_contains_one() -> None:
     assert ready_at(bucket, 0.5) == 2.0
     answered(bucket, 2.0, facts(10, 9, 1.0))
     assert ready_at(bucket, 2.0) == 2.0
-    assert (bucket.window.limit, bucket.window.period) == (10, 1.0)
+    assert (bucket.limit, bucket.period) == (10, 1.0)
 
 
 def test_without_an_assumed_limit_nothing_waits_until_an_answer_contains_one() -> None:
@@ -41,7 +41,7 @@ def test_without_an_assumed_limit_nothing_waits_until_an_answer_contains_one() -
     for _ in range(1000):
         answered(bucket, 0.0)
     assert ready_at(bucket, 0.0) == 0.0
-    assert bucket.window.used(0.0) == 0
+    assert bucket.used(0.0) == 0
     answered(bucket, 1.0, facts(1, 0, 3.0))
     assert ready_at(bucket, 1.0) == 4.0
 
@@ -60,15 +60,15 @@ def test_the_longest_period_counts_because_answers_are_late() -> None:
     bucket = answered(Bucket(None), 0.0, facts(5, 4, 1.9))
     answered(bucket, 0.1, facts(5, 3, 2.0))
     answered(bucket, 0.2, facts(5, 2, 1.7))
-    assert bucket.window.period == 2.0
+    assert bucket.period == 2.0
 
 
 def test_a_period_that_really_became_shorter_is_used() -> None:
     bucket = answered(Bucket(None), 0.0, facts(5, 4, 60.0))
     answered(bucket, 100.0, facts(5, 3, 1.0))
-    assert bucket.window.period == 60.0
+    assert bucket.period == 60.0
     answered(bucket, 200.0, facts(5, 4, 1.0))
-    assert bucket.window.period == 1.0
+    assert bucket.period == 1.0
 
 
 def test_requests_of_others_count_until_the_reset() -> None:
@@ -96,8 +96,8 @@ def test_a_request_in_flight_reduces_the_rest_because_it_may_not_have_arrived() 
 
 def test_the_last_slot_that_others_left_is_reserved_for_urgent() -> None:
     bucket = answered(Bucket(Rate(5, 2.0)), 0.0, facts(5, 1, 1.5))
-    assert bucket.ready_at(0.0, NORMAL, reserve=True) == 1.5
-    assert bucket.ready_at(0.0, URGENT, reserve=True) == 0.0
+    assert bucket.ready_at(0.0, bucket.limit - 1) == 1.5
+    assert bucket.ready_at(0.0, bucket.limit) == 0.0
 
 
 def test_an_answer_without_requests_of_others_ends_the_wait_for_them() -> None:
@@ -160,5 +160,5 @@ def test_while_all_slots_are_in_flight_the_time_is_unknown() -> None:
 )
 def test_impossible_rate_facts_are_ignored(nonsense: RateFacts) -> None:
     bucket = answered(Bucket(Rate(5, 2.0)), 0.0, nonsense)
-    assert (bucket.window.limit, bucket.window.period) == (5, 2.0)
+    assert (bucket.limit, bucket.period) == (5, 2.0)
     assert ready_at(bucket, 0.0) == 0.0

@@ -1,6 +1,8 @@
 """Logs events to the standard library's logger `signalpost`; the application configures its handlers."""
 
-import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from logging import DEBUG, ERROR, INFO, WARNING
+from typing import Any
 
 from signalpost.domain import events
 from signalpost.domain.delivery import DeliveryState
@@ -8,91 +10,11 @@ from signalpost.domain.instant import iso
 from signalpost.domain.ticket import Outcome
 from signalpost.telemetry.log_queue import logger
 
-_LEVEL_BY_STATE = {
-    DeliveryState.DEAD: logging.ERROR,
-    DeliveryState.EXPIRED: logging.WARNING,
-    DeliveryState.UNCONFIRMED: logging.WARNING,
-}
+Line = tuple[Any, ...]
+"""A level, a text and its arguments."""
 
-
-def log(event: events.Event) -> None:
-    """A listener that logs one line per event, as a warning or an error if a person should act."""
-    match event:
-        case events.Settled(delivery):
-            level = logging.INFO if delivery.is_passed_on else _LEVEL_BY_STATE.get(delivery.state, logging.INFO)
-            logger.log(level, "delivery %s is %s%s", delivery.id, delivery.state, _because(delivery.reason))
-        case events.Taken(ticket, notification):
-            is_odd = ticket.outcome in {Outcome.REFUSED, Outcome.HELD} or ticket.warnings
-            level = logging.WARNING if is_odd else logging.INFO
-            doubts = "".join(f"; {warning}" for warning in ticket.warnings)
-            logger.log(level, "%s %s%s%s", notification.key, ticket.outcome, _because(ticket.reason), doubts)
-        case events.SendBegan() | events.SendEnded() | events.CandlesTaken():
-            _log_work(event)
-        case (
-            events.BreakerMoved()
-            | events.DestinationGone()
-            | events.DestinationEnabled()
-            | events.DestinationSeen()
-            | events.HostBanned()
-        ):
-            _log_destination(event)
-        case (
-            events.ChangeRefused()
-            | events.CardGone()
-            | events.PassedOn()
-            | events.RowDamaged()
-            | events.ChartQueued()
-            | events.ChartEnded()
-        ):
-            _log_signal(event)
-        case events.ClockStepped(seconds):
-            logger.warning("the system clock jumped by %+.1f s; all waiting times are checked again", seconds)
-        case events.WorkerFailed() | events.WorkerRecovered() | events.TookOver() | events.OwnershipLost():
-            _log_worker(event)
-        case events.IncidentBegan() | events.IncidentEnded():
-            _log_incident(event)
-        case _:
-            level, state = (logging.WARNING, "available again") if event.is_well else (logging.ERROR, "unavailable")
-            logger.log(level, "the store is %s%s", state, _because(event.reason))
-
-
-def _log_work(event: events.SendBegan | events.SendEnded | events.CandlesTaken) -> None:
-    match event:
-        case events.SendBegan(destination, deliveries):
-            logger.debug("sending %d to %s", len(deliveries), destination)
-        case events.SendEnded(destination, outcome, detail, seconds):
-            logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
-        case _:
-            taken = "strategy %s processed %d candles in %.3f s"
-            logger.debug(taken, event.strategy, event.candles, event.took_seconds)
-
-
-def _log_signal(
-    event: events.ChangeRefused
-    | events.CardGone
-    | events.PassedOn
-    | events.RowDamaged
-    | events.ChartQueued
-    | events.ChartEnded,
-) -> None:
-    match event:
-        case events.RowDamaged(delivery):
-            logger.error("delivery %s is dead: %s", delivery.id, delivery.reason)
-        case events.ChartQueued(destination, signal_id):
-            logger.debug("the chart of %s for %s is queued", signal_id, destination)
-        case events.ChartEnded(destination, signal_id, None):
-            logger.info("the card of %s in %s has a chart", signal_id, destination)
-        case events.ChartEnded(destination, signal_id, failure):
-            logger.warning("the card of %s in %s gets no chart: %s", signal_id, destination, failure)
-        case events.PassedOn(delivery, origin):
-            logger.warning("delivery %s replaces the one to %s, which cannot be reached", delivery.id, origin)
-        case events.ChangeRefused(signal, reason):
-            logger.error("a change of %s that was held is refused: %s", signal, reason)
-        case events.CardGone(destination, signal_id, how, is_stopped):
-            then = "it is not posted again" if is_stopped else "it is posted again"
-            logger.warning("the card of %s in %s is lost (%s): %s", signal_id, destination, how, then)
-
-
+_LEVEL_BY_STATE = {DeliveryState.DEAD: ERROR, DeliveryState.EXPIRED: WARNING, DeliveryState.UNCONFIRMED: WARNING}
+_ODD = frozenset({Outcome.REFUSED, Outcome.HELD})
 _WATCHED = {
     "silent-feed": ("feed", "has no new candles"),
     "late-feed": ("feed", "is late"),
@@ -103,62 +25,109 @@ _WATCHED = {
 """The subject and the problem of the incidents of watchdogs."""
 
 
-def _log_incident(event: events.IncidentBegan | events.IncidentEnded) -> None:
-    match event:
-        case events.IncidentBegan(kind, name, _, _, reason):
-            subject, problem = _WATCHED.get(kind, (kind, "fails"))
-            logger.error("%s %s %s: %s", subject, name, problem, reason)
-        case events.IncidentEnded(incident, is_unused=is_unused):
-            subject, _ = _WATCHED.get(incident.kind, (incident.kind, ""))
-            then = "had a problem, and nothing needs it any more" if is_unused else "works again"
-            logger.warning("%s %s %s", subject, incident.name, then)
+def log(event: events.Event) -> None:
+    """A listener that logs one line per event, as a warning or an error if a person should act."""
+    for level, text, *arguments in _LINES[type(event)](event):
+        logger.log(level, text, *arguments)
 
 
-def _log_worker(event: events.WorkerFailed | events.WorkerRecovered | events.TookOver | events.OwnershipLost) -> None:
-    match event:
-        case events.WorkerFailed(name, reason, detail):
-            logger.error("%s failed and was restarted: %s", name, detail or reason)
-        case events.WorkerRecovered(name):
-            logger.warning("%s is running again", name)
-        case events.TookOver(destinations):
-            names = ", ".join(destinations)
-            logger.warning(
-                "the process that delivered has ended or does not respond; this process now delivers to %s", names
-            )
-        case _:
-            logger.error(
-                "Process %d took over the deliveries, because this process did not respond. This one only queues "
-                "messages now.",
-                event.process,
-            )
+def _settled(event: events.Settled) -> Iterator[Line]:
+    delivery = event.delivery
+    level = INFO if delivery.is_passed_on else _LEVEL_BY_STATE.get(delivery.state, INFO)
+    yield level, "delivery %s is %s%s", delivery.id, delivery.state, _because(delivery.reason)
 
 
-def _log_destination(
-    event: events.BreakerMoved
-    | events.DestinationGone
-    | events.DestinationEnabled
-    | events.DestinationSeen
-    | events.HostBanned,
-) -> None:
-    match event:
-        case events.BreakerMoved(destination, state):
-            logger.warning("the breaker of %s is %s", destination, state)
-        case events.DestinationGone(destination, reason):
-            logger.error("%s is disabled, because its webhook is gone for good: %s", destination, reason)
-        case events.DestinationEnabled(destination):
-            logger.warning("%s is enabled again; its queued messages are being sent", destination)
-        case events.DestinationSeen(destination, channel, guild, others, trouble):
-            of = "" if guild is None else f" of guild {guild}"
-            logger.info("%s posts to channel %s%s", destination, channel, of)
-            if others:
-                names = ", ".join(others)
-                logger.warning("%s posts to the same channel as %s: its readers see both", destination, names)
-            if trouble is not None:
-                logger.error("%s: %s", destination, trouble)
-        case _:
-            until = iso(event.until.replace(microsecond=0))
-            logger.error("%s has blocked this IP; nothing is sent there until %s: %s", event.host, until, event.reason)
+def _taken(event: events.Taken) -> Iterator[Line]:
+    ticket = event.ticket
+    doubts = "".join(f"; {warning}" for warning in ticket.warnings)
+    level = WARNING if ticket.outcome in _ODD or doubts else INFO
+    yield level, "%s %s%s%s", event.notification.key, ticket.outcome, _because(ticket.reason), doubts
+
+
+def _seen(event: events.DestinationSeen) -> Iterator[Line]:
+    of = "" if event.guild is None else f" of guild {event.guild}"
+    yield INFO, "%s posts to channel %s%s", event.destination, event.channel, of
+    if event.others:
+        names = ", ".join(event.others)
+        yield WARNING, "%s posts to the same channel as %s: its readers see both", event.destination, names
+    if event.trouble is not None:
+        yield ERROR, "%s: %s", event.destination, event.trouble
+
+
+def _chart_ended(event: events.ChartEnded) -> Iterator[Line]:
+    if event.failure is None:
+        yield INFO, "the card of %s in %s has a chart", event.signal_id, event.destination
+    else:
+        yield WARNING, "the card of %s in %s gets no chart: %s", event.signal_id, event.destination, event.failure
+
+
+def _card_gone(event: events.CardGone) -> Iterator[Line]:
+    then = "it is not posted again" if event.is_stopped else "it is posted again"
+    yield WARNING, "the card of %s in %s is lost (%s): %s", event.signal_id, event.destination, event.how, then
+
+
+def _banned(event: events.HostBanned) -> Iterator[Line]:
+    until = iso(event.until.replace(microsecond=0))
+    yield ERROR, "%s has blocked this IP; nothing is sent there until %s: %s", event.host, until, event.reason
+
+
+def _incident_began(event: events.IncidentBegan) -> Iterator[Line]:
+    yield ERROR, "%s %s %s: %s", *_subject(event, (event.kind, "fails")), event.reason
+
+
+def _incident_ended(event: events.IncidentEnded) -> Iterator[Line]:
+    subject, name, _ = _subject(event.incident, (event.incident.kind, ""))
+    then = "had a problem, and nothing needs it any more" if event.is_unused else "works again"
+    yield WARNING, "%s %s %s", subject, name, then
+
+
+def _subject(incident: events.IncidentBegan, usual: tuple[str, str]) -> tuple[str, str, str]:
+    subject, problem = _WATCHED.get(incident.kind, usual)
+    return subject, incident.name, problem
+
+
+def _store_moved(event: events.StoreMoved) -> Iterator[Line]:
+    level, state = (WARNING, "available again") if event.is_well else (ERROR, "unavailable")
+    yield level, "the store is %s%s", state, _because(event.reason)
 
 
 def _because(reason: str | None) -> str:
     return f": {reason}" if reason else ""
+
+
+_SENT = "a send to %s was %s after %.3f s%s"
+_PROCESSED = "strategy %s processed %d candles in %.3f s"
+_PASSED_ON = "delivery %s replaces the one to %s, which cannot be reached"
+_GONE = "%s is disabled, because its webhook is gone for good: %s"
+_STEPPED = "the system clock jumped by %+.1f s; all waiting times are checked again"
+_TOOK_OVER = "the process that delivered has ended or does not respond; this process now delivers to %s"
+_LOST = "Process %d took over the deliveries, because this process did not respond. This one only queues messages now."
+
+_LINES: Mapping[type[events.Event], Callable[[Any], Iterable[Line]]] = {
+    events.Settled: _settled,
+    events.Taken: _taken,
+    events.SendBegan: lambda it: [(DEBUG, "sending %d to %s", len(it.deliveries), it.destination)],
+    events.SendEnded: lambda it: [(DEBUG, _SENT, it.destination, it.outcome, it.took_seconds, _because(it.detail))],
+    events.CandlesTaken: lambda it: [(DEBUG, _PROCESSED, it.strategy, it.candles, it.took_seconds)],
+    events.BreakerMoved: lambda it: [(WARNING, "the breaker of %s is %s", it.destination, it.state)],
+    events.DestinationGone: lambda it: [(ERROR, _GONE, it.destination, it.reason)],
+    events.DestinationEnabled: lambda it: [
+        (WARNING, "%s is enabled again; its queued messages are being sent", it.destination)
+    ],
+    events.DestinationSeen: _seen,
+    events.HostBanned: _banned,
+    events.ChangeRefused: lambda it: [(ERROR, "a change of %s that was held is refused: %s", it.signal, it.reason)],
+    events.CardGone: _card_gone,
+    events.PassedOn: lambda it: [(WARNING, _PASSED_ON, it.delivery.id, it.origin)],
+    events.RowDamaged: lambda it: [(ERROR, "delivery %s is dead: %s", it.delivery.id, it.delivery.reason)],
+    events.ChartQueued: lambda it: [(DEBUG, "the chart of %s for %s is queued", it.signal_id, it.destination)],
+    events.ChartEnded: _chart_ended,
+    events.ClockStepped: lambda it: [(WARNING, _STEPPED, it.seconds)],
+    events.WorkerFailed: lambda it: [(ERROR, "%s failed and was restarted: %s", it.name, it.detail or it.reason)],
+    events.WorkerRecovered: lambda it: [(WARNING, "%s is running again", it.name)],
+    events.TookOver: lambda it: [(WARNING, _TOOK_OVER, ", ".join(it.destinations))],
+    events.OwnershipLost: lambda it: [(ERROR, _LOST, it.process)],
+    events.IncidentBegan: _incident_began,
+    events.IncidentEnded: _incident_ended,
+    events.StoreMoved: _store_moved,
+}

@@ -26,22 +26,42 @@ class Distance(NamedTuple):
     """The decimals that a message shows."""
 
 
-def distance_of(pair: Instrument, distance: Decimal | Fraction, entry: Decimal) -> Distance:
-    """`distance`, in price, in the unit of the class of `pair`. Its sign stays.
+class Scale(NamedTuple):
+    """How an instrument's distances are counted."""
+
+    size: Decimal
+    """One unit, in price."""
+    unit: str
+    """As in `Distance`."""
+    places: int
+    """As in `Distance`."""
+
+    def of(self, distance: Decimal | Fraction) -> Distance:
+        """`distance`, in price, in this unit. Its sign stays."""
+        return Distance(quotient(distance, self.size), self.unit, self.places)
+
+
+def scale_of(pair: Instrument, entry: Decimal) -> Scale:
+    """The unit of the class of `pair`.
 
     FX has pips. Gold, silver and other metals have their quote currency, because a pip of gold means different sizes to
     different brokers, or pips if `Instrument.quoted` set one. Indices have points: 1.0 of price. Stocks, crypto and
     unknown instruments have per cent of `entry`, without leverage. If `entry` is 0, per cent does not exist, and the
     unit is points.
     """
-    kind = pair.asset_class
     if (pip := pip_of(pair)) is not None:
-        return Distance(quotient(distance, pip), PIPS, 1)
+        return Scale(pip, PIPS, 1)
+    kind = pair.asset_class
     if kind is AssetClass.METAL:
-        return Distance(quotient(distance, _ONE), pair.quote or _DOLLARS, 2)
+        return Scale(_ONE, pair.quote or _DOLLARS, 2)
     if kind is AssetClass.INDEX or entry == 0:
-        return Distance(quotient(distance, _ONE), POINTS, 1)
-    return Distance(quotient(distance, product(entry.copy_abs(), _HUNDREDTH)), PERCENT, 2)
+        return Scale(_ONE, POINTS, 1)
+    return Scale(product(entry.copy_abs(), _HUNDREDTH), PERCENT, 2)
+
+
+def distance_of(pair: Instrument, distance: Decimal | Fraction, entry: Decimal) -> Distance:
+    """`distance`, in price, in the unit of `scale_of`. Its sign stays."""
+    return scale_of(pair, entry).of(distance)
 
 
 def pip_of(pair: Instrument) -> Decimal | None:

@@ -1,13 +1,13 @@
 """The card of a trade: a new signal, edited to each later state."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import IntEnum
-from fractions import Fraction
 from typing import Any
 
 from signalpost.domain.change import Flag
 from signalpost.domain.distance import PERCENT
-from signalpost.domain.exact import plain
+from signalpost.domain.exact import plain, product
 from signalpost.domain.identity import short_id
 from signalpost.domain.sessions import open_sessions
 from signalpost.domain.side import SignalType
@@ -61,6 +61,7 @@ from signalpost.sinks.discord.cards.wording import (
 from signalpost.sinks.discord.escape import escaped
 
 _CHANGED = frozenset({Flag.CORRECTED, Flag.REVISED, Flag.REOPENED})
+_HUNDRED = Decimal(100)
 _TITLE = 30
 _EMBED = 900
 _FEWEST_TARGETS = 3
@@ -257,7 +258,7 @@ def _facts(trade: Trade, view: View, left_out: _Cut) -> list[str]:
     if sessions and left_out < _Cut.SESSIONS:
         second.append(" + ".join(sessions))
     if signal.confidence_score is not None and left_out < _Cut.CONFIDENCE:
-        second.append(f"confidence {unsigned(Fraction(signal.confidence_score) * 100, 0)}%")
+        second.append(f"confidence {unsigned(product(signal.confidence_score, _HUNDRED), 0)}%")
     if signal.risk_percent is not None and left_out < _Cut.CONFIDENCE:
         second.append(f"risk {plain(signal.risk_percent)}{PERCENT}")
     return [*small_facts(first), *small_facts(second)]

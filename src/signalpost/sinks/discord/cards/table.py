@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from signalpost.domain.change import CloseReason
+from signalpost.domain.distance import Scale, scale_of
 from signalpost.domain.tier import Hidden
 from signalpost.domain.trade import Part, Trade, TradeState, risk_of
 from signalpost.sinks.discord.cards.view import View
-from signalpost.sinks.discord.cards.wording import distance_text, price_text, r_text, unit_of
+from signalpost.sinks.discord.cards.wording import gain_text, price_text, r_text
 from signalpost.sinks.discord.escape import cut
 
 MOST_TARGETS = 8
@@ -35,10 +36,11 @@ def table(trade: Trade, view: View, most_targets: int = MOST_TARGETS) -> list[st
     Of a long table the distance column is dropped, then R. A level that was hit is marked, and what `view` hides shows
     the name of the tier that sees it.
     """
-    rows = [_Row("Entry", price_text(trade, trade.entry)), *_levels(trade, view, most_targets)]
+    scale = scale_of(trade.signal.pair, trade.entry)
+    rows = [_Row("Entry", price_text(trade, trade.entry)), *_levels(trade, view, most_targets, scale)]
     if not view.hides_levels(trade):
-        rows += _parts(trade)
-    return [_FENCE, *_drawn(rows, unit_of(trade)), _FENCE]
+        rows += _parts(trade, scale)
+    return [_FENCE, *_drawn(rows, scale.unit), _FENCE]
 
 
 def more_targets(trade: Trade, view: View, most_targets: int = MOST_TARGETS) -> list[str]:
@@ -57,50 +59,50 @@ def exit_part(trade: Trade) -> Part | None:
     return None if last.target is not None else last
 
 
-def _levels(trade: Trade, view: View, most_targets: int) -> Iterator[_Row]:
-    has_r = risk_of(trade) is not None and not view.hides(Hidden.STOP, trade)
+def _levels(trade: Trade, view: View, most_targets: int, scale: Scale) -> Iterator[_Row]:
+    risk = None if view.hides(Hidden.STOP, trade) else risk_of(trade)
     if trade.stop is not None and view.hides(Hidden.STOP, trade):
         yield _Row("SL", cut(view.full_tier, _LONGEST_TIER))
     elif trade.stop is not None:
-        is_hit = trade.end_reason is CloseReason.STOP
-        yield _row("SL", trade, trade.stop, is_hit=is_hit, has_r=has_r)
+        yield _row("SL", trade, trade.stop, scale, risk, is_hit=trade.end_reason is CloseReason.STOP)
     if trade.targets and view.hides(Hidden.TARGETS, trade):
         yield _Row(
             "TP1" if len(trade.targets) == 1 else f"TP1-{len(trade.targets)}", cut(view.full_tier, _LONGEST_TIER)
         )
         return
     for number, target in enumerate(trade.targets[:most_targets], 1):
-        yield _row(f"TP{number}", trade, target.price, is_hit=number <= trade.hits, has_r=has_r)
+        yield _row(f"TP{number}", trade, target.price, scale, risk, is_hit=number <= trade.hits)
 
 
-def _parts(trade: Trade) -> Iterator[_Row]:
+def _parts(trade: Trade, scale: Scale) -> Iterator[_Row]:
     """Parts that were not closed at a level, and the end if it was not at one."""
-    last = exit_part(trade)
+    last, risk = exit_part(trade), risk_of(trade)
     others = [part for part in trade.parts if part is not last and not _is_at_target(trade, part)]
     if len(others) > _MOST_PARTS:
         yield _Row("Part", f"+{len(others) - _MOST_PARTS} more")
     for part in others[-_MOST_PARTS:]:
-        yield _row("Part", trade, part.price)
+        yield _row("Part", trade, part.price, scale, risk)
     is_at_stop = trade.end is not None and trade.end.reason is CloseReason.STOP and trade.end.price == trade.stop
     if last is not None and not is_at_stop:
-        yield _row("Exit", trade, last.price)
+        yield _row("Exit", trade, last.price, scale, risk)
 
 
 def _is_at_target(trade: Trade, part: Part) -> bool:
     return part.target is not None and trade.targets[part.target - 1].price == part.price
 
 
-def _row(label: str, trade: Trade, price: Decimal, *, is_hit: bool = False, has_r: bool = True) -> _Row:
-    distance = _HIT if is_hit else distance_text(trade, price)
-    return _Row(label, price_text(trade, price), distance, r_text(trade, price) if has_r else "")
+def _row(label: str, trade: Trade, price: Decimal, scale: Scale, risk: Decimal | None, *, is_hit: bool = False) -> _Row:
+    gain = trade.gain(price)
+    distance = _HIT if is_hit else gain_text(gain, scale)
+    return _Row(label, price_text(trade, price), distance, "" if risk is None else r_text(gain, risk))
 
 
 def _drawn(rows: Sequence[_Row], unit: str) -> list[str]:
-    if not any(row.distance for row in rows):
+    _, prices, distances, rs = zip(*rows, strict=True)
+    if not any(distances):
         return _without_head(rows)
-    head = _Row("", "price", unit, "R" if any(row.r for row in rows) else "")
-    longest = max(len(row.price) for row in rows)
-    widest = _WIDEST_WITH_LONG_PRICES if longest > _USUAL_PRICE else _WIDEST
+    head = _Row("", "price", unit, "R" if any(rs) else "")
+    widest = _WIDEST_WITH_LONG_PRICES if max(map(len, prices)) > _USUAL_PRICE else _WIDEST
     for lines in map(_aligned, _ever_narrower([head, *rows])):
         if max(map(len, lines)) <= widest:
             break
@@ -126,11 +128,7 @@ def _without_head(rows: Sequence[_Row]) -> list[str]:
 
 
 def _aligned(rows: Sequence[_Row]) -> list[str]:
-    labels, *columns = zip(*rows, strict=True)
-    width = max(_LABEL, *map(len, labels))
-    lines = [f"{label:<{width}}" for label in labels]
-    for column, least in zip(columns, (0, _DISTANCE, _R), strict=True):
-        if any(column):
-            width = max(least, *map(len, column))
-            lines = [f"{line} {text:>{width}}" for line, text in zip(lines, column, strict=True)]
-    return [line.rstrip() for line in lines]
+    columns = zip(zip(*rows, strict=True), (_LABEL, 0, _DISTANCE, _R), strict=True)
+    shown = [(column, max(least, *map(len, column))) for column, least in columns if any(column)]
+    line = " ".join(f"{{:{'>' if number else '<'}{width}}}" for number, (_, width) in enumerate(shown))
+    return [line.format(*texts).rstrip() for texts in zip(*(column for column, _ in shown), strict=True)]

@@ -9,7 +9,7 @@ from math import floor
 
 from signalpost.domain.asset_class import COIN_QUOTES, AssetClass
 from signalpost.domain.context import Fact
-from signalpost.domain.distance import PERCENT, Distance, distance_of
+from signalpost.domain.distance import PERCENT, Distance, Scale, distance_of
 from signalpost.domain.exact import fixed, places_of, plain, product, quotient
 from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
@@ -238,28 +238,22 @@ def price_text(trade: Trade, price: Decimal) -> str:
     return fixed(price, places_for(price, most))
 
 
-def unit_of(trade: Trade) -> str:
-    """The unit of the distances of `trade`."""
-    return _distance(trade, Decimal(0)).unit
+def gain_text(gain: Decimal, scale: Scale) -> str:
+    """`gain`, in price, on `scale`, without the unit."""
+    return signed(quotient(gain, scale.size), scale.places)
 
 
-def distance_text(trade: Trade, price: Decimal) -> str:
-    """The gain at `price` in the unit of `trade`, without the unit."""
-    distance = _distance(trade, trade.gain(price))
-    return signed(distance.amount, distance.places)
-
-
-def r_text(trade: Trade, price: Decimal) -> str:
-    """The gain at `price` in R, without the R; empty without an initial stop."""
-    r = r_of(trade, price)
-    return "" if r is None else signed(r, _PLACES)
+def r_text(gain: Decimal, risk: Decimal) -> str:
+    """`gain`, in price, in R, without the R."""
+    return signed(quotient(gain, risk), _PLACES)
 
 
 def moved_text(trade: Trade, price: Decimal) -> str:
     """How far the price has come from the entry, in R, or in the unit of `trade` if it has no R: `+0.53R`."""
-    if text := r_text(trade, price):
-        return f"{text}R"
-    distance = _distance(trade, trade.gain(price))
+    gain = trade.gain(price)
+    if (risk := risk_of(trade)) is not None:
+        return f"{r_text(gain, risk)}R"
+    distance = _distance(trade, gain)
     return _with_unit(signed(distance.amount, distance.places), distance)
 
 

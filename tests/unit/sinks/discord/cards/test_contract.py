@@ -24,16 +24,17 @@ from signalpost.domain.change import (
     Revise,
     Update,
 )
+from signalpost.domain.distance import scale_of
 from signalpost.domain.life import after
 from signalpost.domain.tier import Hidden
-from signalpost.domain.trade import News, Trade
+from signalpost.domain.trade import News, Trade, risk_of
 from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look, Roles
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import CardLink, View
-from signalpost.sinks.discord.cards.wording import distance_text, price_text, r_text, risk_text, share_text
+from signalpost.sinks.discord.cards.wording import gain_text, price_text, r_text, risk_text, share_text
 from signalpost.sinks.port import Chart
 from tests.contracts.discord_limits import refusals
 from tests.contracts.json_schema import SCHEMAS, faults
@@ -55,10 +56,21 @@ FIRST_WORDS = re.compile(
     r"|REPLAY · |\d+ UPDATES\b"
 )
 SIDE = re.compile(r"(BUY|SELL) ")
-TEXTS = (price_text, distance_text, r_text)
 LONG_NAME = "AVERYLONGSYMBOL.TO\\*"
 PROSE = ("-# Revised: ", "-# Reason: ", "-# note")
 """Texts that may wrap: whole sentences."""
+
+
+def distance_text(trade: Trade, price: Decimal) -> str:
+    return gain_text(trade.gain(price), scale_of(trade.signal.pair, trade.entry))
+
+
+def text_in_r(trade: Trade, price: Decimal) -> str:
+    risk = risk_of(trade)
+    return "" if risk is None else r_text(trade.gain(price), risk)
+
+
+TEXTS = (price_text, distance_text, text_in_r)
 
 
 @st.composite
@@ -262,7 +274,7 @@ def hidden_of(now: Trade, view: View) -> set[str]:
     found: set[str] = set()
     if is_hidden(Hidden.STOP, now, view) and now.stop is not None:
         found |= {price_text(now, now.stop), distance_text(now, now.stop), risk_text(now)}
-        found |= {r_text(now, target.price) for target in now.targets}
+        found |= {text_in_r(now, target.price) for target in now.targets}
     if is_hidden(Hidden.TARGETS, now, view):
         found |= {text(now, target.price) for target in now.targets for text in TEXTS}
     if is_hidden(Hidden.STOP, now, view) or is_hidden(Hidden.TARGETS, now, view):

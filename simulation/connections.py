@@ -1,10 +1,9 @@
 """aiohttp's session, as far as `signalpost.sinks.wire` uses it, on a simulated network and in virtual time."""
 
-from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any
 
-from aiohttp import ClientTimeout
+from aiohttp import ClientTimeout, Payload
 from yarl import URL
 
 from signalpost.sinks.wire import Connections
@@ -31,9 +30,10 @@ class _Session:
         self._network = network
         self._life = life
 
-    def request(self, method: str, url: URL, *, data: bytes | None, **_: object) -> "_Exchange":
+    def request(self, method: str, url: URL, *, data: Payload | None, **_: object) -> "_Exchange":
         assert self.timeout.total is not None
-        return _Exchange(self._network, self._life, (method, url, data, self.timeout.total))
+        body = None if data is None else data.decode().encode()
+        return _Exchange(self._network, self._life, (method, url, body, self.timeout.total))
 
 
 class _Exchange:
@@ -61,9 +61,8 @@ class _Response:
         self.content_type = head.headers.get("Content-Type", "application/octet-stream").partition(";")[0]
         self.content = self
         self._network = network
-        self._head = head
+        self._head: Head | None = head
 
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        data = await self._network.body(self._head)
-        if data:
-            yield data
+    async def readany(self) -> bytes:
+        head, self._head = self._head, None
+        return b"" if head is None else await self._network.body(head)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import (
+    BytesPayload,
     ClientConnectorError,
     ClientHttpProxyError,
     ClientRequest,
@@ -27,6 +28,7 @@ from aiohttp import (
     DummyCookieJar,
     FormData,
     InvalidURL,
+    Payload,
     TCPConnector,
 )
 from aiohttp.connector import Connection
@@ -155,7 +157,7 @@ async def exchange(
     """
     session = connections.session()
     try:
-        body = data if file is None else _form(data, file)
+        body = _body_of(data, file)
         return await _request(session, method, URL(url.reveal(), encoded=True), body, connections.proxy_for)
     except CancelledError as cancelled:
         raise cancelled.with_traceback(None) from None  # drop the library's frames, whose variables hold the URL
@@ -175,10 +177,12 @@ def evidence_of(fault: Exception, *, is_repeatable: bool = False) -> Answered:
     return Unconfirmed(f"the request may have been sent, but no answer arrived: {_summary(fault)}")
 
 
-def _form(data: bytes | None, file: File) -> FormData:
-    """A body of JSON and a file. Discord refuses the field names if their brackets are quoted."""
+def _body_of(data: bytes | None, file: File | None) -> Payload | FormData | None:
+    """The request's body: JSON, or JSON and a file. Discord refuses the field names if their brackets are quoted."""
+    if data is None or file is None:
+        return None if data is None else BytesPayload(data, content_type=_JSON)
     form = FormData(quote_fields=False)
-    form.add_field("payload_json", (data or b"").decode(), content_type=_JSON)
+    form.add_field("payload_json", data.decode(), content_type=_JSON)
     form.add_field("files[0]", file.content, filename=file.name, content_type=file.type)
     return form
 
@@ -187,13 +191,12 @@ async def _request(
     session: ClientSession,
     method: str,
     url: URL,
-    data: bytes | FormData | None,
+    data: Payload | FormData | None,
     proxy_for: Callable[[URL], Proxy | None],
 ) -> HttpAnswer:
-    headers = {"Content-Type": _JSON} if isinstance(data, bytes) else None
     proxy = proxy_for(url)
     through = {} if proxy is None else proxy.arguments
-    async with session.request(method, url, data=data, headers=headers, allow_redirects=False, **through) as response:
+    async with session.request(method, url, data=data, allow_redirects=False, **through) as response:
         return await _read(response)
 
 
@@ -212,7 +215,7 @@ async def _body(response: ClientResponse) -> bytes | None:
     """Read the body; None if it breaks off, takes too long or is too large."""
     parts, length = [], 0
     try:
-        async for part in response.content.iter_any():
+        while part := await response.content.readany():
             parts.append(part)
             length += len(part)
             if length > LARGEST_BODY:

@@ -90,6 +90,8 @@ def decide(
     that `was_deleted` is not replaced again. If `has_fallback`, a webhook that is gone does not end it. A delivery that
     `is_joined` with others in one message is not at fault for all of them: after a refusal each is tried alone.
     """
+    if isinstance(outcome, Receipt):
+        return _settlement(delivery, DeliveryState.DELIVERED, None, counted=1)
     if is_joined and isinstance(outcome, Rejected) and not outcome.is_gone:
         return _after_refusal_of_all(delivery, outcome, now)
     if isinstance(outcome, CardLost):
@@ -121,8 +123,6 @@ def may_have_been_shown(outcome: SendOutcome) -> bool:
 
 def _verdict(delivery: Delivery, tried: Delivery, outcome: SendOutcome, now: datetime, wait: timedelta) -> Settlement:
     match outcome:
-        case Receipt():
-            return _settlement(delivery, DeliveryState.DELIVERED, None, counted=1)
         case Rejected():
             return _after_refusal(delivery, outcome)
         case Throttled(reason=reason, retry_after=seconds):

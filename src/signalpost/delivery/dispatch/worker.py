@@ -340,6 +340,7 @@ class Worker:
         """Settle leased deliveries, however long the store fails. After a receipt, the next message may begin too."""
         now = clock.now()
         jitter = self._lane.jitter() if self._gate.is_well else 0.0  # else the breaker sets the pace, and no backoff
+        is_shown = isinstance(result.outcome, Receipt)
         verdicts = (
             decide(
                 entry.delivery,
@@ -351,7 +352,7 @@ class Worker:
                 at_most_once=entry.notification.kind in self._lane.at_most_once,
                 is_edit=entry.is_edit,
                 was_deleted=entry.replaces is Loss.DELETED,
-                has_fallback=self._lane.can_pass_on(entry),
+                has_fallback=not is_shown and self._lane.can_pass_on(entry),
                 is_joined=len(entries) > 1,
             )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
             for entry in entries
@@ -360,7 +361,7 @@ class Worker:
         unsaved = self._gate.unsaved(_now())
         gone = cards_gone(entries, settlements, now)
         facts = [*(each.facts for each in unsaved), *(card_gone_fact(each) for each in gone if each.is_for_operators)]
-        request = self._next_request() if isinstance(result.outcome, Receipt) else None
+        request = self._next_request() if is_shown else None
         settled, leased = await self._settle(Settle(settlements, tuple(facts)), request)
         for each in unsaved:
             each.saved()

@@ -9,7 +9,8 @@ from random import Random
 from typing import Any
 
 from signalpost import clock
-from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
+from signalpost.delivery.dispatch.dispatcher import Dispatcher
+from signalpost.delivery.dispatch.gates import LaneSettings
 from signalpost.delivery.engine import Engine
 from signalpost.delivery.outbox.commands import Cancel, Find, Revive
 from signalpost.delivery.pacing.limits import Limits

@@ -6,8 +6,9 @@ from types import MappingProxyType
 
 from signalpost import clock
 from signalpost.delivery.deduplication import NO_FILTERS, Filters
-from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
+from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.dispatch.gate import Gate
+from signalpost.delivery.dispatch.gates import LaneSettings
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.book import AddChart

@@ -20,7 +20,7 @@ from signalpost.delivery.deduplication import SignalHistory, decide
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
 from signalpost.delivery.dispatch.gate import Gate
-from signalpost.delivery.dispatch.gates import Gates
+from signalpost.delivery.dispatch.gates import Gates, LaneSettings
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.facts import Gone, read_gone
 from signalpost.delivery.outbox.commands import LoadFacts, OutboxEntry, Subject
@@ -71,7 +71,7 @@ class DirectSender:
         self._gates = Gates(config.host_rate, jitter=random.random, emit=Bus().emit)
         for each in config.destinations:
             sink, address = self._discord.webhook(each.name), each.address
-            self._gates.add(each.name, sink, limits=each.limits, host=address.host, webhook=address.identity)
+            self._gates.add(each.name, LaneSettings(sink, each.limits, address.host, address.identity))
         self._saved = SavedFacts(config.home / STORE_FILE, self._gates.subjects)
         self._saving: set[asyncio.Task[None]] = set()
         self._unfinished: set[AwaitableFuture[None]] = set()

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from random import random
 
 from signalpost.config import Config
-from signalpost.delivery.dispatch.dispatcher import LaneSettings
+from signalpost.delivery.dispatch.gates import LaneSettings
 from signalpost.delivery.engine import Engine
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.tier_guard import TierGuard

@@ -7,12 +7,11 @@ from contextlib import suppress
 from datetime import datetime
 from math import inf
 from types import MappingProxyType
-from typing import NamedTuple
 
 from signalpost import clock
-from signalpost.delivery.dispatch.decide import BACKOFF, LeaseEnd, decide
+from signalpost.delivery.dispatch.decide import LeaseEnd, decide
 from signalpost.delivery.dispatch.drain import Drain
-from signalpost.delivery.dispatch.gates import Gates
+from signalpost.delivery.dispatch.gates import Gates, LaneSettings
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.dispatch.sweep import ClockWatch, Sweep
 from signalpost.delivery.dispatch.worker import LEASED, workers_of
@@ -20,15 +19,11 @@ from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.commands import Find, Open, OutboxEntry, Settle, Settlement
 from signalpost.delivery.outbox.patience import RetryingOutbox, StoreHealth, settle_in_parts
 from signalpost.delivery.outbox.port import Outbox
-from signalpost.delivery.pacing.backoff import Backoff
-from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings
-from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
-from signalpost.delivery.routing import Fallbacks
+from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.domain.delivery import Attempt, Delivery
 from signalpost.domain.events import BreakerMoved, DestinationEnabled, DestinationGone, Event, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
-from signalpost.sinks.port import Sink
 from signalpost.telemetry.bus import Bus
 
 MAX_OPEN_SHOWN = 1000
@@ -41,26 +36,6 @@ LAST_SENDS = 1.0
 finish."""
 _GRACE = 2.0
 """How long workers may take to save their results after a stop has interrupted their sends."""
-
-
-class LaneSettings(NamedTuple):
-    """The settings of one destination."""
-
-    sink: Sink
-    limits: Limits = Limits()
-    host: str = "discord.com"
-    """Destinations of one host share its limits and its bans."""
-    webhook: str | None = None
-    """A non-secret id of the webhook. What is learned about it, such as its pace, is stored under this id, or under the
-    destination's name if None."""
-    fetches_details: bool = False
-    """Whether to fetch the webhook's type and channel once, when no message is waiting."""
-    workers: int = 2
-    breaker: BreakerSettings = USUAL
-    backoff: Backoff = BACKOFF
-    fallbacks: Fallbacks = Fallbacks()
-    fall_back_after: float = inf
-    """Seconds for which the breaker may be open before deliveries are passed on."""
 
 
 class Dispatcher:
@@ -212,17 +187,8 @@ class Dispatcher:
         await self._gates.check_enabled_elsewhere(self._outbox)
 
     def _lane(self, name: str, settings: LaneSettings) -> Lane:
-        gate = self._gates.add(
-            name,
-            settings.sink,
-            limits=settings.limits,
-            host=settings.host,
-            webhook=settings.webhook,
-            fetches_details=settings.fetches_details,
-            breaker=settings.breaker,
-        )
         return Lane(
-            gate,
+            self._gates.add(name, settings),
             self._outbox,
             settings,
             jitter=self._jitter,

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from math import inf
 from types import MappingProxyType
+from typing import NamedTuple
 
 from signalpost import clock
+from signalpost.delivery.dispatch.decide import BACKOFF
 from signalpost.delivery.dispatch.gate import Gate, Webhook
 from signalpost.delivery.facts import (
     Facts,
@@ -22,12 +25,34 @@ from signalpost.delivery.facts import (
 )
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Subject
 from signalpost.delivery.outbox.patience import RetryingOutbox
+from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings, CircuitBreaker
 from signalpost.delivery.pacing.host import Host
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
 from signalpost.delivery.pacing.pacer import PaceMemory, Pacer
+from signalpost.delivery.routing import Fallbacks
 from signalpost.domain.events import DestinationEnabled, HostBanned, Listener
 from signalpost.sinks.port import Sink
+
+
+class LaneSettings(NamedTuple):
+    """The settings of one destination."""
+
+    sink: Sink
+    limits: Limits = Limits()
+    host: str = "discord.com"
+    """Destinations of one host share its limits and its bans."""
+    webhook: str | None = None
+    """A non-secret id of the webhook. What is learned about it, such as its pace, is stored under this id, or under the
+    destination's name if None."""
+    fetches_details: bool = False
+    """Whether to fetch the webhook's type and channel once, when no message is waiting."""
+    workers: int = 2
+    breaker: BreakerSettings = USUAL
+    backoff: Backoff = BACKOFF
+    fallbacks: Fallbacks = Fallbacks()
+    fall_back_after: float = inf
+    """Seconds for which the breaker may be open before deliveries are passed on."""
 
 
 class Gates:
@@ -52,27 +77,17 @@ class Gates:
         """The webhooks and hosts that facts are stored about."""
         return [*self._webhooks, *map(of_host, self._hosts)]
 
-    def add(
-        self,
-        name: str,
-        sink: Sink,
-        *,
-        limits: Limits,
-        host: str,
-        webhook: str | None = None,
-        fetches_details: bool = False,
-        breaker: BreakerSettings = USUAL,
-    ) -> Gate:
-        """Make a destination's gate. `webhook` identifies its webhook; if None, facts are stored under `name`."""
-        subject = Subject(name) if webhook is None else of_webhook(webhook)
-        shared = self._hosts.setdefault(host, Host(self._host_rate, name=host))
+    def add(self, name: str, settings: LaneSettings) -> Gate:
+        """Make a destination's gate."""
+        subject = Subject(name) if settings.webhook is None else of_webhook(settings.webhook)
+        host = self._hosts.setdefault(settings.host, Host(self._host_rate, name=settings.host))
         gate = self._gates[name] = Gate(
             name,
-            sink,
-            Pacer(limits, shared),
-            CircuitBreaker(breaker),
-            self._webhooks.setdefault(subject, Webhook(subject, webhook)),
-            fetches_details=fetches_details,
+            settings.sink,
+            Pacer(settings.limits, host),
+            CircuitBreaker(settings.breaker),
+            self._webhooks.setdefault(subject, Webhook(subject, settings.webhook)),
+            fetches_details=settings.fetches_details,
             jitter=self._jitter,
             emit=self._emit,
         )

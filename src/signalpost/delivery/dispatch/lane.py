@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from signalpost import clock
 from signalpost.delivery.dispatch.gate import Gate, Pass
+from signalpost.delivery.dispatch.gates import LaneSettings
 from signalpost.delivery.dispatch.ready import LEVELS, NORMAL, ReadyIndex, Version
 from signalpost.delivery.outbox.commands import Lease, OutboxEntry, PassOn
 from signalpost.delivery.outbox.patience import RetryingOutbox
@@ -19,7 +20,6 @@ from signalpost.domain.signal import Signal
 from signalpost.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from signalpost.delivery.dispatch.dispatcher import LaneSettings
     from signalpost.delivery.dispatch.worker import Worker
 
 
@@ -37,7 +37,7 @@ class Lane:
         self,
         gate: Gate,
         outbox: RetryingOutbox,
-        settings: "LaneSettings",
+        settings: LaneSettings,
         *,
         jitter: Callable[[], float],
         emit: Listener,

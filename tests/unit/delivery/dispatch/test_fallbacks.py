@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from signalpost import UserTier
-from signalpost.delivery.dispatch.dispatcher import LaneSettings
+from signalpost.delivery.dispatch.gates import LaneSettings
 from signalpost.delivery.outbox.cards import NEVER_SHOWN
 from signalpost.delivery.routing import Fallbacks
 from signalpost.domain.change import Close, Update

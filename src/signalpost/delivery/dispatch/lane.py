@@ -53,8 +53,6 @@ class Lane:
         self.on_pending, self.on_idle = on_pending, on_idle
         self.may_send, self.at_most_once = may_send, at_most_once
         self.ready = ReadyIndex()
-        self.edits = ReadyIndex()
-        """The same for a lease of edits alone, while the limits of messages per minute let no post leave."""
         self.looking: asyncio.Task[None] | None = None
         """The task that first checks the destination."""
         self.in_flight: dict[DeliveryId, Delivery] = {}
@@ -83,14 +81,12 @@ class Lane:
         self.is_stopping = False
         self.in_flight.clear()
         self.ready.look_again()
-        self.edits.look_again()
         self.gate.start(asyncio.get_running_loop().time())
         self._workers = workers
 
     def wake(self, priority: NotificationPriority) -> None:
         """Deliveries were put, of this priority at most."""
         self.ready.put(priority)
-        self.edits.put(priority)
         for worker in self._workers:
             if max(priority, NORMAL) >= worker.levels[-1]:
                 worker.ring()
@@ -98,7 +94,6 @@ class Lane:
     def look_again(self) -> None:
         """A delivery may have become ready without a wake-up."""
         self.ready.look_again()
-        self.edits.look_again()
         self.ring()
 
     def ring(self) -> None:
@@ -140,11 +135,9 @@ class Lane:
             if delivery.state is DeliveryState.PENDING:
                 at = -inf if delivery.not_before is None else monotonic(delivery.not_before)
                 self.ready.expect(delivery.priority, at)
-                self.edits.expect(delivery.priority, at)
                 self.on_pending(delivery.valid_until)
                 is_news = True
             else:
-                self.edits.note_settled(delivery)
                 is_news |= self.ready.note_settled(delivery)
         return is_news
 
@@ -221,24 +214,19 @@ class LeaseRequest(NamedTuple):
     lease: Lease
     version: Version
     """Of the ready index."""
-    edits_version: Version
-    """Of the index of edits."""
     in_flight: tuple[Delivery, ...]
 
     def after(self, lane: Lane, settled: Collection[DeliveryId]) -> "LeaseRequest":
         """This request as it is after these deliveries were settled."""
         in_flight = tuple(each for each in self.in_flight if each.id not in settled)
-        return self._replace(version=lane.ready.version, edits_version=lane.edits.version, in_flight=in_flight)
+        return self._replace(version=lane.ready.version, in_flight=in_flight)
 
     def found_none(
         self, lane: Lane, levels: Sequence[NotificationPriority], next_at: float, in_flight: tuple[Delivery, ...]
     ) -> None:
-        """Note in the lane's indexes that nothing can be leased at these levels before `next_at`."""
-        in_flight = (*self.in_flight, *in_flight)
-        if self.lease.posts:
-            lane.ready.found_none(levels, next_at, self.version, in_flight)
-        if self.lease.edits and NORMAL in levels:
-            lane.edits.found_none(levels, next_at, self.edits_version, in_flight)
+        """Note in the lane's index that nothing can be leased at these levels before `next_at`."""
+        in_flight, lease = (*self.in_flight, *in_flight), self.lease
+        lane.ready.found_none(levels, next_at, self.version, in_flight, posts=lease.posts, edits=lease.edits)
 
 
 def monotonic(at: datetime) -> float:

@@ -23,6 +23,8 @@ class ReadyIndex:
 
     def __init__(self) -> None:
         self._at = dict.fromkeys(LEVELS, -inf)
+        self.edits_at = -inf
+        """The same for edits of all levels, which may leave while the limits of messages per minute let no post."""
         self._blocking: set[str] = set()
         """Sequences in flight that other deliveries may wait for."""
         self._has_new_express = True
@@ -51,29 +53,39 @@ class ReadyIndex:
     def expect(self, priority: NotificationPriority, at: float) -> None:
         """Note that a delivery of this priority may be leased from `at` on."""
         level = max(priority, NORMAL)
+        self.edits_at = min(self.edits_at, at)
         self._at[level] = min(self._at[level], at)
         self._version[level] += 1
 
     def found_none(
-        self, levels: Iterable[NotificationPriority], next_at: float, version: Version, in_flight: Iterable[Delivery]
+        self,
+        levels: Iterable[NotificationPriority],
+        next_at: float,
+        version: Version,
+        in_flight: Iterable[Delivery],
+        *,
+        posts: bool = True,
+        edits: bool = True,
     ) -> None:
         """Note that a lease that began at `version` found nothing to send at these levels before `next_at`.
 
-        This is ignored for levels where a lease became possible since. Other deliveries
-        of a sequence may wait until the one in `in_flight` has ended. An URGENT or HIGH delivery waits only for another
-        such one, because putting it raises the earlier deliveries of its sequence. The exception is one put since the
-        last lease: the delivery before it may already be in flight with its old priority.
+        It looked for `posts`, for `edits`, or for both. This is ignored for levels where a lease became possible since.
+        Other deliveries of a sequence may wait until the one in `in_flight` has ended. An URGENT or HIGH delivery waits
+        only for another such one, because putting it raises the earlier deliveries of its sequence. The exception is
+        one put since the last lease: the delivery before it may already be in flight with its old priority.
         """
         levels = [level for level in levels if version[level] == self._version[level]]
         if not levels:
             return
-        for level in levels:
-            self._at[level] = next_at
         includes_normal = NORMAL in levels
+        for level in levels if posts else ():
+            self._at[level] = next_at
+        if edits and includes_normal and version == self._version:
+            self.edits_at = next_at
         for delivery in in_flight:
             if includes_normal or self._has_new_express or delivery.priority >= HIGH:
                 self._blocking.add(delivery.sequence)
-        if HIGH in levels:
+        if posts and HIGH in levels:
             self._has_new_express = False
 
     def note_settled(self, delivery: Delivery) -> bool:
@@ -91,5 +103,5 @@ class ReadyIndex:
 
     def _expect_now(self, levels: Iterable[NotificationPriority]) -> None:
         for level in levels:
-            self._at[level] = -inf
+            self._at[level] = self.edits_at = -inf
             self._version[level] += 1

@@ -170,7 +170,7 @@ class Worker:
             at = min(at, max(ready, self._ready.at(level)))
         if now < at and any(self._ready.at(level) <= now for level in levels):
             self._gate.call_when_free(self._lane.ring, at_end=at == inf)
-        if now < at and NORMAL in levels and (edits_at := self._lane.edits.at(NORMAL)) < inf:
+        if now < at and NORMAL in levels and (edits_at := self._ready.edits_at) < inf:
             edits_at = max(edits_at, self._gate.edits_ready_at(now))
             if edits_at < at:
                 return edits_at, NORMAL, True
@@ -240,8 +240,7 @@ class Worker:
             posts=not only_edits,
             edits=edits,
         )
-        versions = self._ready.version, self._lane.edits.version
-        return LeaseRequest(held, level, lease, *versions, tuple(self._in_flight.values()))
+        return LeaseRequest(held, level, lease, self._ready.version, tuple(self._in_flight.values()))
 
     def _next_request(self) -> LeaseRequest | None:
         """Begin the next message at once, if it may begin, so that it is leased with the settle of the one before."""

@@ -159,3 +159,26 @@ def test_after_look_again_anything_may_be_ready() -> None:
     index = empty()
     index.look_again()
     assert seen(index) == [-inf] * 3
+
+
+def test_an_empty_lease_of_edits_alone_says_nothing_about_posts() -> None:
+    index = ReadyIndex()
+    index.found_none(LEVELS, 9.0, index.version, [leased("s")], posts=False)
+    assert (index.edits_at, *seen(index)) == (9.0, -inf, -inf, -inf)
+    assert index.note_settled(leased("s")), "an edit may wait behind it"
+    assert index.edits_at == -inf
+
+
+def test_an_empty_lease_without_edits_or_without_ordinary_ones_says_nothing_about_edits() -> None:
+    index = ReadyIndex()
+    index.found_none(LEVELS, inf, index.version, (), edits=False)
+    index.found_none(EXPRESS, inf, index.version, ())
+    assert (index.edits_at, *seen(index)) == (-inf, inf, inf, inf)
+
+
+def test_an_empty_lease_of_edits_that_began_before_an_expectation_is_ignored() -> None:
+    index = empty()
+    version = index.version
+    index.expect(HIGH, 7.0)
+    index.found_none(LEVELS, inf, version, (), posts=False)
+    assert index.edits_at == 7.0

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from threading import Timer
 from urllib.error import HTTPError
 
+from tests import forked
 from tests.repository.quick_demo import quick_demo
 from tests.repository.sources import ROOT
 
@@ -171,7 +172,7 @@ class Background:
 
     def __init__(self, words: Sequence[str], *, until: str) -> None:
         self.printed = ""
-        self._process = subprocess.Popen(
+        self._process = forked.Popen(
             [sys.executable, "-m", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -213,7 +214,10 @@ def _finished(words: Sequence[str]) -> tuple[int, str]:
     match words:
         case ["python", *file]:
             return _completed(file)
-        case ["signalpost", "feeds", *_] | ["pytest", *_]:  # which import modules of the page's folder
+        case ["signalpost", "feeds", *_]:  # which imports modules of the page's folder
+            ended = forked.run([sys.executable, "-m", *words], timeout=SECONDS_AT_MOST, env=_environment())
+            return ended.returncode, ended.stderr + ended.stdout
+        case ["pytest", *_]:
             return _completed(["-m", *words])
     return _in_process(words[1:])
 
@@ -241,8 +245,7 @@ def _in_process(arguments: Sequence[str]) -> tuple[int, str]:
 
 
 def _environment() -> dict[str, str]:
-    here = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "FORCE_COLOR"}}
-    return here | {"PYTHONUNBUFFERED": "1"}
+    return {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "FORCE_COLOR"}}
 
 
 def _is_verb(name: str) -> bool:

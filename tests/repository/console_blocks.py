@@ -23,17 +23,7 @@ USUAL = "127.0.0.1:8751"
 DEFAULT_HTTP = "127.0.0.1:8750"
 """The address of `signalpost serve` on the pages; the same applies to it."""
 CTRL_C = "^C"
-IN_A_DRY_RUN = """
-import runpy, sys
-from signalpost.config import destinations
-destinations.SANDBOX, name = sys.argv[1:3]
-del sys.argv[:2]
-if name.endswith(".py"):
-    runpy.run_path(name, run_name="__main__")
-else:
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
-"""
-"""Runs a file or a module whose dry run goes to the sandbox of the page."""
+PROGRAM = "tests.repository.page_program"
 
 _ANYTHING = re.compile(r"\.\.\.|…")
 _TICKET = re.compile(r"\b[0-9a-f]{24}\b|\bsp_[\w-]{43}")
@@ -135,7 +125,7 @@ class Console:
             case ["python" | "signalpost", *_] if os.environ.get("SIGNALPOST_DRY_RUN"):
                 module_or_file = words[1:] if words[0] == "python" else words
                 sandbox = self._address_by_usual.get(USUAL, USUAL)
-                return _completed(["-c", IN_A_DRY_RUN, f"http://{sandbox}", *module_or_file])
+                return _forked(PROGRAM, f"http://{sandbox}", *module_or_file)
             case ["python" | "pytest" | "signalpost", *_]:
                 return _finished(words)
             case ["curl", *options]:
@@ -213,27 +203,17 @@ def _finished(words: Sequence[str]) -> tuple[int, str]:
     """Run a command that ends by itself."""
     match words:
         case ["python", *file]:
-            return _completed(file)
-        case ["signalpost", "feeds", *_]:  # which imports modules of the page's folder
-            ended = forked.run([sys.executable, "-m", *words], timeout=SECONDS_AT_MOST, env=_environment())
-            return ended.returncode, ended.stderr + ended.stdout
-        case ["pytest", *_]:
-            return _completed(["-m", *words])
+            return _forked(PROGRAM, "", *file)
+        case ["signalpost", "feeds", *_] | ["pytest", *_]:  # which import modules of the page's folder
+            return _forked(*words)
     return _in_process(words[1:])
 
 
-def _completed(words: Sequence[str]) -> tuple[int, str]:
-    """Run Python with these words."""
-    run = subprocess.run(
-        [sys.executable, *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS_AT_MOST,
-        check=False,
-        env=_environment(),
-    )
-    return run.returncode, run.stderr + run.stdout
+def _forked(*words: str) -> tuple[int, str]:
+    """Run a module of Python, or of this repository, with these words."""
+    environment = _environment() | {"PYTHONPATH": str(ROOT)}
+    ended = forked.run([sys.executable, "-m", *words], timeout=SECONDS_AT_MOST, env=environment)
+    return ended.returncode, ended.stderr + ended.stdout
 
 
 def _in_process(arguments: Sequence[str]) -> tuple[int, str]:

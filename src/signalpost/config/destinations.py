@@ -109,7 +109,7 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
         secrets = {
             name: secret
             for name, webhook in webhooks.items()
-            for secret in read_given(sources, webhook, "webhook", WebhookAddress.parse)
+            for secret in read_given(sources, webhook, "webhook URL", WebhookAddress.parse)
         }
         _check_complete(sources, [name for name in own if name not in webhooks])
     ignored = None

@@ -38,7 +38,7 @@ def read_given(
 ) -> tuple[Secret, ...]:
     """The secret in a tuple; () if it cannot be read, or `check` raises InvalidConfiguration, which is a fault.
 
-    A file that every user can read causes a warning, with `content`, such as `webhook`.
+    A file that every user can read causes a warning, with `content`, such as `webhook URL`.
     """
     secrets = sources.findings.checked(given.place, _checked, given, content, check)
     if secrets and given.in_file is not None and is_open_to_others(given.in_file):

@@ -79,10 +79,10 @@ def remove_copy(partial: Path) -> None:
         partial.with_name(f"{partial.name}{end}").unlink(missing_ok=True)
 
 
-def warn_of_network(path: Path, mounts: Path = MOUNTS) -> None:
+def warn_of_network(path: Path) -> None:
     """Warn through the logger `signalpost` if `path` is on a network file system: its syncs and locks are weak."""
     try:
-        listed = mounts.read_bytes().decode(errors="surrogateescape")
+        listed = MOUNTS.read_bytes().decode(errors="surrogateescape")
         kind = file_system(path.resolve(), listed)
     except OSError:  # this is only a warning: it must never stop a start
         return

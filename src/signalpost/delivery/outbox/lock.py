@@ -122,18 +122,21 @@ def _byte(epoch: int) -> bytes:
     return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, epoch, 1, 0)
 
 
+LOCKS = Path("/proc/locks")
+"""Linux lists its locks here."""
+
 WRITE_LOCK = "120"
 """The byte of SQLite's `-shm` file that a writer locks (https://sqlite.org/walformat.html, section 2.3)."""
 
 
-def writer_of(shm: Path, locks: Path = Path("/proc/locks")) -> int | None:
+def writer_of(shm: Path) -> int | None:
     """The process that holds SQLite's write lock, as listed by Linux; None if there is none or it is not listed here.
 
     Checking by fcntl would require opening the file, and closing it again would drop this process's own locks.
     """
     with suppress(OSError):
         inode = str(shm.stat().st_ino)
-        for line in locks.read_text(encoding="ascii").splitlines():
+        for line in LOCKS.read_text(encoding="ascii").splitlines():
             _, kind, _, mode, process, file, *held = line.split()
             if (kind, mode, file.rpartition(":")[2], *held) == ("POSIX", "WRITE", inode, WRITE_LOCK, WRITE_LOCK):
                 return int(process)

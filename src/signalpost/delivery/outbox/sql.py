@@ -271,11 +271,11 @@ SELECT count(*), coalesce(sum(EXISTS (
 _LAST_FIRST = "ORDER BY notification_id DESC, destination DESC, turn DESC LIMIT ?"
 
 
-def find(conditions: Sequence[str], *, only_open: bool, columns: str = COLUMNS) -> str:
+def find(conditions: Sequence[str], *, only_open: bool) -> str:
     """A query for deliveries: back along the primary key, or over the index that holds only what is open."""
     source = "INDEXED BY lane WHERE state IN ('pending', 'leased')" if only_open else "WHERE true"
     where = "".join(f" AND {condition}" for condition in conditions)
-    return f"SELECT {columns} FROM delivery {source}{where} {_LAST_FIRST}"
+    return f"SELECT {COLUMNS} FROM delivery {source}{where} {_LAST_FIRST}"
 
 
 def same_row(is_text: Sequence[bool]) -> tuple[str, str]:

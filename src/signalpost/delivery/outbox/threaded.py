@@ -103,8 +103,7 @@ class ThreadedOutbox:
         self._cycle_began_at = monotonic()
         self.is_abandoned = False
         """True if the thread did not end in time, and is no longer waited for."""
-        self._chore: Callable[[], bool] | None = None
-        self._on_change: Callable[[], None] = _do_nothing
+        self._chore: tuple[Callable[[], bool], Callable[[], None]] | None = None
         self._is_closed = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._thread = Thread(target=self._run, name="signalpost outbox", daemon=True)
@@ -159,7 +158,7 @@ class ThreadedOutbox:
 
         If it returns True, `on_change` is called on the loop.
         """
-        self._chore, self._on_change = chore, on_change
+        self._chore = chore, on_change
         self.look()
 
     def listen(
@@ -239,7 +238,7 @@ class ThreadedOutbox:
         if self._shared is not None:
             self._report_news(self._shared, is_idle=answers is None)
         if self._chore is not None:
-            self._run_chore(self._chore)
+            self._run_chore(*self._chore)
         if answers is not None:  # after the news, so that a requested count is the most recent one
             waiters = [waiter for _, waiter in batch]
             batch.clear()
@@ -270,14 +269,14 @@ class ThreadedOutbox:
         if damaged := shared.damaged():
             self._call_on_loop(self._notify, self._on_damage, damaged)
 
-    def _run_chore(self, chore: Callable[[], bool]) -> None:
+    def _run_chore(self, chore: Callable[[], bool], on_change: Callable[[], None]) -> None:
         try:
             is_news = chore()
         except Exception as fault:  # noqa: BLE001  # the thread continues, and calls the chore again
             log_failure("the store thread failed at its own work and continues", fault)
             return
         if is_news:
-            self._call_on_loop(self._on_change)
+            self._call_on_loop(on_change)
 
     def _run_call(self, call: _Call) -> None:
         try:
@@ -378,10 +377,6 @@ def _as_before(delivery: Delivery) -> Settlement:
 
 
 def _ignore(_: object) -> None:
-    """Nobody listens."""
-
-
-def _do_nothing() -> None:
     """Nobody listens."""
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from signalpost.delivery.outbox import lock as locks
 from signalpost.delivery.outbox.lock import FileLock, holder_of, is_held, is_held_by_older_version, lock_of, writer_of
 from signalpost.errors import StoreUnusable
 
@@ -100,7 +101,8 @@ def test_a_lock_is_beside_the_real_store(tmp_path: Path) -> None:
     assert lock_of(tmp_path / "link.db") == tmp_path.resolve() / "real.db.lock"
 
 
-def test_the_writing_process_is_found_in_the_list_of_linux(tmp_path: Path) -> None:
+def test_the_writing_process_is_found_in_the_list_of_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "LOCKS", tmp_path / "locks")
     (tmp_path / "shm").touch()
     number = (tmp_path / "shm").stat().st_ino
     (tmp_path / "locks").write_text(
@@ -109,6 +111,7 @@ def test_the_writing_process_is_found_in_the_list_of_linux(tmp_path: Path) -> No
         f"3: POSIX  ADVISORY  READ 13 00:1b:{number} 124 124\n"
         f"4: POSIX  ADVISORY  WRITE 14 00:1b:{number} 120 120\n"
     )
-    assert writer_of(tmp_path / "shm", tmp_path / "locks") == 14
-    assert writer_of(tmp_path / "locks", tmp_path / "locks") is None
-    assert writer_of(tmp_path / "shm", tmp_path / "none") is None
+    assert writer_of(tmp_path / "shm") == 14
+    assert writer_of(tmp_path / "locks") is None
+    monkeypatch.setattr(locks, "LOCKS", tmp_path / "none")
+    assert writer_of(tmp_path / "shm") is None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from signalpost.delivery.outbox import files
 from signalpost.delivery.outbox.files import MOUNTS, file_system, warn_of_network
 
 LINES = r"""
@@ -38,8 +39,9 @@ def test_a_path_below_no_mount_has_no_file_system() -> None:
 
 
 def _warnings(caplog: pytest.LogCaptureFixture, path: Path, mounts: Path) -> list[str]:
-    with caplog.at_level(logging.WARNING, logger="signalpost"):
-        warn_of_network(path, mounts)
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.WARNING, logger="signalpost"):
+        patch.setattr(files, "MOUNTS", mounts)
+        warn_of_network(path)
     return [record.getMessage() for record in caplog.records]
 
 

@@ -1,7 +1,11 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+from signalpost.testing.manual_clock import ManualClock
+from tests.exchange_server import ExchangeServer
+from tests.unit.trading.feeds.coin_feed import CANDLES, MINUTE, RUNNING, served
 
 HEADER = "time,open,high,low,close"
 ROWS = (
@@ -27,3 +31,17 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 def rows() -> list[str]:
     """Three good H4 rows."""
     return list(ROWS)
+
+
+@pytest.fixture
+def clock() -> Iterator[ManualClock]:
+    """Half a minute into the last candle of coins."""
+    with ManualClock(RUNNING.time + MINUTE / 2) as manual:
+        yield manual
+
+
+@pytest.fixture
+def server(clock: ManualClock) -> Iterator[ExchangeServer]:
+    """An exchange with these candles."""
+    with served(CANDLES, clock.now) as running:
+        yield running

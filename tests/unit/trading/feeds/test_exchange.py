@@ -1,7 +1,6 @@
 """The feed of crypto exchanges: the real library against an exchange on loopback."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -27,19 +26,6 @@ from tests.unit.trading.feeds.coin_feed import (
     paths,
     served,
 )
-
-
-@pytest.fixture
-def clock() -> Iterator[ManualClock]:
-    """Half a minute into the last candle."""
-    with ManualClock(RUNNING.time + MINUTE / 2) as manual:
-        yield manual
-
-
-@pytest.fixture
-def server(clock: ManualClock) -> Iterator[ExchangeServer]:
-    with served(CANDLES, clock.now) as running:
-        yield running
 
 
 @pytest.mark.parametrize("name", ["binance", "kraken"])

@@ -19,22 +19,8 @@ from signalpost.trading.feeds import exchange
 from signalpost.trading.feeds.exchange import ExchangeFeed
 from tests.exchange_server import ExchangeServer
 from tests.loopback_server import Fault
-from tests.unit.trading.feeds.coin_feed import CANDLES, FIRST, M1, MINUTE, PAIR, RUNNING, feed, paths, served
+from tests.unit.trading.feeds.coin_feed import CANDLES, FIRST, M1, MINUTE, PAIR, feed, paths
 from tests.until import until
-
-
-@pytest.fixture
-def clock() -> Iterator[ManualClock]:
-    """Half a minute into the last candle."""
-    with ManualClock(RUNNING.time + MINUTE / 2) as manual:
-        yield manual
-
-
-@pytest.fixture
-def server(clock: ManualClock) -> Iterator[ExchangeServer]:
-    with served(CANDLES, clock.now) as running:
-        yield running
-
 
 UNREADABLE = '[[1772359200000, "1", "2", "1", null, "5"]]'
 

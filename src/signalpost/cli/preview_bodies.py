@@ -12,6 +12,7 @@ from signalpost.domain.digest import Digest, MissedSignal
 from signalpost.domain.exact import rounded
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.life import after, opened
+from signalpost.domain.notification import Payload, notification_of
 from signalpost.domain.order import OrderKind
 from signalpost.domain.recap import Recap, RecapDays, RecapLine, RecapTrade, Recurrence
 from signalpost.domain.reports import Alert, AlertSeverity, AlertStatus, Announcement, MarketAnalysis, SystemStatus
@@ -20,21 +21,19 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
 from signalpost.errors import InvalidValue, NotPossible, shown
-from signalpost.sinks.discord.cards.alert import alert_card, resolved_companion
-from signalpost.sinks.discord.cards.away import away_card
-from signalpost.sinks.discord.cards.companion import Step, companion
+from signalpost.sinks.discord.cards.alert import resolved_companion
 from signalpost.sinks.discord.cards.look import Look
-from signalpost.sinks.discord.cards.recap import recap_card
-from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
-from signalpost.sinks.discord.cards.signal import signal_card
-from signalpost.sinks.discord.cards.view import CardLink, MessageLink, View
+from signalpost.sinks.discord.cards.view import MessageLink
 from signalpost.sinks.discord.limits import SILENT
+from signalpost.sinks.discord.message import message, view_of
+from signalpost.sinks.evidence import Unwanted
+from signalpost.sinks.port import Item, Shown
 
 Body = dict[str, Any]
 
 OF_A_SIGNAL = ("signal", "companion")
 KINDS = (*OF_A_SIGNAL, "alert", "analysis", "status", "announcement", "recap", "digest")
-NEW, REVERSED, RESOLVED = "new", "reversed", "resolved"
+NEW, RESOLVED = "new", "resolved"
 
 _TRIAL = "TRIAL · "
 _TICKET = re.compile(r"(BUY|SELL)\b")
@@ -67,18 +66,19 @@ class Scene(NamedTuple):
     is_trial: bool = False
     """Whether each state is posted as a separate message: then nothing is edited, and there is no card to link to."""
 
-    def view(self, *, is_edit: bool = False, closed_by: CardLink | None = None) -> View:
-        """The view of the tier's readers."""
-        copy = self.look.copy(self.tier)
-        is_edit = is_edit and not self.is_trial
-        return View(
-            tier=self.tier,
-            hidden=copy.hidden,
-            delay=copy.delay,
-            full_tier=self.look.full_tier,
-            is_edit=is_edit,
-            closed_by=closed_by,
-        )
+    def item(self, payload: Payload, *, is_edit: bool = False, **trades: Trade) -> Item:
+        """The notification of a payload, for the tier's readers, and of a trade after and before a change."""
+        made = notification_of(payload, None, self.tier, ticket_id="preview", accepted_at=self.now)
+        link = self.link(_NUMBER) if is_edit or "before" in trades else None
+        card = None if link is None else Shown(link.message_id, link.channel_id, link.guild_id)
+        return Item(made.but(**trades), card=card)
+
+    def body(self, item: Item) -> Body | None:
+        """The body of its message, as it would be sent; None if the operator turned it off."""
+        try:
+            return message([item], self.look, self.now)
+        except Unwanted:
+            return None
 
     def link(self, number: int) -> MessageLink | None:
         """A link to the card of a trade, with ids of a sample."""
@@ -128,41 +128,50 @@ def check_known(field: str, value: str, known: Collection[str]) -> None:
 
 
 def _bodies(kind: str, scene: Scene) -> Mapping[str, Callable[[], Body | None]]:
+    if kind in OF_A_SIGNAL:
+        states = _changes(scene.signal or _sample(scene.now))
+        if kind == "signal":
+            return {state: partial(_card, state, scene) for state in states}
+        companions = {state: partial(_companion, state, scene) for state in states if state != NEW}
+        return {**companions, RESOLVED: partial(_resolved, scene)}
+    return {state: partial(scene.body, item) for state, item in _reports(kind, scene).items()}
+
+
+def _reports(kind: str, scene: Scene) -> Mapping[str, Item]:
     match kind:
-        case "signal":
-            return {state: partial(_card, state, scene) for state in _changes(scene.signal or _sample(scene.now))}
-        case "companion":
-            states = [state for state in _changes(scene.signal or _sample(scene.now)) if state != NEW]
-            return {
-                **{state: partial(_companion, state, scene) for state in states},
-                RESOLVED: partial(_resolved, scene),
-            }
         case "alert":
-            return {state: partial(_alert, state, scene) for state in _ALERTS}
+            alerts = {state: alert(scene.now) for state, alert in _ALERTS.items()}
+            return {state: scene.item(alert, is_edit=state == RESOLVED) for state, alert in alerts.items()}
         case "status":
-            return {state: partial(_status, state, scene) for state in _STATUSES}
+            return {
+                state: scene.item(SystemStatus(status=state, message=text, timestamp=scene.now))
+                for state, text in _STATUSES.items()
+            }
         case "analysis":
-            return {NEW: partial(_analysis, scene)}
+            return {NEW: scene.item(MarketAnalysis(**_ANALYSIS, timestamp=scene.now))}
         case "recap":
-            return {state: partial(_recap, state, scene) for state in (*Recurrence, _EMPTY)}
+            return {state: scene.item(_recap(state, scene)) for state in (*Recurrence, _EMPTY)}
         case "digest":
-            return {NEW: partial(_digest, scene)}
+            return {NEW: scene.item(_digest(scene))}
         case _:
-            return {NEW: partial(_announcement, scene)}
+            return {NEW: scene.item(Announcement(**_ANNOUNCEMENT, timestamp=scene.now))}
 
 
-def _card(state: str, scene: Scene) -> Body:
+def _card(state: str, scene: Scene) -> Body | None:
     trade = _life(state, scene)[-1]
-    closed_by = CardLink(_NUMBER + 1, scene.link(_NUMBER + 1)) if state == REVERSED else None
-    return signal_card(trade, scene.look, scene.view(is_edit=state != NEW, closed_by=closed_by))
+    return scene.body(scene.item(trade.signal, is_edit=state != NEW, trade=trade))
 
 
 def _companion(state: str, scene: Scene) -> Body | None:
     *_, before, trade = _life(state, scene)
-    view = scene.view()
-    if view.delay:  # a delayed tier has no companions
+    if scene.look.copy(scene.tier).delay:  # a delayed tier has no companions
         return None
-    return companion([Step(before, trade, scene.link(_NUMBER))], scene.look, view)
+    return scene.body(scene.item(trade.signal, trade=trade, before=before))
+
+
+def _resolved(scene: Scene) -> Body | None:
+    alert = _ALERTS[RESOLVED](scene.now)
+    return resolved_companion(alert, scene.look, view_of(scene.item(alert), scene.look), scene.link(_NUMBER))
 
 
 def _life(state: str, scene: Scene) -> list[Trade]:
@@ -198,7 +207,7 @@ def _changes(signal: Signal) -> Mapping[str, tuple[Change, ...]]:
         "closed": (*is_filled, by_target),
         "closed-by-hand": (*is_filled, Close(price=gain)),
         "stopped": (*is_filled, Close(reason=CloseReason.STOP)),
-        REVERSED: (*is_filled, Close(price=loss, reason=CloseReason.REVERSED)),
+        "reversed": (*is_filled, Close(price=loss, reason=CloseReason.REVERSED)),
         "cancelled": (CancelOrder(),),
         "expired": (ExpireOrder(),),
         "revised": (*is_filled, Revise()),
@@ -233,14 +242,6 @@ def _sample(known_at: datetime, order: OrderKind = OrderKind.MARKET) -> Signal:
     )
 
 
-def _alert(state: str, scene: Scene) -> Body:
-    return alert_card(_ALERTS[state](scene.now), scene.look, scene.view(is_edit=state == RESOLVED), scene.now)
-
-
-def _resolved(scene: Scene) -> Body | None:
-    return resolved_companion(_ALERTS[RESOLVED](scene.now), scene.look, scene.view(), scene.link(_NUMBER))
-
-
 def _no_candles(severity: AlertSeverity, now: datetime, **fields: Any) -> Alert:
     return Alert(
         alert_type="feed",
@@ -267,33 +268,24 @@ _STATUSES = {
 }
 
 
-def _status(state: str, scene: Scene) -> Body:
-    return status_card(
-        SystemStatus(status=state, message=_STATUSES[state], timestamp=scene.now), scene.look, scene.view()
-    )
+_ANALYSIS: Mapping[str, Any] = {
+    "title": "1.0850 decides",
+    "text": "The week's high is at 1.0850. Above it, buyers have no level before 1.0920.\n"
+    "Below 1.0790 the view is wrong.",
+    "pair": "EUR/USD",
+}
+_ANNOUNCEMENT: Mapping[str, Any] = {
+    "title": "Maintenance on Sunday",
+    "text": "The service stops for an hour.\n**Open trades are not affected.**",
+}
 
 
-def _analysis(scene: Scene) -> Body:
-    text = (
-        "The week's high is at 1.0850. Above it, buyers have no level before 1.0920.\nBelow 1.0790 the view is wrong."
-    )
-    analysis = MarketAnalysis(title="1.0850 decides", text=text, pair="EUR/USD", timestamp=scene.now)
-    return analysis_card(analysis, scene.look, scene.view())
-
-
-def _announcement(scene: Scene) -> Body:
-    text = "The service stops for an hour.\n**Open trades are not affected.**"
-    return announcement_card(
-        Announcement(title="Maintenance on Sunday", text=text, timestamp=scene.now), scene.look, scene.view()
-    )
-
-
-def _recap(state: str, scene: Scene) -> Body:
+def _recap(state: str, scene: Scene) -> Recap:
     days = RecapDays()
     yesterday = days.day_at(scene.now) - timedelta(days=1)
     period = days.week(yesterday) if state == Recurrence.WEEKLY else days.day(yesterday)
     lines = () if state == _EMPTY else _RESULTS
-    made = Recap(
+    return Recap(
         period=period,
         timestamp=scene.now,
         lines=lines,
@@ -303,7 +295,6 @@ def _recap(state: str, scene: Scene) -> Body:
         best=_trade_of_recap(_NUMBER, "1.35", scene),
         worst=_trade_of_recap(_NUMBER + 2, "-1", scene),
     )
-    return recap_card(made, scene.look, scene.view())
 
 
 def _trade_of_recap(number: int, r: str, scene: Scene) -> RecapTrade:
@@ -319,7 +310,7 @@ _RESULTS = (
 )
 
 
-def _digest(scene: Scene) -> Body:
+def _digest(scene: Scene) -> Digest:
     signals = tuple(
         MissedSignal(f"sample-{number}", number, Instrument(pair), side, scene.now - ago, standing)
         for number, pair, side, ago, standing in (
@@ -328,6 +319,4 @@ def _digest(scene: Scene) -> Body:
         )
     )
     since = scene.now - timedelta(minutes=160)
-    return away_card(
-        Digest(destination="sample", since=since, timestamp=scene.now, signals=signals), scene.look, scene.view()
-    )
+    return Digest(destination="sample", since=since, timestamp=scene.now, signals=signals)

@@ -173,16 +173,11 @@ class Waiting:
         return self._rows.setdefault((row.delivery.sequence, row.delivery.id.destination), {})
 
 
-class Choice(NamedTuple):
-    """The rows that a lease takes, and those that have outlived their validity."""
+def choose(rows: Iterable[Row], lease: Lease) -> tuple[list[Row], list[Row], bool]:
+    """The rows that `lease` takes, those that have outlived their validity, and whether one may repeat and was left.
 
-    taken: tuple[Row, ...]
-    expired: tuple[Row, ...]
-    has_doubtful: bool
-
-
-def choose(rows: Iterable[Row], lease: Lease) -> Choice:
-    """Choose the rows that `lease` takes. `rows` are in order, and may be sent or have outlived their validity."""
+    `rows` are in order, and may be sent or have outlived their validity.
+    """
     most = lease.limit if lease.failures is None else TO_CHOOSE_FROM
     taken: list[Row] = []
     expired: list[Row] = []
@@ -198,7 +193,7 @@ def choose(rows: Iterable[Row], lease: Lease) -> Choice:
             taken.append(row.moved(DeliveryState.LEASED, row.delivery.reason))
     if (failures := lease.failures) is not None:
         taken.sort(key=lambda row: failures.get(row.delivery.id, 0))
-    return Choice(tuple(taken[: lease.limit]), tuple(expired), has_doubtful)
+    return taken[: lease.limit], expired, has_doubtful
 
 
 def _lifted(row: Row, rank: int, priority: NotificationPriority) -> Row:

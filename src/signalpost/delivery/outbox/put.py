@@ -153,7 +153,7 @@ class _Intake:
             ids = (row.delivery.id for row in self._rows)
             have = {each.destination for each in ids if each.notification_id == known.notification_id}
         else:
-            have = {each for (each,) in self._tx.select(sql.DESTINATIONS_OF, (known.notification_id,))}
+            have = {each for each, _ in self._tx.select(sql.STATES_OF, (known.notification_id,))}
             if is_opening(item.notification):
                 have |= {card.destination for card in cards_of(self._tx, item.notification.sequence)}
         if not have:

@@ -18,11 +18,9 @@ from signalpost.delivery.outbox.commands import Command, Message
 from signalpost.delivery.outbox.rows import instant, is_text, is_time, micros
 from signalpost.delivery.outbox.schema import HAS_META, MIGRATED_FROM
 from signalpost.delivery.outbox.sqlite_file import (
-    check_there,
     failure,
     is_there,
     opened_to_read,
-    refuse_hard_link,
 )
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.outbox.verbs import execute
@@ -70,8 +68,6 @@ class SqliteReader:
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        check_there(self._path)
-        refuse_hard_link(self._path, self._path.resolve())
         self._db = opened_to_read(self._path)
         self._tx = Transaction(self._db)
 

@@ -304,10 +304,6 @@ class RowGuard:
         elif not row.delivery.state.is_terminal:
             self.suspects[row.delivery.id] = None
 
-    def suspect_all(self, keys: Iterable[Values]) -> None:
-        """Note rows that a query found damaged."""
-        self.suspects.update(dict.fromkeys(keys))
-
     @property
     def noted(self) -> int:
         """The number of rows known to be damaged or unreadable."""

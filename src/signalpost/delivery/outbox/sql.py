@@ -64,7 +64,6 @@ LEASED = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'leased'"
 # The two below go on with one value or with a list: a list costs more to begin, and less for each of many.
 WAITING = f"SELECT {COLUMNS} FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence"
 ROW = f"SELECT {COLUMNS} FROM delivery {ONE}"
-DESTINATIONS_OF = "SELECT destination FROM delivery WHERE notification_id = ?"
 STATES_OF = "SELECT destination, state FROM delivery WHERE notification_id = ?"
 ADD = f"INSERT INTO delivery ({COLUMNS}, is_edit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 MARK_EDIT = f"UPDATE delivery SET is_edit = ? {ONE}"

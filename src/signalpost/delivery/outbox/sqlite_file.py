@@ -30,9 +30,6 @@ PAGES_A_CHECKPOINT = 4_000
 
 _FULL = 2
 
-_A_FOLDER = "this is a folder, not an outbox file: move it away, or set SIGNALPOST_HOME to another place"
-_NONE_YET = "there is no outbox here yet: the first run of the service creates it"
-
 
 def claim(path: Path) -> Identity:
     """Create the file, for its owner only, if it is missing, check that it is writable, and return its identity.
@@ -89,6 +86,7 @@ def opened(path: Path) -> sqlite3.Connection:
 def opened_to_read(path: Path) -> sqlite3.Connection:
     """Connect to the outbox at `path` for reading only. Raises StoreUnusable if it is missing or unreadable."""
     check_there(path)
+    refuse_hard_link(path, path.resolve())
     try:
         db = connected_to_read(path.resolve())
         try:
@@ -167,11 +165,13 @@ def is_there(path: Path) -> bool:
 
 
 def _a_folder(path: Path) -> StoreUnusable:
-    return StoreUnusable(f"{path}: {_A_FOLDER}", code="is-a-folder", field="path", value=str(path))
+    text = f"{path}: this is a folder, not an outbox file: move it away, or set SIGNALPOST_HOME to another place"
+    return StoreUnusable(text, code="is-a-folder", field="path", value=str(path))
 
 
 def _none_yet(path: Path) -> StoreUnusable:
-    return StoreUnusable(f"{path}: {_NONE_YET}", code="no-store-yet", field="path", value=str(path))
+    text = f"{path}: there is no outbox here yet: the first run of the service creates it"
+    return StoreUnusable(text, code="no-store-yet", field="path", value=str(path))
 
 
 def _not_a_file(path: Path) -> StoreUnusable:

@@ -85,19 +85,19 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
     expired: list[Delivery] = []
     while True:
         noted = tx.guard.noted
-        choice = choose(tx.lane(command), command)
-        read = [(row, found) for row in choice.taken if isinstance(found := tx.notification(row), Notification)]
+        taken, outlived, has_doubtful = choose(tx.lane(command), command)
+        read = [(row, found) for row in taken if isinstance(found := tx.notification(row), Notification)]
         made = [_offered(tx, row, found, command) for row, found in read]
         moved = [each for each in made if isinstance(each, Row)]
-        ended = [*choice.expired, *(each for each in moved if not each.is_pending)]
+        ended = [*outlived, *(each for each in moved if not each.is_pending)]
         entries = tuple(each for each in made if isinstance(each, OutboxEntry))
         leased = [row for (row, _), each in zip(read, made, strict=True) if isinstance(each, OutboxEntry)]
-        tx.move([*choice.expired, *moved, *leased], was=_PENDING)
+        tx.move([*outlived, *moved, *leased], was=_PENDING)
         if len(entries) == 1:
             entries = together(tx, entries[0], command.now)
         expired += (row.delivery for row in ended)
         if entries or (tx.guard.noted == noted and len(made) == 0):
-            return Leased(entries, tuple(expired), tx.next_wait(command), choice.has_doubtful)
+            return Leased(entries, tuple(expired), tx.next_wait(command), has_doubtful)
         # What was found is damaged, unreadable or of no use. It is out of the lane now, so choose again.
 
 
@@ -198,7 +198,7 @@ def _show_less(tx: Transaction, messages: Sequence[tuple[int, str, str]]) -> Non
 
 
 def _expire(tx: Transaction, command: Expire) -> list[Delivery]:
-    tx.guard.suspect_all(tx.select(sql.LOST))
+    tx.guard.suspects.update(dict.fromkeys(tx.select(sql.LOST)))
     rows = [row.outlived() for row in _overdue(tx, micros(command.now), command.limit)]
     tx.move(rows, was=_PENDING)
     return [row.delivery for row in rows]

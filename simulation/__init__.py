@@ -11,7 +11,8 @@ with the promises. See docs/why/0022-deterministic-simulation.md.
     clocks      true time and the machine's clocks       faults      the ways requests fail
     network     Discord behind a simulated network       connections aiohttp's session in virtual time
     life        a process that can die at any step       disk        the store, which outlives a process
-    machine     starts, crashes and restarts delivery    recorder    the record of a run
-    check_*     finds broken promises                    tally       counts; each fault must occur in many runs
-    run         one seed, from plan to record            many        many seeds on all cores
+    process     a process on the store                   machine     starts, crashes, freezes and replaces them
+    check_*     finds broken promises                    recorder    the record of a run
+    run         one seed, from plan to record            tally       counts; each fault must occur in many runs
+    many        many seeds on all cores
 """

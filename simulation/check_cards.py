@@ -91,7 +91,7 @@ class _Cards:
     def _of_answers(self) -> Iterator[str]:
         recorder = self._recorder
         by_id = {each.id: each for each in recorder.amended}
-        crashed = {number for number, _, _, end in recorder.lives if end != "the end"}
+        crashed = {number for number, _, _, end in recorder.lives if end != "the end"} | {*recorder.beside}
         for asked in recorder.asked:
             for outcome, id, version, life in asked.answers:
                 if outcome == "accepted" and (id not in by_id or by_id[id].outcome != "accepted"):
@@ -174,10 +174,10 @@ class _Cards:
             yield f"it was superseded ({reason})"
 
     def _can_be_shown(self, track: Track) -> bool:
-        """True if it has the newest state, and its destination shows the trade or may still begin to."""
+        """True if it has the newest state, and its destination shows the trade, or nothing has happened to it."""
         versions, where = self._versions[track.trade], (track.place, track.trade)
         messages = self._messages.get(where, [])
-        is_new_here = not messages and not versions[-1].is_live
+        is_new_here = not messages and track.version > 1
         is_elsewhere = where in self._left or self._was_given_up(messages)
         return track.version == len(versions) and not is_new_here and not is_elsewhere
 

@@ -58,7 +58,9 @@ def _of_tickets(evidence: Evidence) -> Iterator[str]:
 
 def _was_lost(evidence: Evidence, life: int) -> bool:
     """True if the process died while it held notifications in memory, the documented limit of `held`."""
-    return any(number == life and end != "the end" for number, _, _, end in evidence.recorder.lives)
+    recorder = evidence.recorder
+    ends = (number == life and end != "the end" for number, _, _, end in recorder.lives)
+    return life in recorder.beside or any(ends)
 
 
 def _of_story(owed: Owed) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf
 
 from simulation.evidence import UNSURE, Evidence, Owed
 from simulation.faults import Proof
@@ -20,6 +21,7 @@ def findings(evidence: Evidence) -> Iterator[str]:
     yield from _of_doubts(evidence)
     yield from _of_copies(evidence)
     yield from _of_validity(evidence)
+    yield from _of_takeovers(evidence)
 
 
 def _of_order(evidence: Evidence) -> Iterator[str]:
@@ -119,3 +121,11 @@ def _of_validity(evidence: Evidence) -> Iterator[str]:
                 over = request.ended - request.began - left
                 if over > _A_MOMENT and not any(request.began <= at <= request.ended for at in suspends):
                     yield f"P5: {owed}: a request lasted {over:.3f} s beyond its validity"
+
+
+def _of_takeovers(evidence: Evidence) -> Iterator[str]:
+    """A process that was replaced while it was frozen sends nothing more."""
+    replaced = {number: ended for number, _, ended, end in evidence.recorder.lives if end == "deposed"}
+    for request in evidence.requests:
+        if request.began > replaced.get(request.life, inf):
+            yield f"P11: {request.place} was sent a request at {request.began:.1f} by a process that was replaced"

@@ -22,12 +22,12 @@ from signalpost.delivery.outbox.commands import (
     Settle,
     SettleAndLease,
 )
-from signalpost.delivery.outbox.port import Core
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import payload_id
 from signalpost.domain.signal import Signal
-from signalpost.errors import StoreClosed, StoreFailed
+from signalpost.errors import OwnershipLost, StoreClosed, StoreFailed
 from simulation.life import Life, never
 from simulation.plan import PLACES
 from simulation.recorder import OPEN, Amended, Booked, Commit, Recorder, Saved, Told
@@ -45,14 +45,16 @@ class Disk:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._core: SqliteCore | None = None
+        self._cores: list[SqliteCore] = []
         self._reading: sqlite3.Connection | None = None
 
-    def open(self) -> Core:
-        """Open the store as the last process left it."""
-        self._core = SqliteCore(self._path)
-        self._reading = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-        return self._core
+    def open(self, *, owns: bool = True) -> SqliteCore:
+        """Open the store as the last process left it, as its owner or for a process beside the owner."""
+        core = SqliteCore(self._path, owns=owns)
+        self._cores.append(core)
+        if self._reading is None:
+            self._reading = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        return core
 
     def rows(self, query: str, value: str) -> list[tuple[Any, ...]]:
         """Read what is committed, past the store's code: that is faster, and leaves its caches alone."""
@@ -79,12 +81,14 @@ class Disk:
         self.crash()
         return found
 
-    def crash(self) -> None:
-        """Drop the process; uncommitted work is lost."""
-        if self._core is not None and self._reading is not None:
+    def crash(self, core: SqliteCore | None = None) -> None:
+        """Drop a process, or all; uncommitted work is lost."""
+        for each in [core] if core is not None else self._cores[:]:
+            each.close()
+            self._cores.remove(each)
+        if self._reading is not None and not self._cores:
             self._reading.close()
-            self._core.close()
-            self._core = self._reading = None
+            self._reading = None
 
 
 class Mood(NamedTuple):
@@ -101,15 +105,20 @@ class _Poison(Command[None], frozen=True):
 class MortalOutbox:
     """Commits in groups, as `ThreadedOutbox` does; the process can die before, within and after each commit."""
 
-    def __init__(self, disk: Disk, life: Life, mood: Mood, recorder: Recorder, random: Random) -> None:
+    def __init__(
+        self, disk: Disk, life: Life, mood: Mood, recorder: Recorder, random: Random, *, owns: bool = True
+    ) -> None:
         self._disk = disk
-        self._core = disk.open()
+        self.core = disk.open(owns=owns)
         self._life = life
         self._mood = mood
         self._recorder = recorder
         self._random = random
         self._queue: list[tuple[Command[Any], asyncio.Future[Any]]] = []
         self._is_closed = False
+        self.on_news: Callable[[tuple[Arrival, ...]], None] = _ignore
+        """Called with the deliveries that other processes have put."""
+        self.on_commit: Callable[[], None] = _do_nothing
 
     async def do(self, command: Command[Answer]) -> Answer:
         """Execute a command and return its answer once committed. Raises StoreFailed and StoreClosed."""
@@ -129,7 +138,25 @@ class MortalOutbox:
         """Refuse further commands."""
         self._is_closed = True
 
+    def hear(self) -> None:
+        """Look for what other processes have written."""
+        if self._life.is_frozen:
+            self._life.when_thawed(self.hear)
+        elif not self._life.is_dead:
+            self.core.look()
+            self._tell_news()
+
+    def _tell_news(self) -> None:
+        if (news := self.core.news()) is not None:
+            self.on_news(news)
+
     def _commit(self) -> None:
+        if self._life.is_frozen:
+            self._life.when_thawed(self._commit)
+        else:
+            self._commit_now()
+
+    def _commit_now(self) -> None:
         batch, self._queue = self._queue, []
         life, commands = self._life, [command for command, _ in batch]
         if not life.survives("before a commit"):
@@ -139,7 +166,7 @@ class MortalOutbox:
             if not life.survives("within a commit"):
                 self._lose(commands)
                 return
-            answers = self._core.apply(commands)
+            answers = self._answers_to(commands)
         except StoreFailed as fault:
             self._recorder.store_failed()
             for _, waiter in batch:
@@ -147,18 +174,31 @@ class MortalOutbox:
             return
         changed: set[str] = set()
         for command, answer in zip(commands, answers, strict=True):
-            self._note(command, answer)
-            changed |= self._trades_in(command, answer)
+            if not isinstance(answer, OwnershipLost):
+                self._note(command, answer)
+                changed |= self._trades_in(command, answer)
         self._note_trades(changed)
         if life.survives("after a commit"):
             for (_, waiter), answer in zip(batch, answers, strict=True):
-                _set(waiter.set_result, waiter, answer)
+                is_lost = isinstance(answer, OwnershipLost)
+                _set(waiter.set_exception if is_lost else waiter.set_result, waiter, answer)
+            self._tell_news()
+            self.on_commit()
+
+    def _answers_to(self, commands: list[Command[Any]]) -> list[Any]:
+        """The answers. If another process has taken over, each of an owner's commands fails alone."""
+        try:
+            return self.core.apply(commands)
+        except OwnershipLost as fault:
+            if len(commands) == 1:
+                return [fault]
+            return [answer for each in commands for answer in self._answers_to([each])]
 
     def _lose(self, commands: list[Command[Any]]) -> None:
         """Execute the commands without committing."""
         try:
-            self._core.apply([*commands, _Poison()])
-        except KeyError:
+            self.core.apply([*commands, _Poison()])
+        except (KeyError, OwnershipLost):
             return
         raise AssertionError("the store executed an unknown command")
 
@@ -311,6 +351,14 @@ def _commit_of(delivery: Delivery, at: float, utc: datetime, life: int) -> Commi
         delivery.id.notification_id, delivery.id.turn, delivery.id.destination, delivery.state.value,
         delivery.reason or "", delivery.attempts, delivery.may_repeat, delivery.message_id, at, utc, life,
     )  # fmt: skip
+
+
+def _ignore(_: object) -> None:
+    """Nobody listens."""
+
+
+def _do_nothing() -> None:
+    """Nobody listens."""
 
 
 def _set(setter: Callable[[Any], None], waiter: asyncio.Future[Any], value: Any) -> None:

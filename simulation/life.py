@@ -1,17 +1,23 @@
 """The life of one process, which can end at any externally visible step."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextvars import Context, ContextVar, copy_context
+from functools import partial
 from typing import Any, NoReturn
+from weakref import WeakSet
 
 EDGES = ("before a commit", "within a commit", "after a commit", "before a request", "after an answer")
 """The externally visible steps, at which a process may die."""
 
 
+_LIFE: ContextVar["Life"] = ContextVar("the process in which a task runs")
+
+
 class Life:
     """Counts the steps of a process and ends it at the planned one.
 
-    In a dead process, a task that reaches an edge waits there until it is cancelled.
+    In a dead process, a task that reaches an edge waits there until it is cancelled; in a frozen one, until it thaws.
     """
 
     def __init__(self, number: int, began: float) -> None:
@@ -19,8 +25,15 @@ class Life:
         self.began = began
         self.is_over = asyncio.Event()
         self.is_dead = False
+        self.is_deposed = False
+        """True once another process has taken over."""
         self.end = "runs"
-        self._tasks: list[asyncio.Task[object]] = []
+        self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        """All tasks that run in it."""
+        self._spawned: list[asyncio.Task[object]] = []
+        self._context = copy_context()
+        self._context.run(_LIFE.set, self)
+        self._when_thawed: list[Callable[[], object]] | None = None
         self._doom: tuple[str, int] | None = None
 
     def doom(self, edge: str, steps: int) -> None:
@@ -34,9 +47,40 @@ class Life:
             self.end = end
             self.is_over.set()
 
+    @property
+    def is_frozen(self) -> bool:
+        """True while nothing in it runs."""
+        return self._when_thawed is not None
+
+    def freeze(self) -> None:
+        """Stop the process until it thaws."""
+        if self._when_thawed is None:
+            self._when_thawed = []
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        waiting, self._when_thawed = self._when_thawed or [], None
+        for each in waiting:
+            self.soon(each)
+
+    def soon(self, work: Callable[[], object], seconds: float = 0.0) -> None:
+        """Call this in the process, after some time."""
+        asyncio.get_running_loop().call_later(seconds, work, context=self._context.copy())
+
+    def when_thawed(self, work: Callable[[], object]) -> None:
+        """Do this once it thaws."""
+        assert self._when_thawed is not None, "it is frozen"
+        self._when_thawed.append(work)
+
+    def depose(self) -> None:
+        """Another process delivers from now on."""
+        self.is_deposed = True
+        self.end = "deposed"
+        self.is_over.set()
+
     def spawn(self, work: Coroutine[Any, Any, object]) -> None:
         """Start a task of this process and keep a reference, so that it is not garbage-collected."""
-        self._tasks.append(asyncio.get_running_loop().create_task(work))
+        self._spawned.append(asyncio.get_running_loop().create_task(work, context=self._context.copy()))
 
     def survives(self, edge: str) -> bool:
         """Count a step; True if the process is still alive."""
@@ -48,8 +92,28 @@ class Life:
 
     async def step(self, edge: str) -> None:
         """Count a step of a task; never return if the process dies."""
+        if self.is_frozen:
+            thawed = asyncio.get_running_loop().create_future()
+            self.when_thawed(partial(_set, thawed))
+            await thawed
         if not self.survives(edge):
             await never()
+
+
+def _set(thawed: asyncio.Future[None]) -> None:
+    if not thawed.done():
+        thawed.set_result(None)
+
+
+def note_life(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], *, context: Context | None = None
+) -> asyncio.Task[Any]:
+    """Make a task that belongs to the process of its maker. A task factory."""
+    task = asyncio.Task(work, loop=loop, context=context)
+    life = _LIFE.get(None) if context is None else context.get(_LIFE)
+    if life is not None:
+        life.tasks.add(task)
+    return task
 
 
 async def never() -> NoReturn:

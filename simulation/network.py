@@ -129,7 +129,7 @@ class Network:
         self._end(life, request, proof)
 
     def _end(self, life: Life, request: Request, proof: Proof) -> None:
-        request.proof = Proof.LOST if life.is_dead else proof
+        request.proof = Proof.LOST if life.is_dead or life.is_deposed else proof
         request.ended = self._clocks.seconds()
 
     def _arrive(

@@ -107,6 +107,7 @@ def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = T
     made = [*drawn_plan.actions, *_trades(Random(f"trades {seed}"), hours * 3600, drawn_plan.store_down)]
     if not is_calm:
         made += _moderation(Random(f"moderator {seed}"), hours * 3600)
+        made += _neighbours(Random(f"neighbours {seed}"), hours * 3600)
     return drawn_plan._replace(actions=tuple(sorted(made, key=lambda action: action.at)))
 
 
@@ -215,6 +216,19 @@ def _moderation(random: Random, seconds: float) -> list[Action]:
     made += [each._replace(at=each.at + random.random() * 600) for each in made]  # of its replacement, perhaps
     moves = random.choice((0, 0, 1, 1 + hours // 6))
     return made + [Action(random.random() * seconds, "move", place=random.choice(MOVED)) for _ in range(moves)]
+
+
+def _neighbours(random: Random, seconds: float) -> list[Action]:
+    """In about half of the runs, other processes use the folder for a while, and processes freeze."""
+    made: list[Action] = []
+    for _ in range(random.choice((0, 0, 1, 2))):
+        at, stays = random.random() * seconds, random.choice((30.0, 300.0, 1800.0))
+        made.append(Action(at, "join", number=stays))
+        made += [
+            Action(at + random.random() * stays, "freeze", number=random.choice((3.0, 12.0, 45.0, 120.0)))
+            for _ in range(random.choice((0, 1, 1, 2)))
+        ]
+    return made
 
 
 def _without_trades(seed: int, hours: float, *, is_calm: bool) -> Plan:

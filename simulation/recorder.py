@@ -219,6 +219,8 @@ class Recorder:
         """Exceptions that callers got instead of a ticket."""
         self.lives: list[tuple[int, float, float, str]] = []
         """Number, start, end and kind of end of each process."""
+        self.beside: dict[int, str] = {}
+        """The kind of end of each process that did not deliver when it ended, by number."""
         self.put_back: list[tuple[float, float]] = []
         """Times at which the clock was set back, and by how many seconds."""
         self.store_trouble: list[tuple[float, float]] = []

@@ -1,7 +1,7 @@
 """Runs one seed, from its plan to its record."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2s
 from pathlib import Path
 from random import Random
@@ -18,6 +18,7 @@ from simulation.candles import Series, drawn_series
 from simulation.clocks import Clocks
 from simulation.disk import Disk
 from simulation.faults import FaultSchedule
+from simulation.life import note_life
 from simulation.machine import Machine, Process
 from simulation.network import Network
 from simulation.plan import PLACES, Action, Plan, plan, plan_of_strategies
@@ -41,14 +42,23 @@ class Run(NamedTuple):
     plan: Plan
     recorder: Recorder
     discord: LocalDiscord
-    digest: str
-    """A hash over requests, commits, answers to callers and all events in order; equal for equal runs."""
     series: tuple[Series, ...] = ()
     """The candles of strategies."""
     trades: tuple[BookEntry, ...] = ()
     """The book at the end of a run of strategies, the newest trade first."""
     seen: Mapping[str, int] = MappingProxyType({})
     """What happened to the strategies, and how often."""
+
+    @property
+    def digest(self) -> str:
+        """A hash over requests, commits, answers to callers and all events in order; equal for equal runs."""
+        recorder = self.recorder
+        lists: tuple[Sequence[object], ...] = (
+            *(recorder.requests, recorder.commits, recorder.submitted, recorder.opened, recorder.asked),
+            *(recorder.amended, recorder.of_streams),
+        )
+        lines = [str(each) for entries in lists for each in entries]
+        return blake2s("\n".join([*lines, recorder.order.hexdigest()]).encode()).hexdigest()
 
 
 def simulate(
@@ -67,6 +77,7 @@ def simulate(
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             loop = runner.get_loop()
             assert isinstance(loop, VirtualLoop)
+            loop.set_task_factory(note_life)
             clocks = Clocks(loop, made.dawn)
             before = clock.install(clocks)
             try:
@@ -128,7 +139,7 @@ class _World:
         for each in self._market.runners:
             seen.update({f"{rule}": count for rule, count in each.counts.items()})
             seen.update({f"state from {source}": count for source, count in each.states_from.items()})
-        return Run(self._plan, self._recorder, self._discord, self._digest(), self._series, trades, seen)
+        return Run(self._plan, self._recorder, self._discord, self._series, trades, seen)
 
     async def _watch_health(self) -> None:
         """Record every problem that health reports in a calm run."""
@@ -145,6 +156,10 @@ class _World:
             self._machine.submit(submission)
         elif action.change is not None:
             self._machine.change(action.change)
+        elif action.kind == "join":
+            self._machine.join(action.number)
+        elif action.kind == "freeze":
+            self._machine.freeze(action.number)
         elif action.kind in _OF_THE_WORLD:
             self._change_the_world(action)
         elif self._machine.process is not None:
@@ -256,12 +271,3 @@ class _World:
         for commit in self._recorder.commits:
             state[commit.id, commit.turn, commit.place] = commit.state
         return [name for name, each in state.items() if each in OPEN]
-
-    def _digest(self) -> str:
-        lines = [str(entry) for entry in self._recorder.requests]
-        lines += [str(commit) for commit in self._recorder.commits]
-        lines += [str(each) for each in (*self._recorder.submitted, *self._recorder.opened, *self._recorder.asked)]
-        lines += [str(each) for each in self._recorder.amended]
-        lines += [str(each) for each in self._recorder.of_streams]
-        lines.append(self._recorder.order.hexdigest())
-        return blake2s("\n".join(lines).encode()).hexdigest()

@@ -15,7 +15,18 @@ from simulation.tracks import late_edits
 from simulation.trades import KINDS
 
 _CRASHES = (*(f"crash {edge}" for edge in EDGES), "killed", "stopped")
-_TROUBLES = ("step", "suspend", "down", "gone", "moved", "card deleted", "store failed", "outage")
+_TROUBLES = (
+    "step",
+    "suspend",
+    "down",
+    "gone",
+    "moved",
+    "card deleted",
+    "store failed",
+    "outage",
+    "frozen",
+    "taken over",
+)
 _ANSWERS = ("accepted", "duplicate", "suppressed", "held", "refused")
 _BREAKERS = ("open", "half-open", "closed")
 _CHANGES = ("accepted", "duplicate", "held", "refused: not-possible", "refused: stale-version")
@@ -24,6 +35,7 @@ _MUST = {
     "end of a delivery": ENDS,
     "end of a process": _CRASHES,
     "trouble": _TROUBLES,
+    "beside the owner": ("left", "queued"),
     "answer to a caller": _ANSWERS,
     "breaker": _BREAKERS,
     "answer to a change": _CHANGES,
@@ -98,20 +110,21 @@ class Tally:
         yield from (("fault", request.fault) for request in recorder.requests if request.fault is not None)
         yield from (("end of a process", end) for _, _, _, end in recorder.lives if end != "the end")
         yield from (("trouble", trouble.kind) for trouble in recorder.troubles)
+        yield from (("beside the owner", end) for end in recorder.beside.values())
+        owners = {number for number, _, _, _ in recorder.lives}
+        yield from (("beside the owner", "queued") for commit in recorder.commits if commit.life not in owners)
         yield from (("trouble", "outage") for _ in run.plan.outages)
         yield from (("trouble", "store failed") for _ in recorder.store_trouble)
         yield from (("answer to a caller", answer[0]) for each in recorder.submitted for answer in each.answers)
         yield from (("breaker", moved.state) for moved in recorder.breakers)
         yield from (("end of a delivery", commit.state) for commit in recorder.commits if commit.state in ENDS)
-        yield from _of_strategies(run) if run.plan.has_strategies else _of_trades(run)
+        yield from _of_strategies(run) if run.plan.has_strategies else _of_trades(run, Evidence(run))
         yield from (("seen", "revived") for commit in recorder.commits if commit.turn > 1 and commit.state == "pending")
         for request in recorder.requests:
             if request.message_id is not None and any(part.is_marked for part in request.parts):
                 yield "seen", "repeat, marked"
             if request.fault == "hangs, recorded late" and request.message_id is not None:
                 yield "seen", "processed after it was given up"
-        if not run.plan.has_strategies:
-            yield from (("seen", "lapsed") for owed in Evidence(run).owed for _ in owed.lapsed)
 
 
 def _of_strategies(run: Run) -> Iterator[tuple[str, str]]:
@@ -124,7 +137,7 @@ def _of_strategies(run: Run) -> Iterator[tuple[str, str]]:
         yield from (("signal", "revised") for flag in entry.trade.flags if flag == "revised")
 
 
-def _of_trades(run: Run) -> Iterator[tuple[str, str]]:
+def _of_trades(run: Run, evidence: Evidence) -> Iterator[tuple[str, str]]:
     recorder = run.recorder
     changes = {asked.change.ref: asked.change.kind for asked in recorder.asked}
     for each in recorder.amended:
@@ -146,8 +159,9 @@ def _of_trades(run: Run) -> Iterator[tuple[str, str]]:
             yield "edit", "refused, message is gone"
         if isinstance(request.trade, Card) and request.trade.replaces and request.method == "POST":
             yield "trade", "replacement"
-    opened = {each.ref: each for each in recorder.opened if Evidence(run).is_delayed(each)}
+    opened = {each.ref: each for each in recorder.opened if evidence.is_delayed(each)}
     yield from (("trade", "delayed") for trade in recorder.numbers if trade in opened)
     yield from (("trade", "passed on") for commit in recorder.commits if commit.passed_on_to is not None)
     yield from (("trouble", "card deleted") for _ in recorder.deleted)
-    yield from (("edit", "carried out too late") for _ in range(late_edits(Evidence(run))))
+    yield from (("edit", "carried out too late") for _ in range(late_edits(evidence)))
+    yield from (("seen", "lapsed") for owed in evidence.owed for _ in owed.lapsed)

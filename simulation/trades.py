@@ -12,6 +12,8 @@ STOP, TARGETS = -50, (50, 100, 150)
 _ENTRY = 11_000
 _GAPS = (0.0, 0.5, 5.0, 12.0, 60.0, 600.0, 4000.0)
 """Seconds between two changes, at most."""
+_AT_ENTRY, _ELSEWHERE = "SL AT ENTRY", "SL MOVED"
+"""The news of a stop that was moved."""
 _LIVE = frozenset({"pending", "open"})
 _WORDS = {"stop": "STOPPED", "reversed": "REVERSED"}
 """How titles name an end, by its reason."""
@@ -99,7 +101,9 @@ def after(trade: Standing, change: Change) -> Standing:
         return trade._replace(stop=change.pips, first_stop=change.pips)
     if change.kind == "fill":
         filled = trade._replace(fill=change.pips, state="open")
-        return filled._replace(news="FILLED", first_stop=trade.stop) if trade.state == "pending" else filled
+        if trade.state == "pending":
+            return filled._replace(news="FILLED", first_stop=trade.stop)
+        return filled._replace(news=_news_of_stop(filled)) if trade.news in {_AT_ENTRY, _ELSEWHERE} else filled
     return _updated(trade._replace(note=change.ref, is_noted=True), change)
 
 
@@ -136,7 +140,12 @@ def _moved(trade: Standing, stop: int) -> Standing:
     if stop == trade.stop:
         return trade
     first = stop if trade.state == "pending" else trade.first_stop
-    return trade._replace(stop=stop, first_stop=first, news="SL AT ENTRY" if stop == trade.entry else "SL MOVED")
+    moved = trade._replace(stop=stop, first_stop=first)
+    return moved._replace(news=_news_of_stop(moved))
+
+
+def _news_of_stop(trade: Standing) -> str:
+    return _AT_ENTRY if trade.stop == trade.entry else _ELSEWHERE
 
 
 def _hit(trade: Standing, number: int) -> Standing:

@@ -2,9 +2,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from simulation.run import simulate
 from tests.simulation.process import simulation
-from tests.size import size
+from tests.size import IS_FULL, size
 
-SEEDS, HOURS = size(40, 200), 2
+SEEDS, HOURS = size(60, 200), 2 if IS_FULL else 1.5
 SAME, PROCESSES = size(2, 50), size(2, 3)
 
 

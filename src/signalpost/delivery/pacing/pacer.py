@@ -268,7 +268,8 @@ class Pacer:
         self._bucket.learn(facts, now, slot.mark)
 
     def _learn_of_edits(self, facts: RateFacts, now: float, slot: Slot) -> None:
-        if facts.scope != self._edit_scope:
+        # Until a post is answered, it is unknown whether edits have a bucket of their own, so both count together.
+        if facts.scope != self._edit_scope and self._scope is not None:
             if facts.scope == self._scope:
                 mine = self._bucket
             else:

@@ -69,8 +69,20 @@ def test_posts_and_edits_share_five_in_two_seconds_until_an_answer_shows_a_bucke
     assert (pacer.ready_at(10.0, NORMAL), pacer.edits_ready_at(10.0)) == (12.0, 10.0)
 
 
+def test_until_a_post_is_answered_it_counts_together_with_edits() -> None:
+    pacer = Pacer(Limits(reserve=False), Host(None))
+    post = pacer.begin(0.0)
+    edited(pacer, 0.0, answer(5, 4, 2.0, "shared"))
+    for _ in range(3):
+        pacer.begin(0.0, is_edit=True)
+    assert pacer.edits_ready_at(0.0) == 2.0
+    pacer.end(post, 0.1, answer(5, 0, 2.0, "shared"))
+    assert pacer.edits_ready_at(0.1) >= 2.0
+
+
 def test_edits_in_flight_move_to_the_bucket_that_their_answers_show() -> None:
     pacer = Pacer(Limits(reserve=False), Host(None))
+    posted(pacer, -9.0, answer(5, 4, 2.0, "posts"))
     slots = [pacer.begin(0.0, is_edit=True) for _ in range(3)]
     for slot in slots:
         pacer.end(slot, 0.0, answer(3, 2, 2.0, "edits"))

@@ -22,7 +22,7 @@ _TAKEN_OVER_AFTER = 30.0
 """Seconds for which an owner is frozen before another process takes over."""
 _HEARD_WITHIN = 0.1
 """Seconds until a process learns what another has written, at most."""
-_REMAINS = 60.0
+_REMAINS = 600.0
 """Seconds for which a replaced process goes on."""
 
 

@@ -107,7 +107,7 @@ def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = T
     made = [*drawn_plan.actions, *_trades(Random(f"trades {seed}"), hours * 3600, drawn_plan.store_down)]
     if not is_calm:
         made += _moderation(Random(f"moderator {seed}"), hours * 3600)
-        made += _neighbours(Random(f"neighbours {seed}"), hours * 3600)
+        made += _neighbours(Random(f"neighbours {seed}"), hours * 3600, [each.at for each in made if each.submission])
     return drawn_plan._replace(actions=tuple(sorted(made, key=lambda action: action.at)))
 
 
@@ -218,14 +218,15 @@ def _moderation(random: Random, seconds: float) -> list[Action]:
     return made + [Action(random.random() * seconds, "move", place=random.choice(MOVED)) for _ in range(moves)]
 
 
-def _neighbours(random: Random, seconds: float) -> list[Action]:
-    """In about half of the runs, other processes use the folder for a while, and processes freeze."""
+def _neighbours(random: Random, seconds: float, busy: list[float]) -> list[Action]:
+    """In about half of the runs, other processes use the folder for a while, and processes freeze at `busy` moments."""
     made: list[Action] = []
     for _ in range(random.choice((0, 0, 1, 2))):
-        at, stays = random.random() * seconds, random.choice((30.0, 300.0, 1800.0))
+        at, stays = random.random() * seconds, random.choice((300.0, 1800.0, 3600.0))
         made.append(Action(at, "join", number=stays))
+        meanwhile = [each for each in busy if at < each < at + stays] or [at + stays / 2]
         made += [
-            Action(at + random.random() * stays, "freeze", number=random.choice((3.0, 12.0, 45.0, 120.0)))
+            Action(random.choice(meanwhile) + random.random(), "freeze", number=random.choice((3.0, 12.0, 45.0, 120.0)))
             for _ in range(random.choice((0, 1, 1, 2)))
         ]
     return made

@@ -92,7 +92,7 @@ def drawn_series(random: Random, dawn: str, hours: float) -> tuple[Series, ...]:
     ]
     weekly, daily = (list(_of_the_week(first, last, local)) for local in ((1, 5, 9, 13, 17, 21), (17,)))
     made = (
-        ("BTC/USDT", "H1", "H1", always, ALWAYS, ("free",)),
+        ("BTC/USDT", "H1", "M15", always, ALWAYS, ("free",)),
         ("EUR_USD", "H4", "M15", weekly, FX, ("free", "premium")),
         ("USD_JPY", "H4", "H4", weekly, FX, ("vip",)),
         ("GBP_USD", "D", "D", daily, FX, ("premium",)),

@@ -10,6 +10,7 @@ import pytest
 
 from signalpost.domain.change import CloseReason
 from signalpost.domain.trade import End
+from simulation.candles import WEEK
 from simulation.check_signals import fate_of, findings
 from simulation.reader import card_in
 from simulation.recorder import Answered
@@ -24,7 +25,7 @@ Tampering = Callable[[Run], Run]
 
 
 def test_no_seed_loses_repeats_or_changes_a_signal() -> None:
-    ran = simulation("--strategies", "--stop", "--seeds", str(size(1, 40)))
+    ran = simulation("--strategies", "--stop", "--seeds", str(size(1, 40)), "--hours", str(size(72, int(WEEK))))
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

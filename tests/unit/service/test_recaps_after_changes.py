@@ -7,6 +7,7 @@ import pytest
 
 from signalpost import clock
 from signalpost.domain.recap import Recap, RecapDays, Recurrence
+from signalpost.service import recaps as service_recaps
 from tests.size import size
 from tests.unit.service.test_recaps import DAILY, DAY, FREE, HOUR, MINUTE, WEEKLY, Channel, channel, config, until
 
@@ -20,6 +21,12 @@ CHANGES = {
     "clocks-go-back": ("2026-10-31", RecapDays("America/New_York"), 34, RecapDays("Europe/Berlin", 3)),
     "clocks-go-forward": ("2026-03-07", RecapDays("UTC", 12), 40, RecapDays("America/New_York", 3)),
 }
+
+
+@pytest.fixture(autouse=True)
+def _looks_each_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look for each minute of weeks would take long."""
+    monkeypatch.setattr(service_recaps, "_LOOK_EVERY", 600.0)
 
 
 async def end_trades(made: Channel, at: datetime, every: timedelta) -> list[datetime]:
@@ -60,12 +67,12 @@ def test_a_change_counts_no_trade_twice_and_skips_none(day: str, old: RecapDays,
     async def test(made: Channel) -> None:
         ends = await end_trades(made, start + hours * HOUR, 50 * MINUTE)
         await changed(made, new)
-        ends += await end_trades(made, start + 18 * DAY, 130 * MINUTE)
+        ends += await end_trades(made, start + 18 * DAY, 370 * MINUTE)
         for recurrence in (DAILY, WEEKLY):
             first = old.newest(recurrence, start).until
             recaps = check(made, recurrence, ends, first)
             assert sum(each.period.is_adjusted for each in recaps) <= 1
-            assert recaps[-1].period == new.newest(recurrence, clock.now() - 6 * MINUTE)
+            assert recaps[-1].period == new.newest(recurrence, clock.now() - 16 * MINUTE)
         assert any(each.period.is_adjusted for each in made.recaps)
 
     channel(test, config((FREE, (DAILY, WEEKLY)), days=old), start)

@@ -107,10 +107,8 @@ class Run:
     async def begin(
         cls, config: Config, bus: Bus, metrics: Metrics, candles: "CandleSource | None" = None, *, is_producer: bool
     ) -> Self:
-        """Open the store, and deliver from it, or follow the process that does. Raises StoreUnusable and StoreFailed.
-
-        A producer never owns the folder, nor does a process without destinations.
-        """
+        """Open the store, and deliver, or follow the process that delivers. Raises StoreUnusable and StoreFailed."""
+        # A producer never owns the folder, nor does a process without destinations.
         owns = None if config.destinations and not is_producer else False
         if owns is None:
             import signalpost.service.market  # now: during a takeover it would block the loop
@@ -126,7 +124,8 @@ class Run:
             await run.outbox.call(lambda: None)  # then the first look at the owner is over
             await run._count()
             await run._watch.first_look()
-            run.outbox.listen(core, run._hear, run._hear_damage)
+            run.outbox.listen(core.news, run._hear)
+            run.outbox.listen(core.damaged, run._hear_damage)
         except BaseException:
             await run.end(0)
             raise

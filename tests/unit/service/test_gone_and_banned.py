@@ -13,8 +13,7 @@ from signalpost import Alert, AsyncNotificationService, HealthStatus, Outcome, c
 from signalpost.cli.destinations import enable_again
 from signalpost.config import STORE_FILE
 from signalpost.delivery.outbox.commands import LoadFacts
-from signalpost.delivery.outbox.threaded import SharedCore, ThreadedOutbox
-from signalpost.delivery.outbox.transaction import Arrival
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.events import (
     DestinationEnabled,
     DestinationGone,
@@ -212,17 +211,17 @@ async def test_a_failed_look_for_enabled_destinations_is_retried(
 
 async def test_news_while_the_store_closes_is_ignored(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_LOOK_AFTER", 0.0)
-    listen, hear = ThreadedOutbox.listen, list[Callable[[tuple[Arrival, ...]], None]]()
+    listen, heard = ThreadedOutbox.listen, list[Callable[[Any], None]]()
 
-    def noted(outbox: ThreadedOutbox, core: SharedCore, on_news: Any, on_damage: Any) -> None:
-        hear.append(on_news)
-        listen(outbox, core, on_news, on_damage)
+    def noted(outbox: ThreadedOutbox, find: Callable[[], Any], hear: Callable[[Any], None]) -> None:
+        heard.append(hear)
+        listen(outbox, find, hear)
 
     monkeypatch.setattr(ThreadedOutbox, "listen", noted)
     async with AsyncNotificationService(config_for()):
         pass
     before = asyncio.all_tasks()
-    hear[0](())
+    heard[0](())
     (looking,) = asyncio.all_tasks() - before
     await looking
 

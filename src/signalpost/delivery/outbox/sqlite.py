@@ -248,13 +248,15 @@ class SqliteCore:
 
     def news(self) -> tuple[Arrival, ...] | None:
         """The deliveries that other processes put since the last call; None if they have written nothing."""
+        with suppress(StoreFailed):  # the next command reports it
+            self.look()
         arrivals, self._arrivals = self._arrivals, None
         return arrivals
 
-    def damaged(self) -> tuple[Damaged, ...]:
-        """The rows that were set aside, each only once."""
+    def damaged(self) -> tuple[Damaged, ...] | None:
+        """The rows that were set aside since the last call; None if there are none."""
         found, self._damaged = self._damaged, ()
-        return found
+        return found or None
 
     def close(self) -> None:
         """Release the file. Repeated calls are fine."""

@@ -10,25 +10,22 @@ changes nothing, and wakes the loop only if there is news. See docs/why/0026-the
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from enum import Enum
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from signalpost.delivery.kept_task import WELL_AFTER
 from signalpost.delivery.outbox.commands import (
     Answer,
     Command,
-    Damaged,
     Leased,
     Settle,
     SettledAndLeased,
     Settlement,
 )
 from signalpost.delivery.outbox.port import Core
-from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import Listener, WorkerFailed, WorkerRecovered
 from signalpost.errors import CommandFailed, OwnershipLost, StoreClosed, StoreFailed
@@ -64,22 +61,6 @@ class _Call(NamedTuple):
     waiter: asyncio.Future[Any]
 
 
-class SharedCore(Core, Protocol):
-    """A core whose store other processes can write too."""
-
-    def look(self) -> None:
-        """Check if others have written. Raises StoreFailed."""
-        ...
-
-    def damaged(self) -> tuple[Damaged, ...]:
-        """Deliveries whose damaged rows were set aside. Each is returned once."""
-        ...
-
-    def news(self) -> tuple[Arrival, ...] | None:
-        """Deliveries that others have put, each returned once; None if they have written nothing."""
-        ...
-
-
 class ThreadedOutbox:
     """Executes commands in one writer thread, for the loop on which it was created.
 
@@ -92,9 +73,7 @@ class ThreadedOutbox:
         self._emit = emit or _ignore
         self._recovering: asyncio.TimerHandle | None = None
         self._abandoning: asyncio.TimerHandle | None = None
-        self._shared: SharedCore | None = None
-        self._on_news: Callable[[tuple[Arrival, ...]], None] = _ignore
-        self._on_damage: Callable[[tuple[Damaged, ...]], None] = _ignore
+        self._listening: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Request | _Wake | _Call | None] = SimpleQueue()
         self._unanswered: deque[tuple[float, asyncio.Future[Any]]] = deque()
@@ -161,21 +140,16 @@ class ThreadedOutbox:
         self._chore = chore, on_change
         self.look()
 
-    def listen(
-        self,
-        core: SharedCore,
-        on_news: Callable[[tuple[Arrival, ...]], None],
-        on_damage: Callable[[tuple[Damaged, ...]], None],
-    ) -> None:
-        """Call `on_news`, on the loop, with deliveries that others have put into this outbox's `core`.
+    def listen(self, find: Callable[[], Result | None], hear: Callable[[Result], None]) -> None:
+        """Call `find` in the writer thread after each batch, and every 100 ms without one.
 
-        Call `on_damage` with deliveries that were set aside because their rows are damaged.
+        If it returns something, `hear` is called with that on the loop, before the callers get their answers.
         """
-        self._on_news, self._on_damage, self._shared = on_news, on_damage, core
+        self._listening.append((find, hear))
         self.look()
 
     def look(self) -> None:
-        """Make the thread check soon if others have written."""
+        """Make the thread call soon what `listen` and `keep_up` were given."""
         self._queue.put(_Wake.LOOK)
 
     async def close(self) -> None:
@@ -235,8 +209,9 @@ class ThreadedOutbox:
         answers = self._answers_to(batch) if batch else None
         if answers is not None:
             self._return_leases(batch, answers)
-        if self._shared is not None:
-            self._report_news(self._shared, is_idle=answers is None)
+        for find, hear in self._listening:
+            if (found := find()) is not None:
+                self._call_on_loop(self._notify, hear, found)
         if self._chore is not None:
             self._run_chore(*self._chore)
         if answers is not None:  # after the news, so that a requested count is the most recent one
@@ -248,8 +223,8 @@ class ThreadedOutbox:
     def _gather(self, batch: list[_Request]) -> bool:
         """Fill `batch` with the commands that arrived since the last cycle. False once the outbox is closed."""
         try:
-            is_idle = self._shared is None and self._chore is None
-            item = self._queue.get(timeout=None if is_idle else LOOK_EVERY)
+            may_wait = not self._listening and self._chore is None
+            item = self._queue.get(timeout=None if may_wait else LOOK_EVERY)
             while item is not None:
                 if isinstance(item, _Call):
                     self._run_call(item)
@@ -259,15 +234,6 @@ class ThreadedOutbox:
         except Empty:
             return not self._loop.is_closed()  # then a program forgot to close the outbox, and no caller is left
         return False
-
-    def _report_news(self, shared: SharedCore, *, is_idle: bool) -> None:
-        if is_idle:
-            with suppress(StoreFailed):  # the next command reports it
-                shared.look()
-        if (news := shared.news()) is not None:
-            self._call_on_loop(self._notify, self._on_news, news)
-        if damaged := shared.damaged():
-            self._call_on_loop(self._notify, self._on_damage, damaged)
 
     def _run_chore(self, chore: Callable[[], bool], on_change: Callable[[], None]) -> None:
         try:
@@ -286,9 +252,9 @@ class ThreadedOutbox:
             result, fault = None, error if is_usual else StoreFailed(f"the call failed with {type(error).__name__}")
         self._call_on_loop(_set, call.waiter, result, fault)
 
-    def _notify(self, listener: Callable[[Any], None], found: tuple[Any, ...]) -> None:
+    def _notify(self, hear: Callable[[Any], None], found: Any) -> None:
         if not self._is_closed:
-            listener(found)
+            hear(found)
 
     def _answers_to(self, batch: list[_Request]) -> list[Any]:
         """An answer, or a `_Failed`, for each command.

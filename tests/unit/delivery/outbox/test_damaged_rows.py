@@ -206,7 +206,7 @@ def test_a_damaged_row_in_a_final_state_keeps_that_state(core: SqliteCore, tmp_p
     _damage(tmp_path / "outbox.db", "01", "priority", 7)
     (entry,) = core.apply([Find()])[0]
     assert (entry.delivery.state.value, entry.delivery.priority) == (state, NotificationPriority.NORMAL)
-    assert core.damaged() == ()
+    assert core.damaged() is None
     assert core.apply([Revive(entry.delivery.id, 0, START + MINUTE), Cancel(entry.delivery.id, "why")]) == [
         None,
         None,
@@ -223,7 +223,7 @@ def test_a_damaged_row_is_set_aside_and_reported_once(core: SqliteCore, tmp_path
     assert damaged.delivery.reason is not None
     assert "priority" in damaged.delivery.reason
     assert "7" in damaged.delivery.reason
-    assert core.damaged() == ()
+    assert core.damaged() is None
 
 
 def test_a_row_with_an_id_that_is_not_utf8_is_set_aside(core: SqliteCore, tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_row_repaired_before_it_is_set_aside_is_sent(opened: Opened, tmp_path:
     assert core.apply([Lease(LANE, START)])[0].entries == ()
     assert len(began) == 2
     assert len(core.apply([Lease(LANE, START)])[0].entries) == 1
-    assert core.damaged() == ()
+    assert core.damaged() is None
 
 
 def test_a_producer_leaves_a_damaged_row_to_the_owner(core: SqliteCore, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_a_producer_leaves_a_damaged_row_to_the_owner(core: SqliteCore, tmp_path
     _damage(tmp_path / "outbox.db", "01", "priority", 7)
     with closing(SqliteCore(tmp_path / "outbox.db", owns=False)) as beside:
         assert len(beside.apply([Find()])[0]) == 2
-        assert beside.damaged() == ()
+        assert beside.damaged() is None
     assert _states(tmp_path / "outbox.db") == ["pending", "pending"]
 
 

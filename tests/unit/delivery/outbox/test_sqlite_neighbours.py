@@ -213,3 +213,4 @@ def test_a_look_into_a_damaged_file_fails(owner: SqliteCore, tmp_path: Path) -> 
     with pytest.raises(StoreFailed) as failed:
         owner.look()
     assert str(tmp_path / "outbox.db") in str(failed.value)
+    assert owner.news() is None, "the next command reports it"

@@ -212,7 +212,6 @@ class SharedCore:
 
     def __init__(self) -> None:
         self.put: list[tuple[Arrival, ...]] = []
-        self.faults: list[StoreFailed] = []
         self.broken: tuple[Damaged, ...] = ()
         self._met: tuple[Arrival, ...] | None = None
 
@@ -221,25 +220,17 @@ class SharedCore:
             self._met = self.put.pop()
         return [None for _ in batch]
 
-    def look(self) -> None:
-        if self.faults:
-            raise self.faults.pop()
-        self.apply([])
-
     def news(self) -> tuple[Arrival, ...] | None:
+        self.apply([])
         met, self._met = self._met, None
         return met
 
-    def damaged(self) -> tuple[Damaged, ...]:
+    def damaged(self) -> tuple[Damaged, ...] | None:
         found, self.broken = self.broken, ()
-        return found
+        return found or None
 
     def close(self) -> None:
         pass
-
-
-def _ignore(_: tuple[Damaged, ...]) -> None:
-    """Nothing is damaged."""
 
 
 class Listener:
@@ -262,8 +253,7 @@ class Listener:
 async def test_arrivals_from_others_are_found_without_a_request() -> None:
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener, _ignore)
-    core.faults.append(StoreFailed("the disk is full"))
+    outbox.listen(core.news, listener)
     core.put.append(NEWS)
     await listener.hears()
     assert listener.received == [NEWS]
@@ -274,7 +264,7 @@ async def test_a_requested_look_happens_at_once(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener, _ignore)
+    outbox.listen(core.news, listener)
     await outbox.do(Stats())
     core.put.append(NEWS)
     outbox.look()
@@ -287,7 +277,7 @@ async def test_news_found_by_a_batch_is_reported_before_its_answers(monkeypatch:
     monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener, _ignore)
+    outbox.listen(core.news, listener)
     await outbox.do(Stats())
     core.put.append(NEWS)
     await outbox.do(Stats())
@@ -299,7 +289,7 @@ async def test_nothing_is_reported_after_close(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener, _ignore)
+    outbox.listen(core.news, listener)
     await outbox.do(Stats())
     core.put.append(NEWS)
     last = asyncio.create_task(outbox.do(Stats()))
@@ -309,15 +299,6 @@ async def test_nothing_is_reported_after_close(monkeypatch: pytest.MonkeyPatch) 
     assert listener.received == []
 
 
-async def test_news_without_a_listener_is_left() -> None:
-    core = SharedCore()
-    core.put.append(NEWS)
-    outbox = ThreadedOutbox(core)
-    await outbox.do(Stats())
-    assert core.news() == NEWS, "nobody took it"
-    await outbox.close()
-
-
 async def test_damaged_rows_are_reported_once() -> None:
     core, listener = SharedCore(), Listener()
     damaged = Damaged(
@@ -325,7 +306,7 @@ async def test_damaged_rows_are_reported_once() -> None:
     )
     core.broken = (damaged,)
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, lambda _: None, listener)
+    outbox.listen(core.damaged, listener)
     await listener.hears()
     await outbox.do(Stats())
     assert listener.received == [(damaged,)]

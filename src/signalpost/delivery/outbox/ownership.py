@@ -76,10 +76,10 @@ class Ownership:
         now = self._now()
         if is_due := now - self._looked_at >= LOOK_AT_FILES_EVERY:
             self._looked_at = now
-            self._look_at_files()
+            self.missing = _fault_of(self._core.see_that_it_is_there)
         if now - self._tried_at >= self._heartbeat.every:  # an idle process would not notice otherwise
             self._tried_at = now
-            self._try_to_write()
+            self.locked = _fault_of(self._core.try_to_write)
         if self._core.holder is not None:
             self._beat(now)
         else:
@@ -90,22 +90,6 @@ class Ownership:
         """Leave the store to others for a while, because this process cannot deliver."""
         self._core.disown()
         self._not_before = self._now() + TRY_AGAIN_AFTER
-
-    def _look_at_files(self) -> None:
-        try:
-            self._core.see_that_it_is_there()
-        except StoreFailed as fault:
-            self.missing = str(fault)
-        else:
-            self.missing = ""
-
-    def _try_to_write(self) -> None:
-        try:
-            self._core.try_to_write()
-        except StoreFailed as fault:
-            self.locked = str(fault)
-        else:
-            self.locked = ""
 
     def _beat(self, now: float) -> None:
         if now - self.beat_at < self._heartbeat.every and self._count:
@@ -133,7 +117,7 @@ class Ownership:
             self.trouble = None
         can_deliver = self.idle < self._heartbeat.send_within  # else it would own the store without delivering
         if self._wants and can_deliver and now >= self._not_before and (is_frozen or not self.seen.is_alive):
-            self._look_at_files()
+            self.missing = _fault_of(self._core.see_that_it_is_there)
             if not self.missing:
                 self._take_over(now, over_a_live_one=is_frozen)
 
@@ -154,3 +138,12 @@ class Ownership:
         now = (self._core.holder, self._core.is_deposed, seen.holder, seen.is_alive, str(self.trouble))
         is_news, self._reported = now != self._reported, now
         return is_news
+
+
+def _fault_of(work: Callable[[], None]) -> str:
+    """Why some work of the store fails, and what to do; empty if it succeeds."""
+    try:
+        work()
+    except StoreFailed as fault:
+        return str(fault)
+    return ""

@@ -196,7 +196,7 @@ async def test_a_sink_that_ignores_cancellation_delays_a_stop_only_briefly() -> 
 
 
 @pytest.mark.unmeasured
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(size(6, 12)))
 def test_a_stop_at_any_time_loses_nothing_and_repeats_nothing(seed: int) -> None:
     """The next start delivers the rest. Only cancelled sends repeat, and they are marked."""
     random = Random(seed)

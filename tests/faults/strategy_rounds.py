@@ -38,6 +38,7 @@ from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import LoadState
 from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.sandbox.server import Sandbox
+from tests import forked
 from tests.acceptance.conftest import Environment, environment_of, running_sandbox
 from tests.acceptance.serving import READY
 from tests.contracts.exact_batch import crosses
@@ -97,7 +98,7 @@ class Serve:
     def __init__(self, environment: Environment) -> None:
         command = [sys.executable, "-m", "signalpost", "serve", "--http", "off"]
         self._began = time.monotonic()
-        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        self.process = forked.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         self._is_decided = threading.Event()
         self.ready_after: float | None = None
         self.lines: list[str] = []

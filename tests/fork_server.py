@@ -121,7 +121,8 @@ def become(request: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as listening:
+    asked = None
+    with socket.socket(fileno=int(sys.argv[1])) as listening, suppress(KeyboardInterrupt):  # Ctrl-C ends the tests
         asked = serve(listening)
     if asked is not None:
         become(asked)

@@ -30,7 +30,7 @@ def test_no_seed_loses_repeats_or_changes_a_signal() -> None:
 
 
 def test_a_seed_gives_the_same_run_in_any_process() -> None:
-    options = ("--strategies", "--seed", "3", "--hours", "12")
+    options = ("--strategies", "--seed", "3", "--hours", str(size(4, 12)))
     assert len({simulation(*options, hash_seed=each).stdout for each in "12"}) == 1
 
 

@@ -67,8 +67,8 @@ def _feed_of(config: Config, name: str) -> Feed:
         if each.name == name:
             return make_feeds([each])[name]
     known = ", ".join(each.name for each in config.feeds)
-    advice = f"the feeds are {known}" if known else f"the settings file has none; add a [{FEEDS}.NAME]"
-    raise InvalidConfiguration.of("feed", name, f"there is no such feed: {advice}", code="unknown-word", limit=known)
+    advice = f"use one of {known}" if known else f"no feed is configured; add a [{FEEDS}.NAME] to the settings file"
+    raise InvalidConfiguration.of("feed", name, advice, code="unknown-word", limit=known)
 
 
 def _stream_of(config: Config, name: str, pair: str | None, timeframe: str | None) -> _Stream:

@@ -209,4 +209,4 @@ def _out_of_range(name: str, value: object, advice: str, limit: str) -> InvalidV
 
 
 def _not_a_number(value: object, name: str) -> InvalidValue:
-    return InvalidValue.of(name, value, "use a number, such as 1.16344 or '1.16344'", code="not-a-number")
+    return InvalidValue.of(name, value, "use a number such as 1.16344, with a dot and no commas", code="not-a-number")

@@ -44,8 +44,8 @@ def _wrong_side(signal: "Signal", name: str, price: Decimal | None, what: str, l
         return None
     wanted = "below" if is_below else "above"
     text = (
-        f"{name} is {price} and {'entry_price' if what == 'entry' else f'the {what}'} {limit}: for a "
-        f"{signal.signal_type} {name} must be {wanted} the {what}; check the side, or swap stop and target"
+        f"{name} is {price} and {'entry_price' if what == 'entry' else f'the {what}'} is {limit}. For a "
+        f"{signal.signal_type}, {name} must be {wanted} the {what}: check the side, or swap stop and target"
     )
     return Fault("wrong-side", text, name, str(price), f"{wanted} {limit}")
 
@@ -57,7 +57,7 @@ def _wrong_order(signal: "Signal") -> Iterator[Fault]:
         if not (price > before if is_up else price < before):
             wanted = f"{'above' if is_up else 'below'} {before}"
             text = (
-                f"targets has {price} as target {number}: for a {signal.signal_type} it must be {wanted}; send the "
-                f"targets in the order in which price reaches them"
+                f"targets has {price} as target {number}. For a {signal.signal_type} it must be {wanted}: send the "
+                f"targets in the order in which the price reaches them"
             )
             yield Fault("wrong-order", text, "targets", str(price), wanted)

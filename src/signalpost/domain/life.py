@@ -106,9 +106,9 @@ def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
     if trade.fill is not None:
         if change.price == trade.fill.price and change.at in (None, trade.fill.at):
             return trade
-        _refuse(trade, f"it was filled at {trade.fill.price} already", "price", str(change.price))
+        _refuse(trade, f"it was already filled at {trade.fill.price}", "price", str(change.price))
     if trade.parts:
-        _refuse(trade, "parts of it are closed, so its R cannot be computed again", "price", str(change.price))
+        _refuse(trade, "part of it is closed, so its fill cannot change", "price", str(change.price))
     is_pending = trade.state is TradeState.PENDING
     filled = trade.but(
         fill=Filled(change.price, at),
@@ -117,7 +117,7 @@ def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
         news=News.FILLED if is_pending else trade.news,
     )
     if filled.first_stop is not None and filled.gain(filled.first_stop) >= 0:
-        why = f"{change.price} is not on the winning side of its stop, {filled.first_stop}"
+        why = f"the fill {change.price} is not on the winning side of its stop, {filled.first_stop}"
         _refuse(trade, why, "price", str(change.price), str(filled.first_stop))
     is_typed = not change.from_feed and change.price != trade.signal.entry_price
     return _flagged(filled, Flag.REPORTED) if is_typed else filled
@@ -227,7 +227,7 @@ def _close(trade: Trade, change: Close, at: datetime) -> Trade:
     trade = trade if change.note is None else trade.but(note=change.note)
     if change.reason is CloseReason.TIME:
         if not change.from_feed:
-            _refuse(trade, "only the service closes with the reason time: use another one", "reason", "time")
+            _refuse(trade, "only the service may use the reason time: use another reason", "reason", "time")
         return _flagged(_ended(trade, End(at, CloseReason.TIME)), Flag.NOT_FOLLOWED)
     price = _end_price(trade, change)
     if change.reason is CloseReason.TARGET:
@@ -245,10 +245,10 @@ def _end_price(trade: Trade, change: Close) -> Decimal:
     usual = {CloseReason.STOP: trade.stop, CloseReason.TARGET: last_target}.get(change.reason)
     price = usual if change.price is None else change.price
     if price is None:
-        _refuse(trade, "give the price at which it was closed", "price")
+        _refuse(trade, "the price at which it was closed is missing: add it", "price")
     trade.signal.pair.check_price(price, "price")
     if not (change.from_feed or trade.can_end_by(change.reason, price)):
-        _refuse(trade, f"at {price} it was not closed by its {change.reason}: use manual", "price", str(price))
+        _refuse(trade, f"{price} does not match its {change.reason}: use the reason manual", "price", str(price))
     return price
 
 
@@ -347,10 +347,10 @@ def _check_stop(trade: Trade, stop: Decimal) -> None:
     trade.signal.pair.check_price(stop, "stop_loss")
     ahead = trade.targets[trade.hits :]
     if ahead and trade.gain(stop) >= trade.gain(ahead[0].price):
-        why = f"the stop would not be before its next target, {ahead[0].price}"
+        why = f"the stop must be before its next target, {ahead[0].price}"
         _refuse(trade, why, "stop_loss", str(stop), str(ahead[0].price))
     if trade.state is TradeState.PENDING and trade.gain(stop) >= 0:
-        why = f"the stop would not be on the losing side of its entry, {trade.entry}"
+        why = f"the stop must be on the losing side of its entry, {trade.entry}"
         _refuse(trade, why, "stop_loss", str(stop), str(trade.entry))
 
 
@@ -383,7 +383,7 @@ def _need_open(trade: Trade, field: str) -> None:
 
 def _refuse(trade: Trade, why: str, field: str, value: str | None = None, limit: str | None = None) -> NoReturn:
     possible = _POSSIBLE.get(trade.state, "reopen, a note")
-    text = f"{trade.signal.signal_id} cannot change this way: {why}. Possible now: {possible}"
+    text = f"{trade.signal.signal_id} was not changed: {why}. Possible now: {possible}"
     raise NotPossible(text, code="not-possible", field=field, value=value, limit=limit)
 
 

@@ -63,8 +63,8 @@ class OperatorAlerts:
                         alert_type="destination_disabled",
                         severity="critical",
                         title=f"{destination} is disabled: its webhook is gone for good",
-                        message=f"Nothing is sent there any more, because the answer was: {reason}. Its queued "
-                        f"messages wait for a new webhook: set {self._variable_of(destination)} and restart.",
+                        message=f"Discord answered: {reason}. Nothing is sent there any more. Queued messages wait for "
+                        f"a new webhook: set {self._variable_of(destination)} and restart.",
                         timestamp=at,
                         alert_id=f"disabled {destination} {iso(at or clock.now())}",
                     ),
@@ -102,9 +102,9 @@ class OperatorAlerts:
                         alert_type="webhook_moved",
                         severity="medium",
                         title=f"{destination}: webhook moved",
-                        message="It posts to another channel now, and cannot edit the messages that it posted before. "
-                        "A signal that changes is posted again in the new channel; the others stay as they are in "
-                        "the old one.",
+                        message="The webhook now posts to another channel, and cannot edit its earlier messages. When "
+                        "a signal changes, it is posted again in the new channel. The others stay as they are in the "
+                        "old one.",
                         alert_id=f"moved {destination} {at:%Y-%m-%d} from {channel}",
                     ),
                     about=destination,
@@ -116,8 +116,8 @@ class OperatorAlerts:
                         alert_type="change_refused",
                         severity="high",
                         title="A change of a signal was refused after it was held",
-                        message=f"The store was unavailable when a change of {signal} was made. Now that it works, the "
-                        f"change was refused: {reason}",
+                        message=f"The store was unavailable when {signal} was changed. Now it works again, and has "
+                        f"refused the change: {reason}",
                         alert_id=f"refused {signal} {iso(clock.now())}",
                     ),
                     about="(signal book)",
@@ -164,7 +164,7 @@ class _Words(NamedTuple):
     over: str
     do: str
     alert_type: str = "external_api_downtime"
-    unused: str = "Nothing waits for candles from {feed} any more"
+    unused: str = "Nothing needs candles from {feed} any more"
 
 
 _RETRIES = "signalpost retries, and skips no candle."
@@ -200,7 +200,7 @@ _WORDS = {
     "late-feed": _LATE,
     "late": _LATE._replace(title="Late candles for {name}", over="Candles for {name} are on time again"),
     "cache": _Words(
-        "The cache of strategies saves nothing",
+        "The cache of strategies is not saving",
         "Strategies run without it:",
         "Their signals are the same. signalpost retries.",
         "The cache of strategies works again",

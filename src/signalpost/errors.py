@@ -69,7 +69,7 @@ class SignalpostError(Exception):
 
     @classmethod
     def of(cls, field: str, value: object, advice: str, *, code: str, limit: str | None = None) -> Self:
-        """The error that `field` has a `value` it cannot have. `advice` says why, or what to use instead."""
+        """The error for an invalid `value` of `field`. `advice` says why it is invalid, or what to use instead."""
         quoted = shown(value)
         return cls(f"{field} is {quoted}: {advice}", code=code, field=field, value=quoted, limit=limit)
 

@@ -11,7 +11,7 @@ from signalpost.cli.output import JSON
 from signalpost.cli.standard_streams import prepare_streams
 
 _HELP_BY_COMMAND = {
-    "backup": "Copy the store, also while a service runs.",
+    "backup": "Copy the store, even while a service runs.",
     "check": "Show the configuration and what is wrong with it.",
     "completion": "Print the script that completes commands in your shell.",
     "demo": "Run the strategies on real candles, delivered to a local Discord.",

@@ -1,4 +1,4 @@
-"""`signalpost backup`: a complete copy of the store, also while a service runs."""
+"""`signalpost backup`: a complete copy of the store, even while a service runs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -43,7 +43,7 @@ class _Change(NamedTuple):
 )
 @click.group()
 def deliveries() -> None:
-    """Inspect the outbox, also while the service runs. Only `revive` and `cancel` change anything."""
+    """Inspect the outbox, even while the service runs. Only `revive` and `cancel` change anything."""
 
 
 _json_option = json_option("Print one line of JSON for each delivery.")

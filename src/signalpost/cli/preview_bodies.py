@@ -1,4 +1,4 @@
-"""The bodies of the messages that `signalpost preview` shows: of a sample, or of a signal and what can become of it."""
+"""The bodies of the messages that `signalpost preview` shows: of a sample, or of a signal in each possible state."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -110,7 +110,7 @@ def previews(kind: str, state: str | None, scene: Scene) -> list[Preview]:
 
 
 def as_trial(body: Body) -> Body:
-    """`body` marked as a trial and silent, without what a program could trade on."""
+    """`body`, marked as a trial and silent, without the text that a program could trade on."""
     is_ticket = _TICKET.match(body["content"])
     content = "new signal, not live" if is_ticket else body["content"]
     embeds = [
@@ -120,7 +120,7 @@ def as_trial(body: Body) -> Body:
 
 
 def check_known(field: str, value: str, known: Collection[str]) -> None:
-    """Raises InvalidValue, which names the known ones, if `value` is not one of them."""
+    """Raises InvalidValue, which lists the known values, if `value` is not one of them."""
     if value not in known:
         names = ", ".join(known)
         text = f"there is no {field} {shown(value)}: use one of {names}"

@@ -72,9 +72,9 @@ def publish() -> None:
     """Queue one notification, deliver it, and print the result.
 
     If a service runs on the data folder, the service delivers it, by its own configuration. The exit code is 0 if it
-    was delivered or need not be (suppressed, superseded), and 1 if it was refused or is not delivered yet. It is also 0
-    if its tier gets it later: the command does not wait for that, and prints the time. A repeat counts like the first
-    one. With --no-wait, 0 means that it is saved.
+    was delivered or need not be (suppressed, superseded), and 1 if it was refused or is not delivered yet. If its tier
+    gets it later, the command prints the time, and exits with 0 without waiting. A repeat has the exit code of the
+    first one. With --no-wait, 0 means that it is saved.
     """
 
 
@@ -115,7 +115,7 @@ def publish() -> None:
     "--tier",
     "tiers",
     multiple=True,
-    help="A tier it is for: free, premium, admin or your own; can be repeated.  [default: free]",
+    help="A tier that gets it: free, premium, admin or your own; can be repeated.  [default: free]",
 )
 @_priority_option("NORMAL; HIGH if the confidence is above 0.8, URGENT above 0.9")
 @_common

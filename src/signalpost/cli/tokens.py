@@ -29,7 +29,7 @@ _json_option = json_option("Print JSON.")
 )
 @click.group()
 def tokens() -> None:
-    """Manage the tokens with which programs may send to `signalpost serve`, which notices changes at once.
+    """Manage the tokens that programs need to send to `signalpost serve`. Changes take effect at once.
 
     Only a hash of each token is stored, in tokens.json in the data folder. A token is shown once, when it is created.
     """
@@ -53,7 +53,7 @@ def add(name: str, tier: str, scopes: tuple[str, ...], as_json: bool, flags: Fla
 
     wanted = tuple(Scope(each) for each in dict.fromkeys(scopes or ("api",)))
     if sys.__stdout__ is None:
-        raise click.UsageError("Standard output is closed, but the token would be shown there, once. Open it.")
+        raise click.UsageError("Standard output is closed, so the token cannot be shown. Open it.")
     config = flags.config()
     highest = UserTier(tier)
     _check_tier(highest, config)

@@ -31,7 +31,7 @@ from signalpost.sinks.discord.cards.wording import (
 
 _COLOUR_BY_VERDICT = {Verdict.WIN: "green", Verdict.LOSS: "red"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""With one of these at its beginning, a spreadsheet runs a cell as a formula."""
+"""If a cell begins with one of these, a spreadsheet runs it as a formula."""
 COLUMNS = (
     *("number", "id", "pair", "side", "timeframe", "strategy", "tiers", "opened_at", "state", "version", "entry"),
     *("stop", "targets", "hits", "fill", "filled_at", "closed", "reason", "closed_at", "r", "pips", "distance", "unit"),

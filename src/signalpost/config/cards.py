@@ -123,7 +123,7 @@ def slower_tiers(copies: Mapping[UserTier, TierCopy], ranks: Mapping[UserTier, i
     for tier, rank in ranks.items():
         faster = [str(other) for other in ranks if ranks[other] < rank and delays[other] < delays[tier]]
         if faster:
-            yield f"the tier {tier} gets its signals later than the lower {', '.join(faster)}: check the delays"
+            yield f"the tier {tier} gets its signals later than a lower tier ({', '.join(faster)}): check the delays"
 
 
 def _min_confidence(sources: Sources, name: str) -> Decimal | None:

@@ -52,11 +52,11 @@ class DestinationConfig(NamedTuple):
     """The webhook's URL."""
     limits: Limits
     ticket: TicketLayout | None = None
-    """How its signals are laid out; None for as everywhere."""
+    """The layout of its signals; None for the general setting."""
     fallbacks: tuple[str, ...] = ()
-    """Where its messages go, in this order, while it cannot be reached."""
+    """The destinations that get its messages, in this order, while it is unreachable."""
     fall_back_after: timedelta = FALL_BACK_AFTER.default
-    """How long its breaker is open before they do. If its webhook is gone, they do at once."""
+    """How long its breaker must be open before fallbacks are used. If its webhook is gone, they are used at once."""
     recaps: tuple[Recurrence, ...] = ()
     """The recaps that are sent there, of the signals that it showed."""
     recap_days: RecapDays = RecapDays()
@@ -74,7 +74,7 @@ class DestinationConfig(NamedTuple):
             _ = self.address
         except InvalidConfiguration as fault:
             problem = f"{self.name}: {fault}"
-        if problem is not None:  # raised out here: an error that holds the URL must not be the context of this one
+        if problem is not None:  # raised outside `except`, so that no error with the URL is its context
             raise InvalidConfiguration(problem, code="invalid-webhook", field=self.name)
 
     @property
@@ -164,14 +164,14 @@ def fallback_faults(destinations: Sequence[DestinationConfig], routing: Routing)
                 problem = f"{shown_name(name)} is not a destination with a webhook: {advice(name, webhooks)}"
                 yield Fault("unknown-word", problem, field, shown_name(name), ", ".join(webhooks))
             elif (other := names.get(webhooks[name])) is not None:
-                problem = f"{name} has the webhook of {other}, and would be gone with it: use another webhook"
+                problem = f"{name} has the same webhook as {other}, and would fail with it: use another webhook"
                 yield Fault("same-webhook", problem, field, name, other)
             elif each.name in in_order(name, fallbacks):
                 problem = f"{name} falls back to {each.name} itself: remove one of the two"
                 yield Fault("loop", problem, field, name)
             elif routing.lowest_reader(name) < lowest < inf:
                 rank = routing.lowest_reader(name)
-                problem = f"{name} is read by tiers of rank {rank:g}, and {each.name} only from rank {lowest:g} on"
+                problem = f"tiers of rank {rank:g} read {name}, but only tiers from rank {lowest:g} on read {each.name}"
                 yield Fault("tier-too-low", f"{problem}: use another destination", field, name, f"{lowest:g}")
             names[webhooks.get(name, name)] = name
 

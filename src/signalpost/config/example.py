@@ -130,9 +130,9 @@ _DESTINATIONS = """\
 # A destination is a webhook and a rate. Of these seven, only those with a webhook are used. Set each webhook once:
 # here, in its own file (webhook_file; a relative path starts at the folder of this file), or in a variable. The
 # variables here are DISCORD_WEBHOOK_SIGNALS_FREE, or DISCORD_WEBHOOK_SIGNALS_FREE_FILE for the path of a file.
-# Its messages go to its fallbacks while its webhook is gone, or if nothing reaches it for the time in fall_back_after.
-# No lower tier may read a fallback. With recaps, a destination gets the results of the signals that it showed. Days end
-# at recap_hour in recap_timezone.
+# If a destination's webhook is gone, or it has been unreachable for fall_back_after, its fallbacks get its messages. No
+# lower tier may read a fallback. With recaps, a destination gets the results of the signals that it showed. Days end at
+# recap_hour in recap_timezone.
 """
 _END = f"""\
 # One webhook for everything, signals of all tiers included (DISCORD_WEBHOOK_URL). It is ignored if another destination
@@ -152,8 +152,8 @@ messages_a_minute = {RATE.default}
 #rank = 15
 #signals_to = ["signals-gold"]
 
-# Copies for a tier: 30 minutes later, without stop and targets until the trade is over, and only of signals with this
-# confidence. A signal that ends before its release is shown as ended, or dropped. Other ends are shown at once.
+# A tier's copies: 30 minutes later, without stop and targets until the trade is over, and only of signals with this
+# confidence or more. A signal that ends before its release is shown as ended, or dropped. Other ends are shown at once.
 #[tiers.free]
 #{DELAY.key} = "30m"
 #hide = ["stop", "targets"]
@@ -205,9 +205,8 @@ _FEEDS = f"""\
 #follow = true
 #kind = "{USUAL_STRATEGY}"
 
-# The feed whose candles follow live signals to their end, whoever published them. Without it, only the signals of
-# strategies are followed, each by the candles of its strategy. Short candles leave fewer doubts about what came first.
-# A folder needs files of this timeframe.
+# The feed whose candles follow all live signals to their end. Without it, only the signals of strategies are followed,
+# each on the candles of its strategy. Shorter candles are less ambiguous. A folder needs files of this timeframe.
 #[{FOLLOW}]
 #{FOLLOW_FEED.key} = "practice"
 #{FOLLOW_TIMEFRAME.key} = "{FOLLOW_TIMEFRAME.default}"

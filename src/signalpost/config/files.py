@@ -12,7 +12,7 @@ from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret
 
 _PIPE_WITHIN = 1_000
-"""Milliseconds for the writer of a pipe, such as the shell's `<(command)`."""
+"""How many milliseconds the writer of a pipe may take, such as the shell's `<(command)`."""
 _LONGEST_SECRET = 4096
 """Bytes; no webhook URL is as long."""
 _HAS_MODES = os.name == "posix"
@@ -74,7 +74,7 @@ def read_secret(path: Path, content: str = "the webhook URL") -> Secret:
         problem = f"{named} cannot be read ({fault.strerror})"
     except ValueError:  # not UTF-8, or a path with a null character
         problem = f"{named} is not text: write {content} into it"
-    # Raised out here, because an error that quotes the file must not be the context of this one.
+    # Raised outside `except`, because an error that quotes the file must not be the context of this one.
     raise InvalidConfiguration(problem, code="not-readable")
 
 

@@ -114,7 +114,7 @@ class SettingsFile(NamedTuple):
     named: Mapping[str, Mapping[str, Table]] = {}
     """The tables of destinations, tiers, roles and feeds, by kind and name.
 
-    Those of feeds are not checked for unknown settings, because each kind of feed has its own.
+    Tables of feeds are not checked for unknown settings, because each kind of feed has its own.
     """
 
     def place(self, *keys: str) -> Place:
@@ -136,7 +136,7 @@ NO_FILE = SettingsFile(Path(), {})
 
 
 class Sources:
-    """All sources of one configuration, what was found in them, and the source of each setting."""
+    """All sources of one configuration, the faults found in them, and the source of each setting."""
 
     def __init__(self, flags: Mapping[str, str], environment: Mapping[str, str], dot_env: Path | None) -> None:
         self.findings = Findings()
@@ -218,7 +218,7 @@ def text_of(value: object, kind: type, wanted: str) -> str:
 def read_dot_env(path: Path, environment: Collection[str], findings: Findings) -> Variables:
     """Our variables in the file `path`, if there is one.
 
-    A fault names the line and never shows it. `environment` has the names of the variables that are set.
+    A fault has the number of the line, never its text. `environment` has the names of the variables that are set.
     """
     texts: dict[str, str] = {}
     lines: dict[str, int] = {}
@@ -231,12 +231,12 @@ def read_dot_env(path: Path, environment: Collection[str], findings: Findings) -
             texts, lines = _parse_dot_env(path, text, environment, findings)
         elif os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():  # a virtual environment may be named .env
             findings.add(f"{path}: this is not a readable file: remove it, or put a file in its place", "not-readable")
-    except OSError as fault:  # also if the folder may not be entered: its `.env` could set the data folder
+    except OSError as fault:  # also if the folder cannot be entered: its `.env` could set the data folder
         advice = "let this process read it, or run it in another folder"
         findings.add(f"{path}: the file cannot be read ({fault.strerror}): {advice}", "not-readable")
     except UnicodeDecodeError:
         findings.add(f"{path}: the file is not UTF-8: save it as UTF-8", "not-readable")
-    if distrust is not None and texts:  # without our variables, its rights do not matter here
+    if distrust is not None and texts:  # without our variables, its permissions do not matter
         findings.add(f"{path}: {distrust}, or set its variables in the environment", "not-trusted")
     return Variables(DOT_ENV, texts, path, lines)
 
@@ -309,7 +309,7 @@ def _parse_toml(path: Path) -> Table:
         found = _POSITION.search(str(fault))
         where = f", {found[0]}: this is not valid TOML" if found else ": the end is not valid TOML"
         problem = f"{where}: look for a missing quote, or a name that is set twice"
-    # Raised out here, because an error that quotes the file must not be the context of this one.
+    # Raised outside `except`, because an error that quotes the file must not be the context of this one.
     raise InvalidConfiguration(problem)
 
 

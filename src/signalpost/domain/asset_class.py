@@ -5,7 +5,7 @@ brokers on MetaTrader (https://www.fxcm.com/ca/indices/underlying-markets/,
 https://get.exness.help/hc/en-us/articles/360008553360, https://jppro.com/indices/), and the roots of CME's equity
 futures (https://kb.esignal.com/hc/en-us/articles/6362169777179; micros:
 https://www.tradestation.com/learn/market-basics/futures/micro-e-mini-futures/micro-e-mini-futures-contract-specifications).
-Coins are the most traded ones. All were read in 2026.
+Coins are the most traded ones. All sources were read in 2026.
 """
 
 import re
@@ -34,7 +34,7 @@ METALS = frozenset(("XAU", "XAG", "XPT", "XPD"))
 COIN_QUOTES = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "BTC", "ETH", "BNB")
 """The usual quotes of coins, and the coins most often quoted in currencies."""
 PERPETUAL = ".P"
-"""How TradingView ends the symbol of a perpetual."""
+"""The end of a perpetual's symbol on TradingView."""
 
 _WITH_SESSIONS = (AssetClass.FX, AssetClass.METAL)
 _METAL_NAMES = frozenset(("GOLD", "SILVER"))

@@ -30,9 +30,9 @@ class Positions(NamedTuple):
 
 
 def positions(pairs: Iterable[tuple[str, Any]]) -> Positions:
-    """Find the positions among names and values. Unfilled placeholders, as in indicators' alerts, mean missing.
+    """Find the positions among names and values. Unfilled placeholders, as in indicators' alerts, count as missing.
 
-    Faults are: an unknown word under one of TradingView's names, and two of them that differ.
+    A fault is an unknown word under one of TradingView's names, or two of these names with different words.
     """
     official: dict[bool, dict[str, str]] = {False: {}, True: {}}
     flat = {False: False, True: False}

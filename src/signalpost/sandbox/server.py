@@ -212,7 +212,7 @@ class Sandbox:
 
 
 def _require_json(request: web.Request) -> None:
-    """Reject another content type: another site's page cannot send JSON without a preflight."""
+    """Accept only JSON, because another site's page cannot send it without a preflight request."""
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="send it as Content-Type: application/json\n")
 
@@ -267,7 +267,7 @@ class FaultForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhook: str = EVERY
     method: str | None = None
     status: int | None = None
-    """The status to answer with; if not set, that of `code`, or the rules decide."""
+    """The status to answer with; if not set, the status of `code`; without a code, the rules decide."""
     code: int | None = None
     """Discord's code in the usual body, as in 10008 and 30046."""
     headers: dict[str, str] | None = None

@@ -4,9 +4,9 @@ Common faults of breakers, and how this one avoids them:
 
 - A breaker that counts exceptions misses failures that are returned as values. This one gets evidence: no answer, 5xx
   and no connection are failures. A refusal or "too many requests" is an answer, which shows that the destination works.
-- A breaker that fails calls while it is open uses up the attempts of everything that waits. This one returns the time
+- A breaker that fails calls while it is open uses up the attempts of all waiting messages. This one returns the time
   of the next try, and an attempt that never began does not count.
-- At half-open, four of four tested libraries let every caller through. This one lets one probe through, which shows
+- When half-open, all four tested libraries let every caller through. This one lets one probe through, which posts
   nothing, and then one message.
 - A cool-down that only grows makes recovery after a short outage late. One that never grows floods a destination that
   is down for a day. So the interval between probes is under 2 s for the first 3 seconds, grows to 5 s, stays there for
@@ -24,8 +24,8 @@ that one had a 5xx before, another 5xx leaves the trial open for the next messag
 interval of the probes. While the breaker is not open, the destination may be probed too. Such a probe counts only if it
 fails, because a destination may answer probes and still reject messages.
 
-An outage of 60 s costs 5 failures and about 15 probes. If probes are answered and messages are not, each of these
-comes with a message.
+An outage of 60 s costs 5 failures and about 15 probes. If probes are answered and messages are not, a message follows
+each probe.
 
 Weakness: a breaker knows its destination and not the host, so each destination finds out about an outage of the host on
 its own. The answer to a request that began before the breaker last moved is ignored, even if it is good.
@@ -67,7 +67,7 @@ class BreakerSettings(NamedTuple):
     """The longest interval between probes while the breaker has been open for less than `soon`."""
     soon: float = 3.0
     early_interval: float = 5.0
-    """The same, while it has been open for less than `early`."""
+    """The longest interval after `soon`, while the breaker has been open for less than `early`."""
     early: float = 120.0
     late_interval: float = 60.0
     spread: float = 0.2

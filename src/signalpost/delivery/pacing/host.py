@@ -18,7 +18,7 @@ TRIED_AFTER = 30.0
 
 
 class Ban(NamedTuple):
-    """A host accepts nothing from this address: why, and for how many seconds from now."""
+    """A host accepts no requests from this address: the reason, and for how many seconds from now."""
 
     reason: str
     held_for: float
@@ -78,7 +78,7 @@ class Host:
             self._is_reported = ban.is_reported
 
     def keep(self, held_until: float) -> None:
-        """A pause until then is saved in the store."""
+        """Note that a pause until `held_until` is saved in the store."""
         self.is_kept = self.held_until == held_until
 
     def ready_at(self) -> float:

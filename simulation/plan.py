@@ -127,7 +127,7 @@ def plan_of_strategies(seed: int, hours: float) -> Plan:
     if random.random() < 0.3:
         kind = random.choice(("suspend", "suspend, counted"))
         actions.append(Action(random.uniform(CALM, seconds), kind, number=random.choice((300.0, 9000.0))))
-    downs = [_about_a_close(random, hours) for _ in range(random.choice((0, 1, 2)))]
+    downs = [_about_a_close(random, hours) for _ in range(random.choice((0, 2, 12)))]
     return Plan(
         seed=seed,
         hours=hours,
@@ -162,7 +162,13 @@ def _with_fallbacks(plan: Plan, random: Random) -> Plan:
         lasts = random.choice((60.0, 600.0, 2400.0))
         place = random.choice((*FALLBACKS, *FALLBACKS, "signals-vip"))
         outages.append(Outage(began, began + lasts, place, random.choice(tuple(OUTAGES)), random.random() < 0.2))
-    return plan._replace(falls_back_after=after, outages=(*plan.outages, *outages))
+    began = random.random() * plan.hours * 3600
+    outages.append(Outage(began, began + 600.0, "community", "shown, unanswered", probes_pass=False))
+    doubtful = [drawn(random, f"n9{number:04}", "announcement") for number in range(6)]  # which are then passed on
+    made = [Action(began + random.random() * 10, "submission", each) for each in doubtful]
+    return plan._replace(
+        falls_back_after=after, outages=(*plan.outages, *outages), actions=(*plan.actions, *made)
+    )  # fmt: skip
 
 
 def _with_delay(plan: Plan, random: Random) -> Plan:

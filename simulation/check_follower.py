@@ -87,15 +87,14 @@ class Followed:
 def followed(run: Run, series: Series, posted: Sequence[BookEntry]) -> Mapping[int, Followed]:
     """All trades of a stream by number, after its last candle. A signal does not reverse a trade that ended before."""
     trades = {entry.trade.signal.signal_id: _trade(series, entry) for entry in posted}
-    opened_at = {ref: at for ref, at in run.recorder.opened_at.items() if ref in trades}
-    ended_at = run.recorder.ended
+    opened_by, ended_by = run.recorder.opened_by, run.recorder.ended
     oldest_first = sorted(trades.items(), key=lambda each: each[1].known_at)
     for settled in series.settled:
         fills: list[tuple[str, Followed]] = []
         for name, trade in reversed(oldest_first):
             reversals = (
                 each.fill for newer, each in fills
-                if each.is_long is not trade.is_long and ended_at.get(name, inf) > opened_at[newer]
+                if each.is_long is not trade.is_long and ended_by.get(name, inf) > opened_by[newer]
             )  # fmt: skip
             if trade.take(settled, next(reversals, None)):
                 fills.append((name, trade))

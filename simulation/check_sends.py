@@ -124,8 +124,8 @@ def _of_validity(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_takeovers(evidence: Evidence) -> Iterator[str]:
-    """A process that was replaced while it was frozen sends nothing more."""
+    """A process that was replaced while it was frozen sends no message more; a probe harms nobody."""
     replaced = {number: ended for number, _, ended, end in evidence.recorder.lives if end == "deposed"}
     for request in evidence.requests:
-        if request.began > replaced.get(request.life, inf):
-            yield f"P11: {request.place} was sent a request at {request.began:.1f} by a process that was replaced"
+        if request.method != "GET" and request.began > replaced.get(request.life, inf):
+            yield f"P11: {request.place} was sent a message at {request.began:.1f} by a process that was replaced"

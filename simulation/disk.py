@@ -209,6 +209,7 @@ class MortalOutbox:
 
     def _note(self, command: Command[Any], answer: Any) -> None:
         """Record the deliveries changed by this commit."""
+        self._recorder.commands += 1
         clocks = self._recorder.clocks
         at, utc = clocks.seconds(), clocks.now()
         for delivery in _touched(command, answer):
@@ -240,7 +241,7 @@ class MortalOutbox:
                 payload = new.notification.payload
                 if isinstance(payload, Signal) and payload.strategy_name is not None:
                     self._recorder.pairs[ref] = str(payload.pair)
-                    self._recorder.opened_at.setdefault(ref, at)
+                    self._recorder.opened_by.setdefault(ref, self._recorder.commands)
                 if ref.startswith("t") or ref in self._recorder.pairs:
                     self._recorder.told[new.notification.id] = Told(ref, 1, is_companion=False)
                     if result.number is not None:  # a stale one opens no trade
@@ -266,7 +267,7 @@ class MortalOutbox:
         if answer.trade.state.is_live:
             self._recorder.ended.pop(name, None)
         else:
-            self._recorder.ended[name] = at
+            self._recorder.ended[name] = self._recorder.commands
             self._recorder.following.pop(name, None)
         self._recorder.told[command.ids[0]] = Told(name, answer.trade.version, is_companion=False)
         for count in range(len(PLACES)):

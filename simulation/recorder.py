@@ -248,10 +248,12 @@ class Recorder:
         """The time from which the follower needs candles, of each live trade that it has followed."""
         self.pairs: dict[str, str] = {}
         """The pair of each trade of a strategy."""
-        self.opened_at: dict[str, float] = {}
-        """When each trade of a strategy was saved."""
-        self.ended: dict[str, float] = {}
-        """When the end of each trade was saved."""
+        self.commands = 0
+        """How many commands the store has executed."""
+        self.opened_by: dict[str, int] = {}
+        """The number of the command that saved each trade of a strategy."""
+        self.ended: dict[str, int] = {}
+        """The number of the command that saved the end of each trade."""
         self.deleted: dict[str, float] = {}
         """When a moderator deleted each message."""
         self.order = blake2s()

@@ -7,7 +7,16 @@ import pytest
 from signalpost.delivery.dispatch.decide import LeaseEnd, decide
 from signalpost.delivery.outbox.book import AddChart
 from signalpost.delivery.outbox.cards import cards_gone, with_card
-from signalpost.delivery.outbox.commands import Message, NewDelivery, NewNotification, OutboxEntry, PassOn, Put, Settle
+from signalpost.delivery.outbox.commands import (
+    CardResult,
+    Message,
+    NewDelivery,
+    NewNotification,
+    OutboxEntry,
+    PassOn,
+    Put,
+    Settle,
+)
 from signalpost.domain.change import Close, Correct, Update
 from signalpost.domain.delivery import Attempt, DeliveryState
 from signalpost.domain.notification import Notification, is_chart, notification_of
@@ -58,6 +67,26 @@ async def test_it_is_the_last_edit_of_a_card_that_shows_the_newest_state(book: D
     edit = await book.leased()
     assert edit.card is not None
     assert edit.card.has_chart is True
+
+
+async def test_it_keeps_the_links_and_marks_of_its_card(book: Driver) -> None:
+    await book.shown()
+    await book.open(signal("s2", signal_type="SELL", stop_loss="1.1050", targets=()), closes=1)
+    opening = await book.leased()
+    await book.settle(opening)
+    await add(book, name="s2")
+    chart = await book.leased()
+    assert (chart.closes is not None, chart.closes, chart.replaces) == (True, opening.closes, None)
+    await book.settle(chart, _S.SUPPRESSED)
+
+    await book.change(Update(note="n"), "s2")
+    loss = CardResult(0, is_edit=True, loss=Loss.DELETED)
+    await book.settle(await book.leased(), _S.PENDING, card=loss)
+    replacement = await book.leased()
+    await book.settle(replacement)
+    await add(book, name="s2")
+    chart = await book.leased()
+    assert (chart.closes, chart.replaces) == (replacement.closes, Loss.DELETED)
 
 
 async def test_nothing_is_added_to_a_card_that_is_not_shown_or_about_to_change(book: Driver) -> None:

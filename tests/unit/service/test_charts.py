@@ -22,6 +22,7 @@ from signalpost.sinks.discord.cards.look import ChartTheme, Look
 from signalpost.testing.scripted_sink import ScriptedSink
 from tests.candles_before import candles_until
 from tests.unit.service.conftest import ConfigFor, shown, signal
+from tests.until import until
 
 FREE = "signals-free"
 Source = Callable[[Signal], Awaitable[CandleHistory | None]]
@@ -114,6 +115,20 @@ async def test_a_later_text_keeps_the_chart_also_after_a_restart(sandbox: Sandbo
         await settled(service)
         assert embed(sandbox) == WITH
         assert "still valid" in str(sandbox.discord.guild.messages(FREE)[0]["embeds"])
+
+
+async def test_only_the_picture_is_new_on_the_card_of_a_reversal(sandbox: Sandbox, running: Running) -> None:
+    async with running() as service:
+        await service.queue_notification(signal())
+        await settled(service)
+        await until(lambda: any(each.entry.method == "GET" for each in sandbox.discord.log.since(0)))
+        reversal = signal(signal_type="SELL", strategy_name="B")
+        await service._runtime.started.engine.intake.accept(reversal, closes=1)
+        await settled(service)
+    entries = [each.entry for each in sandbox.discord.log.since(0) if each.entry.recorded]
+    posted, edited = (each.body["embeds"][0] for each in entries[-2:])
+    assert posted["description"].startswith("**Closes [Card #1](https://discord.com/channels/")
+    assert edited == posted | {"image": {"url": "attachment://chart.png"}}
 
 
 async def test_a_tier_sees_its_own_chart_or_none(sandbox: Sandbox, running: Running) -> None:

@@ -135,8 +135,10 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     if notification.before is not None:
         return _companion(tx, row, notification, card, now)
     if is_chart(notification.event):
-        is_wanted = card.may_get_chart(version) and tx.first(sql.VERSION_OF, (sequence,)) == (version,)
-        return plain._replace(card=card.message, tier=card.tier) if is_wanted else row.moved(_SUPERSEDED, OUTDATED)
+        if not card.may_get_chart(version) or tx.first(sql.VERSION_OF, (sequence,)) != (version,):
+            return row.moved(_SUPERSEDED, OUTDATED)
+        closes = _reversed_card(tx, notification, card)
+        return OutboxEntry(row.delivery, notification, card.message, card.loss, card.tier, closes)
     is_live = notification.trade is None or notification.trade.state.is_live
     if (end := card.ending(version, now, is_live=is_live)) is not None:
         return row.moved(*end)

@@ -11,7 +11,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 
 _BY_WEIGHT = (Outcome.DUPLICATE, Outcome.SUPPRESSED, Outcome.ACCEPTED, Outcome.HELD, Outcome.DIRECT, Outcome.REFUSED)
-"""The outcomes by weight: of several, the one that comes last here counts."""
+"""The outcomes by weight. Of several outcomes, the one that is last here counts."""
 _MOST_AHEAD = timedelta(minutes=1)
 """How far in the future a signal's candle may open before the ticket carries a warning."""
 
@@ -56,6 +56,6 @@ def warned(notification: Notification, ticket: Ticket) -> Ticket:
 
 
 def conflict(notification: Notification) -> Ticket:
-    """The ticket of one whose key was accepted with other content."""
-    reason = f"{notification.key!r} was already accepted with different content: use a different id"
+    """The ticket of a notification whose key was accepted with other content."""
+    reason = f"{notification.key!r} was already accepted with different content: use another id for a new one"
     return Ticket(Outcome.REFUSED, "", reason, Refusal.CONFLICT)

@@ -23,11 +23,11 @@ class CandleRule(Word):
     DUPLICATE = "duplicate"
     """Twice in one answer; the second is ignored."""
     OUT_OF_ORDER = "out-of-order"
-    """Older than the last candle taken, and not one of those that can be corrected; ignored."""
+    """Older than the last processed candle, and too old to be corrected; ignored."""
     CORRECTION = "correction"
     """One of the last candles, with other prices; the strategy is computed again."""
     GAP = "gap"
-    """Missing although the market was open. No candle is made up."""
+    """Missing although the market was open. No candle is invented."""
     FLAT = "flat"
     """High and low are equal."""
 
@@ -46,7 +46,7 @@ class SortedCandles(NamedTuple):
 def sort_candles(
     answer: Iterable[Candle], recent: Sequence[Candle], calendar: Calendar, timeframe: Timeframe, now: datetime
 ) -> SortedCandles:
-    """Sort a feed's answer by the rules. `recent` are the last candles taken.
+    """Sort a feed's answer by the rules. `recent` are the last processed candles.
 
     Raises FeedFailed if the candles are out of order, contradict each other, or are not closed yet.
     """

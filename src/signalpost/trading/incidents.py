@@ -1,4 +1,4 @@
-"""Which feeds and strategies fail, since when, and when a person should know. Pure.
+"""Which feeds and strategies fail, since when, and when operators are alerted. Pure.
 
 A feed that fails for a minute is one incident, however many streams it has. If its other streams work, each series of
 candles that fails is an incident of its own, whichever streams need it. A strategy is an incident from its first error
@@ -147,13 +147,13 @@ class Incidents:
         was_silent = not self._open.keys().isdisjoint(_SILENCE.keys(answer.series))
         yield from self._silence(answer)
         if before is not None and answer.oldest is not None and not was_silent:
-            # Of a feed that had no candle at all, the older ones are its history.
+            # If the feed had no candle at all before, the older ones are its history.
             opened = answer.oldest if before.watermark is not None else answer.watermark or answer.oldest
             if not self._is_silent(before):  # the feed's incident may have ended by another stream
                 yield from self._lateness(answer, opened, before.at)
 
     def _is_silent(self, answer: FeedAnswer) -> bool:
-        """True if so many candles were missing from an answer that it is the silence that counts."""
+        """True if so many candles were missing from an answer that the feed counts as silent, not as late."""
         most, newest = self._limits.silent_candles, answer.watermark
         found = missing(answer, newest, most) if most and newest is not None else None
         return found is not None and found.is_silence
@@ -172,7 +172,7 @@ class Incidents:
             none = "there is no candle, although some are due"
             old = f"the newest candle opened at {_time(newest)}, although newer ones are due"
             reason = f"{series.pair} {series.timeframe}: {none if answer.watermark is None else old}"
-            _forget(self._found[_LATENESS], series, answer.stream)  # now it is the silence that counts
+            _forget(self._found[_LATENESS], series, answer.stream)  # it is silent now, not late
             yield from self._watched(_SILENCE, answer, found.since, reason)
 
     def _lateness(
@@ -201,7 +201,7 @@ class Incidents:
         yield from self._ended([of_feed, *keys] if is_over else keys, answer.at)
 
     def _watched(self, watched: _Watched, answer: FeedAnswer, since: datetime, reason: str) -> Iterator[IncidentBegan]:
-        """A watchdog found a problem: of the whole feed, unless another stream has been well since."""
+        """A watchdog found a problem: of the whole feed, unless another stream has worked since."""
         series = answer.series
         self._found[watched].setdefault(series, set()).add(answer.stream)
         well_at = self._well_at.get((watched.of_feed, series.feed))
@@ -300,7 +300,7 @@ def _series_of(incident: IncidentBegan) -> Series | None:
 
 
 def _forget(found: dict[Series, set[str]], series: Series, stream: str) -> None:
-    """A stream finds a series silent, or late, no longer."""
+    """A stream no longer finds a series silent, or late."""
     streams = found.get(series, set())
     streams.discard(stream)
     if not streams:

@@ -33,11 +33,11 @@ class NewDelivery(NamedTuple):
     reason: str | None = None
     not_before: datetime | None = None
     valid_until: datetime | None = None
-    """None for that of the notification."""
+    """None if it expires with its notification."""
     delay: timedelta = timedelta(0)
-    """How long after faster tiers this one gets a signal and its changes."""
+    """How long the tier waits for a signal and its changes after faster tiers."""
     shows_ended: bool = False
-    """Whether a delayed signal is shown that ended before its release."""
+    """Whether a delayed signal is still shown if it ended before its release."""
     is_edit: bool = False
     """Whether it will probably edit a card. Only the lease knows for certain."""
 
@@ -50,13 +50,13 @@ class NewNotification(NamedTuple):
     key_until: datetime
     """Until when the key identifies this notification."""
     former_keys: tuple[str, ...] = ()
-    """Keys under which an earlier version may have accepted the same notification. They are looked up too."""
+    """Other keys to look up, under which an earlier version may have accepted the same notification."""
     tiers: frozenset[UserTier] | None = None
-    """Refuse the repeat of a signal that was sent to a tier that is not one of these; None: of none."""
+    """Refuse the repeat of a signal that was sent to any other tier; None refuses no repeat."""
     unpublished: str | None = None
-    """Why a new signal is only recorded: its trade has expired, and all its deliveries are suppressed."""
+    """Why a new signal is only recorded. Then its trade has expired, and all its deliveries are suppressed."""
     filters: Filters | None = None
-    """The filters that decide whether a new signal is posted, at the moment when it is put; None for no filters."""
+    """The filters that decide whether a new signal is posted, at the time of the put; None for no filters."""
 
     def not_posted(self, reason: str) -> "NewNotification":
         """The same, but only recorded. Deliveries that were suppressed for another reason keep that reason."""
@@ -71,13 +71,13 @@ class PutResult(NamedTuple):
     outcome: Outcome
     notification_id: str
     added: tuple[str, ...] | None = None
-    """The destinations that it was accepted for, if the others have it already."""
+    """The destinations for which it was accepted, if others already had it."""
     number: int | None = None
-    """Of the trade that a new signal opened."""
+    """The number of the trade that a new signal opened."""
     version: int = 1
-    """Of that trade."""
+    """The version of that trade."""
     unpublished: str | None = None
-    """Why a filter stopped it, or stopped an earlier notification of the same signal."""
+    """Why a filter stopped this notification, or an earlier one of the same signal."""
 
 
 class OutboxEntry(NamedTuple):
@@ -88,11 +88,11 @@ class OutboxEntry(NamedTuple):
     card: Shown | None = None
     """In a lease: the message that shows its trade, which is edited, or to which its companion links."""
     replaces: Loss | None = None
-    """In a lease: why the message was lost that this one replaces; None if none was."""
+    """In a lease: why the message that this one replaces was lost; None if it replaces none."""
     tier: UserTier | None = None
     """In a lease: the tier of its card."""
     closes: Shown | None = None
-    """In a lease: the message that shows the trade which its trade reverses."""
+    """In a lease: the message of the trade that its trade reverses."""
     is_known: bool = False
     """In a lease: whether it replaces a lost message and has no news for its readers."""
 
@@ -107,7 +107,7 @@ class Leased(NamedTuple):
 
     entries: tuple[OutboxEntry, ...]
     expired: tuple[Delivery, ...]
-    """Those that ended instead."""
+    """The deliveries that ended instead of being leased."""
     next_at: datetime | None
     """At or before the earliest `not_before` that is still to come; None if no delivery waits for one."""
     has_doubtful: bool = False
@@ -142,14 +142,14 @@ class CardResult(NamedTuple):
     """The result of a delivery for the card of its trade."""
 
     version: int
-    """Of the trade."""
+    """The version of the trade."""
     is_edit: bool
     loss: Loss | None = None
     """Why the message that was to be edited is gone."""
     is_stopped: bool = False
     """True if it is not posted again."""
     is_uncertain: bool = False
-    """Whether the message may have been edited or not."""
+    """Whether it is unknown if the message was edited."""
     shows_end: bool = False
 
 
@@ -167,7 +167,7 @@ class Settlement(NamedTuple):
     reason: str | None = None
     message: Message | None = None
     card: CardResult | None = None
-    """None for everything but the card of a trade."""
+    """Only for the card of a trade."""
 
 
 class Command(msgspec.Struct, Generic[Answer], frozen=True):
@@ -177,10 +177,10 @@ class Command(msgspec.Struct, Generic[Answer], frozen=True):
 class Put(Command[list[PutResult]], frozen=True):
     """Save notifications, and the state of the stream that made them, all or nothing. Answer: a `PutResult` each.
 
-    A key is in force while its row exists. One that is known with other content is refused. With the same content the
-    notification is a duplicate for the destinations that were given it under that key, and accepted for the others if
-    one of those is pending; once the first notification is pruned, it is a duplicate for all. A delivery of higher
-    priority lifts the waiting ones of its sequence in the lane: none of them is ranked behind it.
+    A key is in force while its row exists. If it is known with other content, this one is refused. With the same
+    content, the notification is a duplicate for the destinations that got it under that key, and accepted for others if
+    one of those is pending; after the first notification is pruned, it is a duplicate for all. A delivery of higher
+    priority lifts the waiting ones of its sequence in the lane, so that none of them is ranked behind it.
     """
 
     notifications: tuple[NewNotification, ...]
@@ -190,9 +190,9 @@ class Put(Command[list[PutResult]], frozen=True):
 class Lease(Command[Leased], frozen=True):
     """Lease the first deliveries of a lane for sending. Answer: `Leased`.
 
-    They are ordered by rank, then by acceptance. Those whose `not_before` has not come are skipped, and those whose
-    sequence is in flight or has an earlier one waiting. Those whose `valid_until` has come expire instead, or become
-    unconfirmed if they may have been shown. A card or companion that would show nothing new is superseded, and one that
+    They are ordered by rank, then by acceptance. A delivery is skipped if its `not_before` has not come, or if another
+    one of its sequence is in flight or waits before it. If its `valid_until` has come, it expires instead, or becomes
+    unconfirmed if it may have been shown. A card or companion that would show nothing new is superseded, and one that
     may not be shown any more is suppressed. If the companions of at least three trades wait, they are leased together,
     beyond the limit, to leave in one message.
     """
@@ -201,15 +201,15 @@ class Lease(Command[Leased], frozen=True):
     now: datetime
     limit: int = 1
     express: bool = False
-    """Only URGENT and HIGH ones, wherever they are in the lane."""
+    """Lease only URGENT and HIGH deliveries, wherever they are in the lane."""
     sure_only: bool = False
-    """Only those that were certainly never shown."""
+    """Lease only deliveries that were certainly never shown."""
     posts: bool = True
-    """Also those that post a message."""
+    """Lease deliveries that post a message."""
     edits: bool = True
-    """Also those that edit a card."""
+    """Lease deliveries that edit a card."""
     failures: Mapping[DeliveryId, int] | None = None
-    """How often each failed recently. If set, the one of the next 20 that failed least is leased."""
+    """How often each delivery failed recently. If set, the one that failed least of the next 20 is leased."""
 
 
 class Namespace(StrEnum):
@@ -241,7 +241,7 @@ class Settle(Command[list[Delivery]], frozen=True):
 
     settlements: tuple[Settlement, ...]
     facts: tuple[SaveFacts, ...] = ()
-    """Facts learned from the messages: saved with the verdicts, or not at all."""
+    """Facts learned from the messages. They are saved with the verdicts, or not at all."""
 
 
 class SettledAndLeased(NamedTuple):
@@ -267,27 +267,27 @@ class PassOnResult(NamedTuple):
 
     ended: tuple[tuple[Delivery, Notification | None], ...]
     added: tuple[Delivery, ...]
-    """To fallback destinations."""
+    """The deliveries to fallback destinations."""
     next_at: datetime | None
-    """As in a lease."""
+    """As in `Leased`."""
 
 
 class PassOn(Command[PassOnResult], frozen=True):
     """Pass what may leave a lane on to fallback destinations, in one transaction. Answer: `PassOnResult`.
 
-    Each delivery ends as dead, or as unconfirmed if it may have been shown, and one to the fallback replaces it: that
-    one may then repeat. What else waits of the same trade goes along, and its card lives at the fallback from now on.
+    Each delivery ends as dead, or as unconfirmed if it may have been shown. One to the fallback replaces it, and may
+    then repeat. Other waiting deliveries of the trade go along, and the fallback shows its card from now on.
     """
 
     destination: str
     now: datetime
     reason: str
     by_tier: Mapping[UserTier, str]
-    """Where signals go, by the tier of their card. Those of a tier that is missing wait, as do those for this lane."""
+    """The destination of signals by the tier of their card. Signals of a missing tier, or for this lane, wait."""
     by_kind: Mapping[str, str]
-    """Where other notifications go, by what routes them."""
+    """The destination of other notifications, by the name of their route."""
     gone: frozenset[str] = frozenset()
-    """Destinations that are gone for good. A new notification ends that has no other, and that goes nowhere."""
+    """Destinations that are gone for good. A new notification that has no other destination ends."""
     limit: int = 100
 
 

@@ -1,6 +1,6 @@
 """The signal book in a store: trades, and what each destination shows of them.
 
-A trade that is as it was opened has no body: it is made of the notification that opened it. See
+A trade that has not changed since its opening has no body: it is made from the notification that opened it. See
 docs/why/0032-a-signal-has-a-life.md.
 """
 
@@ -35,7 +35,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _NEVER = 2**63 - 1
 """Later than any time in a row."""
 _DIGITS = 16
-"""Of a number that SQLite can count to."""
+"""The digits of a number to which SQLite can count."""
 _READS = (InvalidValue, msgspec.DecodeError, ValueError)
 
 
@@ -53,7 +53,7 @@ class TradeRow(NamedTuple):
     opening: str
     hash: bytes
     changed_at: datetime
-    """When it was changed or followed last."""
+    """When it was last changed or followed."""
     body: str | None
     candle: str | None = None
     """`candle_of` its signal; None if it was not read."""

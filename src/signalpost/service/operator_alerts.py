@@ -1,9 +1,9 @@
 """Alerts that the service itself sends to operators, such as that a webhook is gone for good, or a feed fails.
 
-Each incident is alerted once. Each start reports a webhook that is gone again, and the alert's id contains the time of
-its discovery: so a crash loses no alert, and a restart adds none. A lost card is saved with the verdict that found it,
-until its alert is accepted, and each start reports it again. An incident is saved when its alert was accepted, so that
-it is over after a restart too. No alert is sent to the destination that it is about.
+Each incident is alerted once. If a webhook is gone, each start reports it again, but the alert's id contains the time
+of the discovery. So a crash loses no alert, and a restart adds none. A lost card is saved with the verdict that found
+it, and each start reports it again until its alert is accepted. An incident is saved once its alert is accepted, so
+that its end is reported even after a restart. No alert is sent to the destination that it is about.
 If there is no other destination for operators, only the log has the message.
 """
 

@@ -20,7 +20,7 @@ SECONDS_FOR_OTHERS = 2.0
 
 _TRY_EVERY = 0.001
 """Seconds. SQLite itself waits longer after each try, so the process that has waited longest would come last. Beside a
-busy process, a single writer then waited 0.5 s, and 0.05 s with this (99th percentiles)."""
+busy process, a single writer waited 0.5 s with SQLite's waits, and 0.05 s with this one (99th percentiles)."""
 
 CHECKED_UP_TO = 64 * 1024 * 1024
 """Bytes. A file of up to this size is checked when it is opened, which takes some tenths of a second at most."""

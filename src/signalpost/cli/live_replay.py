@@ -85,7 +85,7 @@ class Stopwatch:
 
     def __init__(self, replay_clock: ReplayClock) -> None:
         self.candles = 0
-        """How many the strategies have taken."""
+        """How many candles the strategies have processed."""
         self.times_by_sequence: dict[str, SignalTimes] = {}
         self.refused: list[str] = []
         """Reasons of refused signals."""
@@ -165,7 +165,7 @@ class LiveReplay:
         self._candles = candles_by_key
         self.stopwatch = stopwatch
         self.is_late = False
-        """Whether it is behind the requested speed. Then only some of the new cards get charts: it waits for each."""
+        """Whether it is behind the requested speed. Then only some new cards get charts, as it waits for each one."""
         self._began = perf_counter()
         self._waited = 0.0
         """Seconds for which it waited for charts while it was late."""
@@ -176,7 +176,7 @@ class LiveReplay:
         It ends early once it is `stopped`. A close is over once the strategies and the follower have processed its
         candles, and all is delivered.
         """
-        await self._market.alarms.rest()  # a leap during the first cycle would show its feed candles of the future
+        await self._market.alarms.rest()  # after a leap in the first cycle, its feed would show candles of the future
         streams = self._market.streams
         candles = {key: (streams[key].processor.strategy.config.timeframe, each) for key, each in self._candles.items()}
         self._began, first = perf_counter(), self._clock.now()

@@ -30,7 +30,7 @@ _DONE = ("delivered", "suppressed", "superseded")
 _OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
 
 _OTHERS_END_WITHIN = 4.0
-"""Seconds for what is being sent, so that it is not cut off and repeated, also if nothing was accepted."""
+"""Seconds for running sends, so that they are not cut off and repeated, even if nothing was accepted."""
 
 _STORE_ANSWERS_WITHIN = 10.0
 """Seconds to open the store and save the notification, if the timeout for the delivery is shorter."""
@@ -98,8 +98,8 @@ def print_answers(answers: Sequence[Answer], *, waited: bool, as_json: bool) -> 
     try:
         for ticket, deliveries in answers:
             _print(ticket, deliveries, waited=waited, as_json=as_json)
-    except OSError:  # of printing
-        say(*(_line(each.ticket) for each in answers), err=True)  # they are saved nevertheless
+    except OSError:  # while printing
+        say(*(_line(each.ticket) for each in answers), err=True)  # they are saved all the same
         raise
 
 

@@ -109,7 +109,7 @@ def find_follow(sources: Sources, feed: str | None, timeframe: Timeframe) -> Can
 
 
 def timeframe_fault(sources: Sources, feed: str, timeframe: Timeframe) -> Fault | None:
-    """The fault that a configured feed never has candles of this length; None if it may have them."""
+    """The fault if a configured feed never has candles of this length; None if it may have them."""
     kind = sources.table(FEEDS, feed).get("kind")
     known = TIMEFRAMES.get(kind) if isinstance(kind, str) else None
     if known is None or timeframe in known:

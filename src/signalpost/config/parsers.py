@@ -74,19 +74,19 @@ class Parser(NamedTuple, Generic[Value]):
 
 
 def shown(text: str) -> str:
-    """An invalid value for an error; only the length of a long one, which could be a misplaced secret."""
+    """An invalid value, for an error. Of a long value, which could be a misplaced secret, only the length is shown."""
     return repr(text) if len(text) <= _LONGEST_SHOWN else f"a text of {len(text)} characters"
 
 
 def shown_name(name: str) -> str:
-    """An invalid name for an error; only its length if it does not look like a name."""
+    """An invalid name, for an error. If it does not look like a name, only its length is shown."""
     if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name):
         return name
     return f"a name of {len(name)} characters"
 
 
 def shown_path(text: str) -> str:
-    """A path for an error; hidden if it could be a misplaced webhook."""
+    """A path, for an error. It is hidden if it could be a misplaced webhook."""
     if "://" in text or _URL.match(text) or _TOKEN.search(text):
         return "the file that it names"
     return text
@@ -258,7 +258,7 @@ def path(text: str) -> Path:
 
 
 def _folder(text: str) -> Path:
-    if _URL.match(text.lstrip("\"' ")):  # a webhook's would be created, and shown by every `ls`
+    if _URL.match(text.lstrip("\"' ")):  # a folder named after a webhook would show it to every `ls`
         raise InvalidConfiguration("this is a URL: use the path of a folder", code="not-a-path")
     return path(text)
 

@@ -1,4 +1,4 @@
-"""Secrets from the sources of settings: each is a text, or in a file of its own that is named instead."""
+"""Secrets from the sources of settings. Each is given as a text, or as the path of a file that contains only it."""
 
 from collections.abc import Callable
 from pathlib import Path

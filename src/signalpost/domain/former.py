@@ -22,7 +22,7 @@ def former_ids(payload: Payload) -> tuple[str, ...]:
     derived = derived_id(payload, strategy, payload.pair.symbol)
     if not payload.signal_id.endswith(derived):
         return ()
-    before = payload.signal_id.removesuffix(derived)  # hooks prefix their token's name
+    before = payload.signal_id.removesuffix(derived)  # hooks put their token's name first
     old_strategy = strategy_slug(payload.strategy_name or _STRATEGY)
     tail = derived.removeprefix(f"{strategy}:{payload.pair.symbol}")
     old = f"{before}{old_strategy}:{_old_symbol(payload.pair.symbol)}{tail}"

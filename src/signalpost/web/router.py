@@ -48,7 +48,7 @@ from signalpost.web.timeouts import SAFE, UNSAFE, Timeouts
 from signalpost.web.tokens import Scope, Token
 
 ALWAYS_ANSWERED = frozenset({"/health", "/-/healthy", "/-/ready"})
-"""Also while there are too many requests."""
+"""These paths are served even while there are too many requests."""
 _API = "/api/v1/"
 _IS_NO_NEWS = frozenset({Refusal.CONFLICT, Refusal.UNKNOWN_SIGNAL, Refusal.NOT_POSSIBLE})
 """Refusals by the signal book after which a request of freqtrade is ignored: it has nothing new to show."""

@@ -74,8 +74,8 @@ def _check_known(destination: str | None, config: Config, store: Store) -> None:
         return
     known |= {card.destination for each in store.trades(FindTrades(limit=MOST_TRADES)) for card in each.cards}
     if destination not in known:
-        names = ", ".join(sorted(known)) or "none is configured"
-        text = f"--destination {shown(destination)} is unknown: {names}"
+        names = ", ".join(sorted(known)) or "none"
+        text = f"--destination {shown(destination)} is unknown. Known destinations: {names}"
         raise InvalidValue(text, code="unknown-word", field="--destination", value=shown(destination), limit=names)
 
 

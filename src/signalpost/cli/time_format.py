@@ -28,9 +28,7 @@ def parse_time(text: str, option: str) -> datetime:
             return datetime.fromisoformat(given).replace(tzinfo=UTC)
         return utc(given, option)
     except (InvalidValue, ValueError):
-        problem = (
-            "give how long ago (90m, 12h, 30d), a day (2026-01-31), or a time with its zone (2026-01-31T10:00:00Z)"
-        )
+        problem = "use a duration (90m, 12h, 30d), a day (2026-01-31), or a time with its zone (2026-01-31T10:00:00Z)"
         raise InvalidValue.of(option, text, problem, code="invalid-time") from None
 
 

@@ -134,7 +134,7 @@ def decimal(read: Callable[[str, str], Decimal], wanted: str, limit: str) -> Par
 
 def some_or_all(read: Callable[[str], Text], example: str) -> Parser[frozenset[Text]]:
     """A parser of values separated by commas, or `all`, which is an empty set; `read` raises InvalidValue."""
-    return _several(read, _ALL, f"some separated by commas, such as {example}, or {_ALL}")
+    return _several(read, _ALL, f"values separated by commas, such as {example}, or {_ALL}")
 
 
 def _several(read: Callable[[str], Text], empty: str, wanted: str) -> Parser[frozenset[Text]]:

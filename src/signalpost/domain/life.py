@@ -296,7 +296,7 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
     is_as_opened = (trade.stop, trade.targets) == (trade.signal.stop_loss, trade.signal.targets)
     have_levels_moved = trade.levels_at is not None and not (trade.corrections and is_as_opened)
     if was_entered or trade.parts or trade.withdrawn or have_levels_moved:
-        _refuse(trade, "it has changed since it was opened, so its opening cannot be corrected", "correct")
+        _refuse(trade, "only a signal without changes can be corrected", "correct")
     was = Correct(**{name: getattr(trade.signal, name) for name in wrong})
     if change.targets:
         wrong["take_profit"] = change.targets[0].price

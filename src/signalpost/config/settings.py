@@ -100,7 +100,7 @@ DRY_RUN = Setting(
     False,
     parsers.SWITCH,
     "Whether to send everything to the sandbox on this machine and nothing to Discord. No webhook is read. The data "
-    "folder is `dry-run` in the usual one, so that nothing that is queued for Discord is used up.",
+    "folder is `dry-run` in the usual one, so that messages queued for Discord are not used up.",
 )
 
 SETTINGS: tuple[Setting[Any], ...] = (HOME, WORKERS, LIMITS, RESERVE, AT_MOST_ONCE, RETENTION, HTTP, DRY_RUN)
@@ -176,7 +176,7 @@ FILTER_SETTINGS: tuple[Setting[Any], ...] = (
         "notifications_enabled",
         "DISCORD_NOTIFICATIONS_ENABLED",
         parsers.SWITCH,
-        "Whether new signals are posted. Alerts, changes of signals that were posted, and all others always are.",
+        "Whether new signals are posted. Changes of posted signals, alerts and all other notifications always are.",
     ),
     _filter(
         "pairs",
@@ -254,9 +254,9 @@ TICKET: Setting[TicketLayout] = _card(
     "ticket",
     "",
     parsers.one_of(TicketLayout),
-    "How the prices of a new signal are laid out in the message's text, which people copy: `short` puts as many on a "
-    "line as fit, `lines` puts each on its own, for programs that read only the first price of a line. A destination "
-    "can have a `ticket` of its own.",
+    "The layout of a new signal's prices in the text that people copy. `short` puts as many prices on a line as fit. "
+    "`lines` puts each price on its own line, for programs that read only the first price of a line. A destination can "
+    "have its own `ticket`.",
 )
 _CHART_TEXT = (
     "The colours of the chart on the card of a new signal: `dark`, `light`, or `off` for none. It is added after the "
@@ -291,7 +291,7 @@ MESSAGE_SETTINGS: tuple[Setting[Any], ...] = (
         "disclaimer",
         "SIGNALPOST_DISCLAIMER",
         f"1 to {LONGEST_DISCLAIMER} characters",
-        f"A sentence on each analysis, at most {LONGEST_DISCLAIMER} characters. It can be changed, but not be empty.",
+        f"A sentence on each analysis, at most {LONGEST_DISCLAIMER} characters. You can change it, but not remove it.",
     ),
     _card("disclaimer_on_signals", "", parsers.SWITCH, "Whether signals show the disclaimer, too."),
     TICKET,

@@ -20,7 +20,7 @@ _WATCHED = {
     "late-feed": ("feed", "is late"),
     "silent": ("stream", "has no new candles"),
     "late": ("stream", "is late"),
-    "cache": ("state", "saves nothing"),
+    "cache": ("state", "is not saving"),
 }
 """The subject and the problem of the incidents of watchdogs."""
 

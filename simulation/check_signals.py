@@ -251,8 +251,15 @@ class _Shown:
                 ends = self._ends(place, Told(trade.signal.signal_id, trade.version, is_companion=False))
                 if states and wanted not in states and ends & {"delivered"}:
                     yield f"P3: {place} shows #{trade.number} as {sorted(states)}, and its state is {wanted}"
-                if states and not ends:
+                if states and not ends and self._knows(place, trade.signal.signal_id):
                     yield f"P1: version {trade.version} of #{trade.number} was never for {place}, which shows it"
+
+    def _knows(self, place: str, name: str) -> bool:
+        """True if the store got a receipt of a trade's card."""
+        told = self._recorder.told
+        ids = {id for id, each in told.items() if each.trade == name and not each.is_companion}
+        delivered = (each for each in self._recorder.commits if each.state == "delivered" and each.place == place)
+        return any(each.id in ids for each in delivered)
 
     def _ends(self, place: str, told: Told) -> set[str]:
         """The last states of the deliveries of a version of a card."""

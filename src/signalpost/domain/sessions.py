@@ -58,7 +58,7 @@ class OpeningHours(NamedTuple):
         found = _SESSION.fullmatch(text.strip())
         if found is None:
             advice = f"use days, hours and a time zone, such as {_EXAMPLE!r}"
-            raise InvalidValue.of("sessions", text, advice, code="invalid-session", limit=_EXAMPLE)
+            raise InvalidValue.of("sessions", text, advice, code="invalid-session", limit=f"a form such as {_EXAMPLE}")
         first = _day(found["first"])
         last = first if found["last"] is None else _day(found["last"])
         days = tuple((first + ahead) % 7 for ahead in range((last - first) % 7 + 1))

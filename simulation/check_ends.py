@@ -112,8 +112,10 @@ def _of_delivered(evidence: Evidence, owed: Owed) -> Iterator[str]:
         yield f"it is delivered as {owed.last.message_id}, which is not in its channel"
 
 
-def _of_unconfirmed(_: Evidence, owed: Owed) -> Iterator[str]:
-    if not _proofs(owed) & UNSURE and not owed.lapses and owed.turn == 1:
+def _of_unconfirmed(evidence: Evidence, owed: Owed) -> Iterator[str]:
+    elsewhere = evidence.by_ref.get((owed.origin or "", owed.ref), [])
+    is_unsure = any(request.proof in UNSURE for request in (*owed.requests, *elsewhere))
+    if not is_unsure and not owed.lapses and owed.turn == 1:
         yield f"it is unconfirmed, after {_proofs(owed)}"
 
 

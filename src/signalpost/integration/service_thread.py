@@ -130,8 +130,8 @@ class ServiceThread:
     @property
     def _open(self) -> int:
         """How much is open, as far as is known without a query to the store."""
-        metrics = self.service.get_metrics()
-        return self.waiting + metrics["notifications_held"] + max(0, metrics["queue_depth"])
+        held = self.service.get_metrics()["notifications_held"]
+        return self.waiting + held + self.service._runtime.still_open
 
     def _close(self) -> None:
         self._queue.close("the service's thread has ended: start it again")

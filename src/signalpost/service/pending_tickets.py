@@ -1,6 +1,7 @@
 """The tickets that this process queued and another process delivers, followed until they have ended."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -28,13 +29,19 @@ class PendingTickets:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._tickets: dict[str, None] = {}
+        self._tickets: dict[str, int] = {}
+        """How many deliveries of each were open when the store was last asked."""
+
+    @property
+    def open(self) -> int:
+        """How many deliveries are open, as far as is known without a query to the store. For any thread."""
+        return sum(tuple(self._tickets.values()))
 
     def __call__(self, event: Event) -> None:
         """Follow a ticket that was accepted for at least one destination."""
         match event:
             case Taken(ticket, _, destinations) if destinations and ticket.outcome is Outcome.ACCEPTED:
-                self._tickets[ticket.id] = None
+                self._tickets[ticket.id] = len(destinations)
                 if len(self._tickets) > MOST_FOLLOWED:
                     del self._tickets[next(iter(self._tickets))]
             case _:
@@ -42,7 +49,7 @@ class PendingTickets:
 
     def follow(self, deliveries: Iterable[Delivery]) -> None:
         """Follow these as well: this process was to deliver them when another took over."""
-        self._tickets.update((each.id.notification_id, None) for each in deliveries)
+        self._tickets.update(Counter(each.id.notification_id for each in deliveries))
 
     async def drain(
         self, timeout: float | None, ticket_id: str | None, is_delivered: Callable[[], bool]
@@ -52,7 +59,7 @@ class PendingTickets:
         Waits up to `timeout` seconds, only while `is_delivered` says that some process delivers, and not for a delivery
         that must not be sent within that time. Raises StoreFailed.
         """
-        wanted = self._tickets if ticket_id is None else {ticket_id: None}
+        wanted = self._tickets if ticket_id is None else {ticket_id: 1}
         until = None if timeout is None else clock.now() + timedelta(seconds=timeout)
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
@@ -62,21 +69,23 @@ class PendingTickets:
                     await asyncio.sleep(_LOOK_EVERY)
         return await self._open_of(wanted)
 
-    async def _is_awaited(self, wanted: dict[str, None], until: datetime | None) -> bool:
+    async def _is_awaited(self, wanted: dict[str, int], until: datetime | None) -> bool:
         """True if any of these may still be sent by `until`. Tickets before it that have ended are removed."""
         tickets = list(wanted)
         for begin in range(0, len(tickets), _PAGE):
             page = tuple(tickets[begin : begin + _PAGE])
             found = await self._outbox.do(Open(notification_ids=page, limit=_ALL))
-            still = {each.id.notification_id for each in found}
+            still = Counter(each.id.notification_id for each in found)
             for ticket in page:
                 if ticket not in still:
                     wanted.pop(ticket, None)
+                elif ticket in wanted:
+                    wanted[ticket] = still[ticket]
             if any(_comes(each, until) for each in found):
                 return True
         return False
 
-    async def _open_of(self, wanted: dict[str, None]) -> list[Delivery]:
+    async def _open_of(self, wanted: dict[str, int]) -> list[Delivery]:
         found: list[Delivery] = []
         tickets = list(wanted)
         for begin in range(0, len(tickets), _PAGE):

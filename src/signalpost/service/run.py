@@ -85,7 +85,7 @@ class Run:
             valid_for=config.valid_for,
             filters=config.filters,
         )
-        self._pending = PendingTickets(self.outbox)
+        self.pending = PendingTickets(self.outbox)
         self._alerts = OperatorAlerts(self.engine.intake.accept, variable_of, self.outbox.do)
         self._listeners = (self._note_ticket, self._alerts)
         for each in self._listeners:
@@ -193,7 +193,7 @@ class Run:
             if self.engine.dispatcher is dispatcher:
                 return still_open
         await self._has_given_up.wait()  # another process took over meanwhile, and delivers what is open
-        return await self._pending.drain(left(), ticket_id, self._is_delivered)
+        return await self.pending.drain(left(), ticket_id, self._is_delivered)
 
     def _is_delivered(self) -> bool:
         """True if some process delivers, or this one may take over."""
@@ -282,7 +282,7 @@ class Run:
 
     def _note_ticket(self, event: Event) -> None:
         if self.engine.dispatcher is None:
-            self._pending(event)
+            self.pending(event)
 
     def _wake_owner(self) -> None:
         if not self._watch.delivers:
@@ -374,7 +374,7 @@ class Run:
         try:
             with suppress(StoreFailed, CommandFailed):  # then a drain waits only for tickets from now on
                 still_open = await self.outbox.do(Open(limit=MOST_FOLLOWED))
-                self._pending.follow(still_open)
+                self.pending.follow(still_open)
         finally:
             self._has_given_up.set()
             await self._close_owned(dispatcher)

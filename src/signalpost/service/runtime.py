@@ -169,6 +169,18 @@ class Runtime:
             "oldest_command_s": 0 if run is None else int(run.outbox.oldest_command),
         }
 
+    @property
+    def still_open(self) -> int:
+        """How many deliveries `drain` waits for, as far as is known without a query to the store. For any thread.
+
+        0 until the run has begun. A producer counts only its own.
+        """
+        run = self.run or self._stopped
+        if run is None:
+            return 0
+        found = max(0, self._metrics.snapshot()["queue_depth"])
+        return found if run.role is Role.OWNER else min(found, run.pending.open)
+
     def families(self) -> Iterator[Family]:
         """Counts and durations with labels."""
         return self._metrics.families()

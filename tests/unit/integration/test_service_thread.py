@@ -15,8 +15,8 @@ from tests.unit.integration.conftest import ConfigFor, Started
 from tests.unit.service.conftest import codes
 
 
-def submission() -> Submission:
-    return Submission(notification_of(Alert(alert_type="feed", severity="critical", title="t")))
+def submission(alert_type: str = "feed") -> Submission:
+    return Submission(notification_of(Alert(alert_type=alert_type, severity="critical", title="t")))
 
 
 def test_a_stop_closes_the_service_and_the_sender_and_ends_the_thread(
@@ -71,6 +71,28 @@ def test_the_pace_of_a_destination_is_known_while_its_service_runs(config_for: C
     producer.stop(0)
     thread.stop(0)
     assert thread.lane("alerts-critical") is None
+
+
+def test_a_producer_that_is_cut_short_counts_only_its_own_deliveries(config_for: ConfigFor, sandbox: Sandbox) -> None:
+    """A timeout of 0 leaves no time for a query to the store."""
+    sandbox.discord.faults.plan(Fault(seconds_before=60, is_processed=False, times=10))
+    owner = ServiceThread(AsyncNotificationService(config_for()))
+    owner.wait(10)
+    for number in range(3):
+        owner.put(submission(f"owner_{number}"))
+    assert owner.flush(0.5) == 3
+    producer = ServiceThread(AsyncNotificationService(config_for()))
+    assert producer.flush(0) == 0, "while its role is unknown"
+    producer.wait(10)
+    assert producer.service.role is Role.PRODUCER
+    assert producer.flush(0) == 0
+    own = submission("producer")
+    producer.put(own)
+    assert own.future.result(10).outcome is Outcome.ACCEPTED
+    assert producer.flush(0) == 1
+    assert producer.stop(0) == 1
+    assert producer.flush(0) == 1, "as the stop left it"
+    owner.stop(0)
 
 
 class ServiceWithoutStore(AsyncNotificationService):

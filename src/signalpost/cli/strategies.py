@@ -16,6 +16,7 @@ from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.instant import iso
 from signalpost.domain.signal import Signal
 from signalpost.service.health_report import SILENT_AFTER, StreamReport, read_report, report_of
+from signalpost.trading.calendar import Calendar
 from signalpost.trading.schedule import lag
 
 _MOST_SIGNALS = 10_000
@@ -32,8 +33,9 @@ class _Status(NamedTuple):
     strategy: StrategyConfig
     watermark: datetime | None
     """The open of the last candle taken."""
-    lag: timedelta
-    """The time since the first candle that was not taken should have closed."""
+    lag: timedelta | None
+    """The time since the first candle that was not taken should have closed. Before any was taken: the time since the
+    service began to need them; None if no service runs the strategy."""
     report: StreamReport | None
     """None if no service runs it."""
     last: Signal | None
@@ -70,10 +72,20 @@ def _found(config: Config, store: Store) -> Iterator[_Status]:
     for each in config.strategies:
         stream = each.make().config.stream
         watermark = store.watermark(stream)
-        behind = timedelta() if watermark is None else lag(watermark, calendars[each.feed], each.timeframe, store.now)
+        report = reports.get(each.key)
+        behind = _lag(each, watermark, calendars[each.feed], report, store.now)
         # An id ends with the side and the time, after the strategy and its stream.
         last = next((each for each in signals if each.signal_id.rsplit(":", 2)[0].endswith(f":{stream}")), None)
-        yield _Status(each, watermark, behind, reports.get(each.key), last)
+        yield _Status(each, watermark, behind, report, last)
+
+
+def _lag(
+    strategy: StrategyConfig, watermark: datetime | None, calendar: Calendar, report: StreamReport | None, now: datetime
+) -> timedelta | None:
+    if watermark is not None:
+        return lag(watermark, calendar, strategy.timeframe, now, None if report is None else report.forming)
+    since = None if report is None else report.needed_since
+    return None if since is None else max(timedelta(), now - since)
 
 
 def _plain(status: _Status) -> dict[str, Any]:
@@ -81,7 +93,7 @@ def _plain(status: _Status) -> dict[str, Any]:
     return {
         "key": status.strategy.key,
         "watermark": None if status.watermark is None else iso(status.watermark),
-        "lag_s": round(status.lag.total_seconds(), 1),
+        "lag_s": None if status.lag is None else round(status.lag.total_seconds(), 1),
         "warm": report is not None and report.warm,
         "state_from": None if report is None else report.state_from,
         "candles_read": None if report is None else report.candles_read,
@@ -100,7 +112,7 @@ def _show(found: list[_Status]) -> None:
         made.add_row(
             each.strategy.key,
             "none yet" if each.watermark is None else _minute(each.watermark),
-            format_duration(each.lag),
+            "-" if each.lag is None else format_duration(each.lag),
             "-" if report is None else str(report.candles_read),
             "not running" if report is None else f"from {report.state_from}" if report.state_from else "starting",
             "-" if last is None else f"{last.signal_type} {_minute(last.timestamp)}",

@@ -46,6 +46,10 @@ class StreamReport(msgspec.Struct, frozen=True):
     misses: int
     rebuilt: int
     """How often its saved state could not be used."""
+    needed_since: datetime | None = None
+    """When the owner began to need its candles."""
+    forming: datetime | None = None
+    """The open of the candle that is still forming, if the feed shows it."""
 
 
 class HealthReport(msgspec.Struct, frozen=True):

@@ -147,7 +147,7 @@ class Market:
 
     def reports(self) -> tuple[StreamReport, ...]:
         """The report of each stream."""
-        return tuple(map(_report_of, self.streams.values()))
+        return tuple(_report_of(each, self._began) for each in self.streams.values())
 
     async def candles(self, signal: Signal) -> CandleHistory | None:
         """The candles up to a signal, with the periods of its strategy's averages; None if no feed has them.
@@ -240,7 +240,7 @@ def _plan_of(config: Config, strategies: Sequence[LiveStrategy]) -> FollowPlan:
     return FollowPlan(config.follow, candles)
 
 
-def _report_of(stream: StreamRunner) -> StreamReport:
+def _report_of(stream: StreamRunner, began: datetime) -> StreamReport:
     hits = stream.states_from[StateFrom.CACHE]
     return StreamReport(
         key=stream.key,
@@ -250,4 +250,6 @@ def _report_of(stream: StreamRunner) -> StreamReport:
         hits=hits,
         misses=stream.states_from.total() - hits,
         rebuilt=stream.rebuilt,
+        needed_since=began,
+        forming=None if stream.last is None else stream.last.forming,
     )

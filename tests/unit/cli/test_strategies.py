@@ -110,8 +110,28 @@ async def test_beside_a_service_its_own_report_says_the_rest(home: Path) -> None
 
 def test_a_strategy_that_has_not_begun_has_no_watermark(home: Path) -> None:
     SqliteCore(home / STORE_FILE).close()
-    assert [(each["watermark"], each["lag_s"]) for each in lines(home)] == [(None, 0.0)] * 2
-    assert "none yet" in run(home).stdout
+    assert [(each["watermark"], each["lag_s"]) for each in lines(home)] == [(None, None)] * 2
+    assert "none yet" in (shown := run(home).stdout)
+    assert "0 s" not in shown
+
+
+async def test_before_the_first_candle_the_lag_is_the_time_since_the_service_needed_it(home: Path) -> None:
+    with closing(SqliteCore(home / STORE_FILE)) as core:
+        await IntakeHarness(core=core).intake.commit(
+            StreamState("GBP_USD:M1", "f", NOW - timedelta(minutes=5), b""), []
+        )
+        streams = (
+            StreamReport("EUR_USD_H4", False, None, 0, 0, 0, 0, needed_since=NOW - timedelta(seconds=40.7)),
+            StreamReport("GBP_USD_M1", True, "store", 0, 0, 0, 0, NOW, forming=datetime(2026, 3, 3, 10, tzinfo=UTC)),
+        )
+        write_report(report_of(home / STORE_FILE), HealthReport.of("healthy", (), 0.0, {}, streams))
+        first, second = lines(home)
+        assert (first["watermark"], first["lag_s"]) == (None, 40.7)
+        assert second["lag_s"] == 0.0, "the feed shows a later candle: those between had no trades"
+        assert "41 s" in run(home).stdout
+        older = [StreamReport("EUR_USD_H4", False, None, 0, 0, 0, 0)]
+        write_report(report_of(home / STORE_FILE), HealthReport.of("healthy", (), 0.0, {}, tuple(older)))
+        assert lines(home)[0]["lag_s"] is None, "an older version wrote the report"
 
 
 def test_without_strategies_nothing_is_shown(tmp_path: Path) -> None:

@@ -188,7 +188,9 @@ def test_health_names_feeds_that_fail_and_streams_that_hang(monkeypatch: pytest.
         market = Market(config, IntakeHarness().intake, Bus((), [events.append]))
         await asyncio.sleep(25)
         assert [each.code for each in market.reasons()] == ["feed-failed", "stream-behind"]
-        assert market.reports()[2] == StreamReport("USD_JPY_H1", False, "origin", 0, 0, 3, 0)
+        now, report = clock.now(), market.reports()[2]
+        assert report == StreamReport("USD_JPY_H1", False, "origin", 0, 0, 3, 0, now - timedelta(seconds=25))
+        assert market.lags(now) == {"files": timedelta(seconds=25)}
         await asyncio.sleep(60)
         assert [type(each) for each in events] == [IncidentBegan]
         await market.end()

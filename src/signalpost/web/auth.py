@@ -1,15 +1,16 @@
 """Checks tokens against their stored hashes, and limits how often each is used."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from http import HTTPStatus
 from math import ceil, inf
 from typing import NamedTuple
 
 from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidConfiguration
+from signalpost.errors import Fault, InvalidConfiguration
+from signalpost.ingest.send_options import SendOptions
 from signalpost.telemetry.log_queue import logger
-from signalpost.web.problem import Problem
+from signalpost.web.problem import Problem, not_understood
 from signalpost.web.tokens import Scope, Token, TokensFile, found
 
 MOST_KEYS = 10_000
@@ -80,14 +81,17 @@ class TokenAuth:
             raise _too_many("This token has sent too many requests. Wait for the seconds in Retry-After.", wait)
         return token
 
-    def check_tiers(self, token: Token, tiers: Iterable[UserTier]) -> None:
-        """Raise Problem 403 if `token` may not send for one of these tiers."""
+    def check_tiers(self, token: Token, options: SendOptions) -> None:
+        """Raise Problem if `token` may not send for one of the tiers: 422 for an unknown tier, otherwise 403."""
         permitted = self.tiers_of(token)
-        for tier in tiers:
-            if tier not in permitted:
-                own = str(UserTier(token.tier))
-                detail = f"This token may send for tier {own!r} and lower ones, not for {str(tier)!r}."
-                raise Problem(HTTPStatus.FORBIDDEN, detail)
+        beyond = [tier for tier in options.each_tier if tier not in permitted]
+        if unknown := [tier for tier in beyond if tier not in self._rank_by_tier]:
+            field, known = "tiers" if options.tiers else "user_tier", ", ".join(self._rank_by_tier)
+            raise not_understood([_unknown_tier(field, str(tier), known) for tier in unknown])
+        if beyond:
+            own = str(UserTier(token.tier))
+            detail = f"This token may send for tier {own!r} and lower ones, not for {str(beyond[0])!r}."
+            raise Problem(HTTPStatus.FORBIDDEN, detail)
 
     def tiers_of(self, token: Token) -> frozenset[UserTier]:
         """The tiers that `token` may send for, and whose signals it may see and change: its own and lower ones."""
@@ -120,6 +124,10 @@ class TokenAuth:
                 f"the data folder {folder} no longer exists. Move it back, or stop the service and restore a backup."
             )
         return self._file.read()
+
+
+def _unknown_tier(field: str, tier: str, known: str) -> Fault:
+    return Fault("unknown-word", f"{field}: {tier!r} is not a tier: use one of {known}", field, tier, known)
 
 
 def _why_unauthorized(presented: str | None, scope: Scope) -> str:

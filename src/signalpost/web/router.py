@@ -161,7 +161,7 @@ class Router:
         check_json(request)
         raw, key = await body_of(request, self._read_within), request.headers.get("Idempotency-Key")
         parsed = await self._read(lambda: api.read(kind, json_object(raw), token, key))
-        self._auth.check_tiers(token, parsed.options.each_tier)
+        self._auth.check_tiers(token, parsed.options)
         then = SAFE if parsed.is_repeatable else UNSAFE
         return of_ticket(await self._timeouts.wait(self._take(token, parsed, kind), then))
 
@@ -215,7 +215,7 @@ class Router:
 
     async def _tradingview(self, raw: bytes, token: Token) -> web.Response:
         parsed, options = await self._read(lambda: tradingview.read(raw, token))
-        self._auth.check_tiers(token, options.each_tier)
+        self._auth.check_tiers(token, options)
         if isinstance(parsed, tradingview.Ignored):
             return of_ignored(parsed.reason)
         tiers = self._auth.tiers_of(token)
@@ -232,7 +232,7 @@ class Router:
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
         parsed, options = await self._read(lambda: freqtrade.read(raw, token))
-        self._auth.check_tiers(token, options.each_tier)
+        self._auth.check_tiers(token, options)
         if isinstance(parsed, freqtrade.UndatedMessage):
             return of_ticket(await self._timeouts.wait(self._take_undated(token, parsed, options)))
         tiers = self._auth.tiers_of(token)

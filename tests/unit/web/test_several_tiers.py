@@ -27,7 +27,7 @@ async def test_a_signal_for_several_tiers_reaches_each_and_a_repeat_adds_one(fro
         ("free", ["free", "premium"], 403),
         ("free", ["premium"], 403),
         ("premium", ["free", "premium"], 202),
-        ("premium", ["free", "unheard-of"], 403),
+        ("premium", ["free", "unheard-of"], 422),
         ("free", ["free"], 202),
     ],
 )
@@ -36,8 +36,28 @@ async def test_a_token_may_name_only_tiers_up_to_its_own(
 ) -> None:
     answer = await front.post("signals", SIGNAL | {"tiers": tiers}, token)
     assert answer.status == status
-    if status == 403:
+    if status != 202:
         assert await front.shown("signals-free") == await front.shown("signals-premium") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"tiers": ["premium", "plat", "vip"]}, "tiers"),
+        ({"user_tier": "plat"}, "user_tier"),
+        ({"tier": "plat"}, "user_tier"),
+    ],
+)
+@pytest.mark.parametrize("token", ["free", "admin"])
+async def test_a_tier_that_no_token_can_have_is_a_fault_with_the_known_ones(
+    front: Front, token: str, options: dict[str, Any], field: str
+) -> None:
+    answer = await front.post("signals", SIGNAL | options, token)
+    assert (answer.status, answer.body["code"]) == (422, "unknown-word")
+    faults = [(each["field"], each["value"], each["limit"]) for each in answer.body["errors"]]
+    wanted = ["plat", "vip"] if field == "tiers" else ["plat"]
+    assert faults == [(field, tier, "free, premium, admin") for tier in wanted]
+    assert await front.shown("signals-free") == await front.shown("signals-premium") == []
 
 
 @pytest.mark.parametrize(

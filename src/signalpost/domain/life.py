@@ -163,7 +163,9 @@ def _target_hit(trade: Trade, change: Update, at: datetime) -> Trade:
     _need_open(trade, "target_hit")
     number, most = change.target_hit or 0, len(trade.targets)
     if number > most:
-        _refuse(trade, f"it has {most} targets", "target_hit", str(number), f"1 to {most}")
+        _refuse(
+            trade, f"it has {most} {'target' if most == 1 else 'targets'}", "target_hit", str(number), f"1 to {most}"
+        )
     if number <= trade.hits:
         return trade
     if change.close_part is not None and number != trade.hits + 1:

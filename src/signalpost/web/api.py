@@ -22,7 +22,7 @@ from signalpost.errors import Fault, InvalidValue, shown
 from signalpost.ingest import changes
 from signalpost.ingest.kinds import SIGNAL, Kind
 from signalpost.ingest.send_options import SendOptions, good_until, read_options
-from signalpost.web.problem import Problem, not_understood
+from signalpost.web.problem import Problem, count_of, not_understood
 from signalpost.web.tokens import Token
 
 MOST_LISTED = 1000
@@ -108,7 +108,7 @@ def read_query(pairs: Iterable[tuple[str, str]], tiers: frozenset[UserTier]) -> 
         else:
             found[name] = faults.read(_QUERY[name], value, name)
     if faults.found:
-        detail = f"The query has {len(faults.found)} faults; see `errors`."
+        detail = f"The query has {count_of(faults.found)}; see `errors`."
         raise Problem(HTTPStatus.BAD_REQUEST, detail, faults=faults.found)
     return FindTrades(**{_FIELD_BY_NAME.get(name, name): value for name, value in found.items()}, tiers=tiers)
 

@@ -66,6 +66,10 @@ class Problem(Exception):
 
 def not_understood(faults: Sequence[Fault]) -> Problem:
     """The problem for a body that was parsed but has faults."""
-    many = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    detail = f"The body has {many}; see `errors`. Nothing was accepted."
+    detail = f"The body has {count_of(faults)}; see `errors`. Nothing was accepted."
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults)
+
+
+def count_of(faults: Sequence[Fault]) -> str:
+    """The number of faults, in words for a person."""
+    return "1 fault" if len(faults) == 1 else f"{len(faults)} faults"

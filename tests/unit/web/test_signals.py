@@ -143,6 +143,7 @@ async def test_the_list_is_the_newest_first_and_can_be_filtered(front: Front) ->
 async def test_all_faults_of_a_query_are_reported_together(front: Front, query: str, fields: set[str]) -> None:
     answer = await get(front, query)
     assert (answer.status, set(answer.fields)) == (400, fields)
+    assert ("1 fault;" in answer.body["detail"]) == (len(fields) == 1)
 
 
 async def test_only_these_methods_and_verbs_exist(front: Front) -> None:

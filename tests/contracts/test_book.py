@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
-from signalpost.delivery.outbox.book import EndTrades
+from signalpost.delivery.outbox.book import EndTrades, Permission
 from signalpost.delivery.outbox.commands import Message, NewDelivery, NewNotification, Open, Prune, Put
 from signalpost.domain.change import CancelOrder, Close, Fill, Flag, Reopen, Update
 from signalpost.domain.context import Context
@@ -261,7 +261,8 @@ async def test_a_person_finds_a_signal_by_id_number_short_id_and_pair(book: Driv
 async def test_a_signal_of_a_higher_tier_is_unknown_to_a_lower_one(book: Driver) -> None:
     await book.open(signal(), B, tier=UserTier.PREMIUM)
     only_free = frozenset({UserTier.FREE})
-    assert (await book.change(Close(price="1.1"), tiers=only_free)).refusal is Refusal.UNKNOWN_SIGNAL
+    may = Permission(only_free, frozenset())
+    assert (await book.change(Close(price="1.1"), may=may)).refusal is Refusal.UNKNOWN_SIGNAL
     assert await book.find(tiers=only_free) == ()
     assert len(await book.find(tiers=only_free | {UserTier.PREMIUM})) == 1
 

@@ -72,11 +72,11 @@ def _found(config: Config, store: Store) -> Iterator[_Status]:
     for each in config.strategies:
         stream = each.make().config.stream
         watermark = store.watermark(stream)
-        report = reports.get(each.key)
-        behind = _lag(each, watermark, calendars[each.feed], report, store.now)
+        of_stream = reports.get(each.key)
+        behind = _lag(each, watermark, calendars[each.feed], of_stream, store.now)
         # An id ends with the side and the time, after the strategy and its stream.
         last = next((each for each in signals if each.signal_id.rsplit(":", 2)[0].endswith(f":{stream}")), None)
-        yield _Status(each, watermark, behind, report, last)
+        yield _Status(each, watermark, behind, of_stream, last)
 
 
 def _lag(

@@ -1,12 +1,12 @@
 """Changes of signals: saved in the signal book, and reported once they are."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from signalpost import clock
 from signalpost.delivery.deduplication import NO_FILTERS, Filters
-from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades, Follow
+from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades, Follow, Permission
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.change import Change
@@ -14,7 +14,6 @@ from signalpost.domain.context import Context
 from signalpost.domain.events import ChangeRefused, Listener, Settled, Taken
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
-from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import FollowState
 from signalpost.errors import CommandFailed
 
@@ -51,7 +50,7 @@ class Amendments:
         *,
         exact: bool,
         if_version: int | None,
-        tiers: Collection[UserTier] | None,
+        may: Permission | None,
         context: Mapping[str, object] | None,
         key: str | None,
         request: bytes | None,
@@ -59,9 +58,8 @@ class Amendments:
         """The command for a change that is made known now."""
         now = clock.now()
         ids = self._ids.next(now), self._ids.next(now)
-        allowed = None if tiers is None else frozenset(tiers)
         about = Context(context or {})
-        return Amend(name, change, now, ids, if_version, allowed, self._run, about, exact, key, request, self._open_for)
+        return Amend(name, change, now, ids, if_version, may, self._run, about, exact, key, request, self._open_for)
 
     async def save(self, command: Amend) -> Ticket:
         """Save a change. Raises StoreFailed.

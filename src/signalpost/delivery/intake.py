@@ -6,7 +6,7 @@ saved once it is available again. Their tickets say so.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.facts import TRIED
 from signalpost.delivery.fan_out import as_put, deliveries_of, is_routed, key_until, only, too_old, why_unpublished
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades
+from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades, Permission
 from signalpost.delivery.outbox.commands import Find, LoadState, NewNotification, Put, PutResult, SaveFacts
 from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.port import Outbox
@@ -133,7 +133,7 @@ class Intake:
         *,
         exact: bool = False,
         if_version: int | None = None,
-        tiers: Collection[UserTier] | None = None,
+        may: Permission | None = None,
         context: Mapping[str, object] | None = None,
         key: str | None = None,
         request: bytes | None = None,
@@ -142,13 +142,13 @@ class Intake:
         """Change the trade of a signal, and return the change's ticket once it is saved.
 
         `name` is the signal's id, its short id, its number, or its pair if exactly one of that pair is live; if it is
-        `exact`, it is not a pair, and a number begins with `#`. With `tiers`, only a signal that was sent to none but
-        these can be changed. Another change with the same `key` is a duplicate, and refused if its `request` differs. A
+        `exact`, it is not a pair, and a number begins with `#`. `may` limits the signals and the verbs
+        of the caller. Another change with the same `key` is a duplicate, and refused if its `request` differs. A
         change that cannot be saved now is held in memory, or refused without `hold`, and it is checked when it is
         saved. Raises StoreClosed.
         """
         command = self.amendments.command(
-            name, change, exact=exact, if_version=if_version, tiers=tiers, context=context, key=key, request=request
+            name, change, exact=exact, if_version=if_version, may=may, context=context, key=key, request=request
         )
         if self._held:
             return self._keep(command, command.ids[0], _RECOVERING, hold=hold)

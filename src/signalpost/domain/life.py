@@ -27,6 +27,7 @@ from signalpost.domain.context import NO_CONTEXT, Context
 from signalpost.domain.exact import rounded
 from signalpost.domain.instant import iso
 from signalpost.domain.order import OrderKind
+from signalpost.domain.possible import can_correct, order_over
 from signalpost.domain.signal import Signal
 from signalpost.domain.target import MOST_TARGETS, Target
 from signalpost.domain.tier import UserTier
@@ -35,8 +36,6 @@ from signalpost.errors import InvalidValue, NotPossible
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
 """How far a change may lie from now, because clocks differ. A feed's change may also lie in the past."""
-
-_POSSIBLE = {TradeState.PENDING: "fill, update, cancel, correct", TradeState.OPEN: "fill, update, close, correct"}
 
 
 def opened(
@@ -81,9 +80,9 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
 
 
 def _changed(trade: Trade, change: Change, at: datetime, now: datetime) -> Trade:
-    until = trade.signal.good_until if trade.state is TradeState.PENDING else None
+    until = order_over(trade.signal, trade.state, now)
     needs_order = isinstance(change, Fill | Correct) or (isinstance(change, Update) and not change.is_note)
-    if until is not None and until <= now and needs_order and not change.from_feed:
+    if until is not None and needs_order and not change.from_feed:
         _refuse(trade, f"its order was good until {iso(until)}", "good_until", iso(now), iso(until))
     try:
         return _RULES[type(change)](trade, change, at)
@@ -294,10 +293,7 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
     wrong = {name: value for name, value in wanted.items() if value not in (None, (), getattr(trade.signal, name))}
     if not wrong:
         return trade
-    was_entered = trade.fill is not None and trade.signal.order is not OrderKind.MARKET  # which is filled at once
-    is_as_opened = (trade.stop, trade.targets) == (trade.signal.stop_loss, trade.signal.targets)
-    have_levels_moved = trade.levels_at is not None and not (trade.corrections and is_as_opened)
-    if was_entered or trade.parts or trade.withdrawn or have_levels_moved:
+    if not can_correct(trade):
         _refuse(trade, "only a signal without changes can be corrected", "correct")
     was = Correct(**{name: getattr(trade.signal, name) for name in wrong})
     if change.targets:
@@ -316,8 +312,7 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
 def _reopen(trade: Trade, _: Reopen, now: datetime) -> Trade:
     if trade.end is None or (before := trade.end.before) is None:
         _refuse(trade, f"it is {trade.state}", "reopen", trade.state.value)
-    until = trade.signal.good_until
-    if before.state is TradeState.PENDING and until is not None and until <= now:
+    if (until := order_over(trade.signal, before.state, now)) is not None:
         _refuse(trade, f"its order was good until {iso(until)}", "reopen", iso(now), iso(until))
     reopened = trade.but(
         state=before.state,
@@ -384,8 +379,7 @@ def _need_open(trade: Trade, field: str) -> None:
 
 
 def _refuse(trade: Trade, why: str, field: str, value: str | None = None, limit: str | None = None) -> NoReturn:
-    possible = _POSSIBLE.get(trade.state, "reopen, a note")
-    text = f"{trade.signal.signal_id} was not changed: {why}. Possible now: {possible}"
+    text = f"{trade.signal.signal_id} was not changed: {why}"
     raise NotPossible(text, code="not-possible", field=field, value=value, limit=limit)
 
 

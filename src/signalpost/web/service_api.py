@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
+from signalpost.delivery.outbox.book import Permission
 from signalpost.delivery.routing import ranks_of
 from signalpost.delivery.tickets import of_several
 from signalpost.domain.change import Change
@@ -11,6 +12,7 @@ from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Payload
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
+from signalpost.ingest.changes import VERBS
 from signalpost.ingest.send_options import SendOptions
 from signalpost.service import AsyncNotificationService
 from signalpost.service.scrape import Scrape
@@ -65,8 +67,9 @@ class ServiceApi:
         """
         if (intake := self._runtime.intake) is None:
             return self._runtime.not_running
+        may = Permission(tiers, frozenset(VERBS))
         return await intake.amend(
-            name, change, exact=True, if_version=if_version, tiers=tiers, key=key, request=request, hold=False
+            name, change, exact=True, if_version=if_version, may=may, key=key, request=request, hold=False
         )
 
     async def commit(self, state: StreamState) -> None:

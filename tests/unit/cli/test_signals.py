@@ -142,6 +142,7 @@ def test_an_impossible_change_is_refused_with_the_possible_ones(book: Folder) ->
     plain = json.loads(result.stdout)
     assert (result.exit_code, plain["outcome"], plain["code"]) == (1, "refused", "not-possible")
     assert "price" in plain["reason"]
+    assert plain["reason"].endswith("Possible now: fill, update, close, correct")
     assert book.run("signals", "cancel", "mine", "--no-wait", **FREE).exit_code == 1
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from signalpost.delivery import intake as intakes
-from signalpost.delivery.outbox.book import FindTrades
+from signalpost.delivery.outbox.book import FindTrades, Permission
 from signalpost.delivery.outbox.commands import Open
 from signalpost.domain.change import CancelOrder, Close, Update
 from signalpost.domain.delivery import DeliveryState
@@ -57,7 +57,8 @@ async def test_a_repeated_change_is_a_duplicate_and_an_impossible_one_refused(
     events = len(opened.events)
     again = await opened.intake.amend(name, Update(stop_loss="1.095"))
     refused = await opened.intake.amend(name, CancelOrder())
-    unknown = await opened.intake.amend(name, Close(price="1.1"), tiers=[UserTier.PREMIUM])
+    may = Permission(frozenset({UserTier.PREMIUM}), frozenset())
+    unknown = await opened.intake.amend(name, Close(price="1.1"), may=may)
     assert (again.outcome, again.version) == (Outcome.DUPLICATE, 2)
     assert (refused.code, refused.version, bool(refused)) == ("not-possible", 2, False)
     assert (unknown.code, unknown.signal_id) == ("unknown-signal", None)

@@ -108,6 +108,7 @@ async def test_an_impossible_change_is_409(front: Front) -> None:
     for verb, body in (("close", {}), ("cancel", {}), ("update", {"target_hit": 3}), ("update", {"stop": 1.2})):
         answer = await change(front, verb, **body)
         assert (answer.status, answer.body["cause"]) == (409, "not-possible"), verb
+        assert answer.body["detail"].endswith("Possible now: fill, update, close"), "HTTP has no correct"
     assert (await get(front, f"/{PATH}")).body["version"] == 1
 
 

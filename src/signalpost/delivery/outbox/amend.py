@@ -22,6 +22,7 @@ from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.life import after
 from signalpost.domain.notification import CHART, COMPANION, Notification, sequence_of
+from signalpost.domain.possible import possible_changes
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.trade import News, Trade, TradeState, is_news, one_order_each
@@ -43,8 +44,8 @@ def amend(tx: Transaction, command: Amend) -> Amendment:
         rows = book.named(command.name, exact=command.exact)
     else:
         rows = list(book.of([sequence_of(command.name, command.run)]).values())
-    if command.tiers is not None:
-        rows = [row for row in rows if command.tiers.issuperset(row.tiers)]
+    if command.may is not None:
+        rows = [row for row in rows if command.may.tiers.issuperset(row.tiers)]
     if len(rows) != 1:
         return _unknown(command.name, rows)
     (row,) = rows
@@ -63,7 +64,9 @@ def amend(tx: Transaction, command: Amend) -> Amendment:
         base = trade.but(last_change=None) if command.if_version == trade.version else trade
         changed = after(base, command.change, command.now)
     except NotPossible as why:
-        return Amendment(Outcome.REFUSED, trade, Refusal.NOT_POSSIBLE, str(why))
+        verbs = None if command.may is None else command.may.verbs
+        possible = ", ".join(possible_changes(trade, command.now, verbs))
+        return Amendment(Outcome.REFUSED, trade, Refusal.NOT_POSSIBLE, f"{why}. Possible now: {possible}")
     if changed is base:
         return Amendment(Outcome.DUPLICATE, trade)
     return _Change(tx, command, row, trade, changed).write()

@@ -67,6 +67,15 @@ class Amendment(NamedTuple):
     """The deliveries that these replace."""
 
 
+class Permission(NamedTuple):
+    """What a caller may change, and how."""
+
+    tiers: frozenset[UserTier]
+    """Only trades that were sent to none but these."""
+    verbs: frozenset[str]
+    """The verbs that the caller has; a refusal offers only these."""
+
+
 class Amend(Command[Amendment], frozen=True):
     """Change a trade, and put the change on the cards that show it, with a companion. Answer: `Amendment`.
 
@@ -82,8 +91,8 @@ class Amend(Command[Amendment], frozen=True):
     """For the notification of the change, and of its companion."""
     if_version: int | None = None
     """Refuse the change if the trade has another version."""
-    tiers: frozenset[UserTier] | None = None
-    """Only trades that were sent to none but these tiers; None for all."""
+    may: Permission | None = None
+    """None for all trades and verbs."""
     run: str | None = None
     """The replay in which `name` is the signal's id."""
     context: Context = NO_CONTEXT

@@ -25,6 +25,7 @@ from signalpost.config import (
 )
 from signalpost.config.example import example as example_file
 from signalpost.config.files import DataFolder, check_data_folder
+from signalpost.config.parsers import shown_path
 from signalpost.config.setting import Setting
 from signalpost.config.settings import (
     CARD_SETTINGS,
@@ -180,7 +181,8 @@ def checked(flags: Flags) -> Checked:
         store = version_of(home / STORE_FILE) if folder.is_usable else None
     except (StoreUnusable, StoreFailed) as fault:
         faults += fault.errors
-    faults += _faults_of(partial(make_feeds, config.feeds))
+    file = "" if reading.file is None else f"{shown_path(str(reading.file))}: "
+    faults += (each._replace(text=f"{file}{each.text}") for each in _faults_of(partial(make_feeds, config.feeds)))
     faults += _not_in_replay(config)
     if config.redis_url is not None and config.strategies:
         faults += _faults_of(partial(client_of, config.redis_url))

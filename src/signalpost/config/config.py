@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from signalpost.config.cards import find_copies, find_look, slower_tiers
-from signalpost.config.destinations import DestinationConfig, fallback_faults, find_destinations, find_tiers, own_names
+from signalpost.config.destinations import (
+    DestinationConfig,
+    Destinations,
+    fallback_faults,
+    find_destinations,
+    find_tiers,
+    own_names,
+    unknown_fallbacks,
+)
 from signalpost.config.feeds import Candles, FeedConfig, find_feeds, find_follow
 from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
 from signalpost.config.settings import (
@@ -234,13 +242,13 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
     destinations = find_destinations(
         sources, assume_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
     )
+    faults_before = len(sources.findings.faults)
     tiers = find_tiers(sources, [each.name for each in destinations.configs])
+    are_tiers_valid = len(sources.findings.faults) == faults_before
     fallbacks = {each.name: each.fallbacks for each in destinations.configs if each.fallbacks}
-    if fallbacks and not sources.findings.faults:
-        routing = Routing(tuple(fallbacks), tiers=tiers, fallbacks=fallbacks)
-        for fault in fallback_faults(destinations.configs, routing):
-            place = sources.file.place(*(fault.field or "").split("."))
-            sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
+    for fault in _of_fallbacks(destinations, fallbacks, tiers if are_tiers_valid else None):
+        place = sources.file.place(*(fault.field or "").split("."))
+        sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
     copies = find_copies(sources)
     feeds = find_feeds(sources)
     notes = [*_unused(sources, tiers, fallbacks), *slower_tiers(copies, ranks_of(tiers)), *_unknown(sources)]
@@ -271,6 +279,17 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         None if sources.file is NO_FILE else sources.file.path,
         tuple(dict.fromkeys(sources.findings.faults)),
     )
+
+
+def _of_fallbacks(
+    destinations: Destinations, fallbacks: Mapping[str, tuple[str, ...]], tiers: Mapping[UserTier, Tier] | None
+) -> Iterator[Fault]:
+    """The faults of the fallbacks, whatever else is wrong. If `tiers` is None, it is not known who reads them."""
+    yield from unknown_fallbacks(destinations)
+    if fallbacks:
+        routing = Routing(tuple(fallbacks), tiers=tiers, fallbacks=fallbacks)
+        found = fallback_faults(destinations.configs, routing, destinations.unusable)
+        yield from (fault for fault in found if tiers is not None or fault.code != "tier-too-low")
 
 
 def _usual_home(environment: Mapping[str, str]) -> Path:

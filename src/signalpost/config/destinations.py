@@ -1,7 +1,7 @@
 """Reads the destinations, their webhooks and the tiers from all sources of settings."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from math import inf
 from typing import Any, NamedTuple
@@ -90,6 +90,8 @@ class Destinations(NamedTuple):
     configs: tuple[DestinationConfig, ...]
     ignored: str | None
     """Why the webhook for everything has no effect, with both settings; None if it is used or not set."""
+    unusable: Mapping[str, tuple[str, ...]] = {}
+    """The fallbacks of the destinations that have no valid webhook, which is a fault, by name."""
 
 
 def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, dry_run: bool) -> Destinations:
@@ -112,6 +114,10 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
             for secret in read_given(sources, webhook, "webhook URL", WebhookAddress.parse)
         }
         _check_complete(sources, [name for name in own if name not in webhooks])
+    reported = (
+        [] if dry_run else [name for name in dict.fromkeys((*webhooks, *own_names(sources))) if name not in secrets]
+    )
+    unusable = {name: _fallbacks(sources, name) for name in reported}
     ignored = None
     if ONLY_DESTINATION in webhooks and len(webhooks) > 1:  # it counts only if no other webhook is set: promise P10
         other = next(webhook for name, webhook in webhooks.items() if name != ONLY_DESTINATION)
@@ -122,7 +128,7 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
         sources.origin_by_key[f"{DESTINATIONS}.{name}"] = FROM_DRY_RUN if dry_run else webhooks[name].origin
     every = {name: _settings_of(sources, name, assume_limits=assume_limits, reserve=reserve) for name in names}
     configs = (DestinationConfig(name, secret, *every[name]) for name, secret in secrets.items())
-    return Destinations(tuple(configs), ignored)
+    return Destinations(tuple(configs), ignored, unusable)
 
 
 def _settings_of(sources: Sources, name: str, *, assume_limits: bool, reserve: bool) -> tuple[Any, ...]:
@@ -151,18 +157,31 @@ def _fallbacks(sources: Sources, name: str) -> tuple[str, ...]:
     return ()
 
 
-def fallback_faults(destinations: Sequence[DestinationConfig], routing: Routing) -> Iterator[Fault]:
-    """The faults in the fallbacks of these destinations. No lower tier may read a fallback: promise P10."""
+def unknown_fallbacks(destinations: Destinations) -> Iterator[Fault]:
+    """The faults that the destinations without a valid webhook have a fallback of an unknown name."""
+    known = [*(each.name for each in destinations.configs), *destinations.unusable]
+    for name, fallbacks in destinations.unusable.items():
+        for each in fallbacks:
+            if each not in known:
+                yield _unknown_fallback(each, known, _field(name))
+
+
+def fallback_faults(
+    destinations: Sequence[DestinationConfig], routing: Routing, unusable: Collection[str] = ()
+) -> Iterator[Fault]:
+    """The faults in the fallbacks of these destinations. No lower tier may read a fallback: promise P10.
+
+    Fallbacks that are in `unusable` are not checked: their webhook is a fault already.
+    """
     webhooks = {each.name: each.address.identity for each in destinations}
     fallbacks = {each.name: each.fallbacks for each in destinations}
     for each in destinations:
-        field = f"{DESTINATIONS}.{each.name}.{FALLBACKS}"
+        field = _field(each.name)
         lowest = routing.lowest_reader(each.name)
         names = {webhooks[each.name]: each.name}
-        for name in each.fallbacks:
+        for name in (name for name in each.fallbacks if name not in unusable):
             if name not in webhooks:
-                problem = f"{shown_name(name)} is not a destination with a webhook: {advice(name, webhooks)}"
-                yield Fault("unknown-word", problem, field, shown_name(name), ", ".join(webhooks))
+                yield _unknown_fallback(name, webhooks, field)
             elif (other := names.get(webhooks[name])) is not None:
                 problem = f"{name} has the same webhook as {other}, and would fail with it: use another webhook"
                 yield Fault("same-webhook", problem, field, name, other)
@@ -174,6 +193,15 @@ def fallback_faults(destinations: Sequence[DestinationConfig], routing: Routing)
                 problem = f"tiers of rank {rank:g} read {name}, but only tiers from rank {lowest:g} on read {each.name}"
                 yield Fault("tier-too-low", f"{problem}: use another destination", field, name, f"{lowest:g}")
             names[webhooks.get(name, name)] = name
+
+
+def _field(name: str) -> str:
+    return f"{DESTINATIONS}.{name}.{FALLBACKS}"
+
+
+def _unknown_fallback(name: str, known: Iterable[str], field: str) -> Fault:
+    problem = f"{shown_name(name)} is not a destination with a webhook: {advice(name, known)}"
+    return Fault("unknown-word", problem, field, shown_name(name), ", ".join(known))
 
 
 def own_names(sources: Sources) -> tuple[str, ...]:

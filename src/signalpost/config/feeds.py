@@ -226,6 +226,10 @@ def _parsed(key: str, value: object, base: Path) -> str | Path:
     text = text_of(value, str, "text in quotes")
     if key == "url" and not text.startswith(("http://", "https://")):
         raise InvalidConfiguration("this is not a URL: use one that begins with https://", code="not-a-url")
+    if key == "exchange":
+        from signalpost.trading.feeds.exchange import check_exchange  # loaded only for such a feed
+
+        check_exchange(text)
     if key != "path":
         return text
     folder = (base / parsers.FOLDER.parse(text)).absolute()

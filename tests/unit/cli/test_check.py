@@ -134,6 +134,7 @@ def test_a_feed_that_cannot_be_made_is_exit_code_2_and_its_own_settings_are_not_
     assert result.exit_code == 2
     assert found["feeds"] == [{"name": "mine", "kind": "no_such_module:Feed", "calendar": "fx", "from": "file"}]
     assert [(error["code"], error["field"]) for error in found["errors"]] == [("not-found", "feeds.mine.kind")]
+    assert found["faults"][0].startswith("s.toml: feeds.mine: ")
     assert "hunter2" not in result.output
 
 

@@ -85,6 +85,23 @@ def test_each_invalid_fallback_is_a_fault(
     assert fault.text.startswith("s.toml: destinations.")
 
 
+def test_the_faults_of_fallbacks_are_reported_with_all_others() -> None:
+    faulty = text(
+        signals_free='fallbacks = ["nope", "off", "signals-premium", "signals-premium"]',
+        signals_premium='fallbacks = ["low"]',
+    )
+    with pytest.raises(InvalidConfiguration) as error:
+        read(f"workers = 99\n{faulty}[tiers.free]\nrank = 7\n[destinations.off]\nfallbacks = ['nine', 'spare']\n")
+    found = [(fault.field, fault.code, fault.value) for fault in error.value.errors if fault.field != "webhook"]
+    assert ("workers", "out-of-range", None) in [(field, code, None) for field, code, _ in found]
+    assert [each for each in found if (each[0] or "").endswith("fallbacks")] == [
+        ("destinations.off.fallbacks", "unknown-word", "nine"),
+        ("destinations.signals-free.fallbacks", "unknown-word", "nope"),
+        ("destinations.signals-free.fallbacks", "same-webhook", "signals-premium"),
+    ], "the tiers are faulty too, so it is not known who reads low"
+    assert all(fault.text.startswith("s.toml: ") for fault in error.value.errors)
+
+
 def destination(name: str, number: int, *fallbacks: str) -> DestinationConfig:
     return DestinationConfig(name, Secret(url(number)), NOTHING_ASSUMED, fallbacks=fallbacks)
 

@@ -244,6 +244,18 @@ def test_a_class_of_the_user_gets_the_other_settings(path: str) -> None:
     assert (feed.name, feed.speed, feed.more) == ("x", 3, {"hosts": ["a", "b"]})
 
 
+def test_an_unknown_exchange_is_reported_with_all_other_faults() -> None:
+    found = faults('workers = 99\n[feeds.coins]\nkind = "ccxt"\nexchange = "binnance"\n')
+    assert [(fault.code, fault.field) for fault in found][1:] == [("unknown-word", "feeds.coins.exchange")]
+    assert found[1].text.startswith("s.toml: feeds.coins.exchange: ")
+
+
+def test_without_the_library_any_exchange_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signalpost.trading.feeds.exchange.find_spec", lambda name: None)
+    (feed,) = read('[feeds.coins]\nkind = "ccxt"\nexchange = "binnance"\n').feeds
+    assert feed.arguments == {"exchange": "binnance"}
+
+
 def test_the_place_of_a_fault_is_named_once() -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         make_feeds((FeedConfig("coins", "ccxt", ALWAYS, {"exchange": "binnance"}), FeedConfig("x", MINE)))

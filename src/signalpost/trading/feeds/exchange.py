@@ -276,15 +276,27 @@ class ExchangeFeed:
         return FeedFailed(problem, code=code, retry_after=wait)
 
 
-def _check(exchange: str, url: str | None, name: str) -> None:
-    """Check the settings without importing the library. Raises InvalidConfiguration."""
-    field, library = f"feeds.{name}.exchange", find_spec("ccxt")
-    if library is None or library.origin is None:
-        text = "the library ccxt is missing: run pip install 'signalpost[ccxt]'"
-        raise InvalidConfiguration(text, code="missing-extra", field=field, value=exchange, limit="ccxt")
-    if not (exchange.isalnum() and (Path(library.origin).parent / "async_support" / f"{exchange}.py").is_file()):
+def check_exchange(exchange: str, field: str | None = None) -> None:
+    """Raise InvalidConfiguration if the library is installed, but does not have the exchange. Imports nothing."""
+    library = _library()
+    if library is not None and not (exchange.isalnum() and (library / "async_support" / f"{exchange}.py").is_file()):
         text = f"{exchange!r} is not an exchange of ccxt: use a name such as binance or kraken"
         raise InvalidConfiguration(text, code="unknown-word", field=field, value=exchange)
+
+
+def _library() -> Path | None:
+    """The folder of the library; None if it is not installed."""
+    found = find_spec("ccxt")
+    return None if found is None or found.origin is None else Path(found.origin).parent
+
+
+def _check(exchange: str, url: str | None, name: str) -> None:
+    """Check the settings without importing the library. Raises InvalidConfiguration."""
+    field = f"feeds.{name}.exchange"
+    if _library() is None:
+        text = "the library ccxt is missing: run pip install 'signalpost[ccxt]'"
+        raise InvalidConfiguration(text, code="missing-extra", field=field, value=exchange, limit="ccxt")
+    check_exchange(exchange, field)
     try:
         parts = urlsplit(url or _EXAMPLE)
     except ValueError:

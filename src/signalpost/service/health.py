@@ -6,7 +6,6 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from signalpost import clock
-from signalpost.delivery.pacing.breaker import BreakerState
 from signalpost.domain import events
 from signalpost.domain.instant import iso
 from signalpost.domain.reason import Reason
@@ -55,13 +54,12 @@ class HealthState:
         self._reasons: dict[str, Reason] = {}
         self._seen: dict[str, Reason] = {}
         self._workers: dict[str, Reason] = {}
-        self._breakers: dict[str, str] = {}
         self._bans: dict[str, tuple[datetime, Reason]] = {}
         self._damaged = 0
 
     def begin(self) -> None:
         """Forget the problems of the last run. A new run reports those that are still present."""
-        for problems in (self._reasons, self._seen, self._workers, self._breakers, self._bans):
+        for problems in (self._reasons, self._seen, self._workers, self._bans):
             problems.clear()
         self._damaged = 0
 
@@ -94,10 +92,6 @@ class HealthState:
                 self._seen[name] = Reason(f"{name}: {trouble}", "destination-unusable")
             case events.DestinationSeen(name) | events.SendEnded(name, "delivered"):
                 self._seen.pop(name, None)  # it accepts messages after all
-            case events.BreakerMoved(name, "closed"):
-                self._breakers.pop(name, None)
-            case events.BreakerMoved(name, state):
-                self._breakers[name] = state
             case _:
                 pass
 
@@ -117,19 +111,18 @@ class HealthState:
         return STORE in self._reasons
 
     def reasons(self, gates: Mapping[str, "Gate"], now: float) -> tuple[Reason, ...]:
-        """All present problems, the oldest first, then the paused gates, which no event reports.
+        """All present problems, the oldest first, then those that the gates know: failing and paused destinations.
 
         `now` is the time of the gates' event loop. Any thread may call this.
         """
         utc = clock.now()
         banned = {host: reason for host, (until, reason) in tuple(self._bans.items()) if utc < until}
-        breakers = tuple(self._breakers.items())
         return (
             *self._reasons.values(),
             *self._seen.values(),
             *tuple(self._workers.values()),
-            *(Reason(_outage(name, state, gates.get(name), now), "breaker-open") for name, state in breakers),
             *banned.values(),
+            *(Reason(_outage(gate, now), "breaker-open") for gate in gates.values() if gate.breaker.is_failing),
             *dict(self._pauses(gates, now, banned)).values(),
         )
 
@@ -141,7 +134,7 @@ class HealthState:
             pause = gate.paused_for(now)
             if pause is not None and pause.seconds > _PAUSE_REPORTED:
                 paused = pause.host or name
-                if not (paused in banned or name in self._reasons or name in self._breakers):
+                if not (paused in banned or name in self._reasons or gate.breaker.is_failing):
                     text = f"nothing is sent to {paused} for another {pause.seconds:.0f} s: {pause.reason}"
                     yield paused, Reason(text, "destination-paused")
 
@@ -151,16 +144,13 @@ def _damage(count: int) -> str:
     return f"{are} damaged in the store and will not be sent: `signalpost deliveries list --state dead` shows why"
 
 
-def _outage(name: str, state: str, gate: "Gate | None", now: float) -> str:
-    times = _times_of(gate, now)
-    return f"deliveries to {name} keep failing, so they wait: its breaker is {state}{times}"
-
-
-def _times_of(gate: "Gate | None", now: float) -> str:
+def _outage(gate: "Gate", now: float) -> str:
     """Since when its breaker is open, and when it is tried again."""
-    if gate is None or gate.breaker.state is BreakerState.CLOSED:
-        return ""
-    since = clock.now() - timedelta(seconds=now - gate.breaker.opened_at)
-    left = max(0.0, gate.breaker.probe_at - now)
+    breaker = gate.breaker
+    since = clock.now() - timedelta(seconds=now - breaker.opened_at)
+    left = max(0.0, breaker.probe_at - now)
     again = "" if left == inf else f", next try in {left:.0f} s"
-    return f", since {since:%Y-%m-%d %H:%M:%S} UTC{again}"
+    return (
+        f"deliveries to {gate.destination} keep failing, so they wait: its breaker is {breaker.state}, "
+        f"since {since:%Y-%m-%d %H:%M:%S} UTC{again}"
+    )

@@ -85,11 +85,14 @@ class Scrape:
     def _of_gates(self, gates: "Mapping[str, Gate]", now: float) -> Iterator[Family]:
         known = [(name, gates[name]) for name in self._destinations.names if name in gates]
         states = {(name, str(each)): gate.breaker.state is each for name, gate in known for each in BreakerState}
+        failing = {(name,): gate.breaker.is_failing for name, gate in known}
         gone = {(name,): gate.gone is not None for name, gate in known}
         pauses = {(name,): gate.paused_for(now) for name, gate in known}
         paused = {key: 0.0 if pause is None else pause.seconds for key, pause in pauses.items()}
         text = "1 for the present state of a breaker."
         yield Family("circuit_breaker_state", Kind.GAUGE, text, ("destination", "state"), states.items())
+        text = "1 while messages fail, as far as is known."
+        yield Family("destination_failing", Kind.GAUGE, text, _OF_DESTINATION, failing.items())
         yield Family(
             "destination_disabled", Kind.GAUGE, "1 if the webhook no longer exists.", _OF_DESTINATION, gone.items()
         )

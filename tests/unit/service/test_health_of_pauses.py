@@ -2,6 +2,9 @@
 
 import asyncio
 import re
+from itertools import repeat
+
+import pytest
 
 from signalpost import AsyncNotificationService, HealthStatus, clock
 from signalpost.delivery.pacing.breaker import BreakerState
@@ -13,7 +16,7 @@ from signalpost.sandbox.server import Sandbox
 from signalpost.service.health import HealthState
 from signalpost.sinks.evidence import Rejected, Throttled
 from signalpost.testing.scripted_sink import ScriptedSink
-from tests.unit.delivery.dispatch.world import DOWN, HERE, World, now, throttled, virtual, wait
+from tests.unit.delivery.dispatch.world import BROKEN, DOWN, HERE, World, now, throttled, virtual, wait
 from tests.unit.service.conftest import ConfigFor, codes, signal
 from tests.unit.service.test_gone_and_banned import Ear
 
@@ -113,6 +116,48 @@ async def test_an_open_breaker_is_not_reported_as_a_pause_too() -> None:
         assert reason.code == "breaker-open"
         assert HERE in reason
         assert len(re.findall(r"\b\d+ s\b", reason)) == 1, "when it is tried again"
+
+
+@virtual
+async def test_a_half_open_breaker_is_not_reported_once_nothing_waits() -> None:
+    """All messages expire before a probe is answered. The next one is still tried alone."""
+    sink = ScriptedSink([DOWN] * 6, probes=[DOWN] * 4)
+    async with World(sink) as world:
+        for _ in range(8):
+            await world.put(valid_for=3.0)
+        await wait(5)
+        assert [each.code for each in reasons(world)] == ["breaker-open"], "nothing waits, but it is unreachable"
+        await wait(60)
+        breaker = world.dispatcher.lanes[HERE].gate.breaker
+        assert (breaker.state, reasons(world)) == (BreakerState.HALF_OPEN, ())
+        tried = len(sink.sent)
+        for name in ("a", "b"):
+            await world.put(name)
+        await world.dispatcher.drain()
+        assert len(sink.sent) == tried + 3, "the first fails once"
+        moves = [event.state for event in world.emitted(BreakerMoved)]
+        assert moves[-4:] == ["half-open", "open", "half-open", "closed"]
+        assert reasons(world) == ()
+
+
+@pytest.mark.parametrize("failure", [DOWN, BROKEN])
+@pytest.mark.parametrize("waiting", [1, 3])
+def test_a_destination_that_answers_probes_and_accepts_no_message_is_reported_all_the_time(
+    failure: Exception, waiting: int
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with World(ScriptedSink(repeat(failure), latency=0.1), workers=2) as world:
+            for _ in range(waiting):
+                await world.put()
+            while not reasons(world):
+                await wait(0.01)
+            for _ in range(6_000):
+                await wait(0.01)
+                assert [each.code for each in reasons(world)] == ["breaker-open"]
+            assert "half-open" in [event.state for event in world.emitted(BreakerMoved)]
+
+    run()
 
 
 async def test_a_service_with_a_paused_destination_is_degraded(sandbox: Sandbox, config_for: ConfigFor) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from signalpost import AsyncNotificationService, Config, HealthStatus, Outcome, StoreUnusable
 from signalpost.delivery.outbox.heartbeat import Heartbeat
-from signalpost.domain.events import BreakerMoved, Event, Settled, StoreMoved
+from signalpost.delivery.pacing.breaker import BreakerMemory
+from signalpost.domain.events import Event, Settled, StoreMoved
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
@@ -76,17 +77,21 @@ async def test_a_rejected_message_is_dead_at_once_and_blocks_no_lane(sandbox: Sa
     assert states == {first.id: "dead", second.id: "delivered"}
 
 
-async def test_an_open_breaker_is_counted_and_reported_until_it_closes(config_for: ConfigFor) -> None:
+async def test_an_open_breaker_is_reported_until_a_probe_is_answered(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        emit(service, BreakerMoved("signals-free", "open"))
+        run = service._runtime.started
+        gate = run.engine.gates["signals-free"]
+        gate.breaker.recall(BreakerMemory(60.0, 60.0, 60.0), run.loop.time())
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["breaker-open"])
         assert "signals-free" in reason
-        emit(service, BreakerMoved("signals-free", "half-open"))
-        emit(service, BreakerMoved("signals-free", "closed"))
-        assert service.is_healthy()
-        assert service.get_metrics()["circuit_breaker_trips"] == 1
+        await gate.probe(run.loop.time)
+        assert await service.drain(10) == []
+        assert (gate.is_on_trial, service.is_healthy()) == (True, True), "nothing waits for it"
+        await service.queue_notification(signal())
+        assert await service.drain(10) == []
+        assert (gate.is_well, service.is_healthy()) == (True, True)
 
 
 async def test_a_failing_store_is_reported_until_it_works_again(config_for: ConfigFor) -> None:

@@ -141,6 +141,12 @@ class Lane:
                 is_news |= self.ready.note_settled(delivery)
         return is_news
 
+    def rest(self, now: float) -> None:
+        """A worker has nothing to do. Tell the breaker, unless a message waits or is not settled yet."""
+        has_none = not (self.in_flight or self.gate.liveness.is_wanted)
+        if has_none and all(self.ready.at(level) > now for level in LEVELS):
+            self.gate.breaker.rest()
+
     def passes_on_at(self, now: float) -> float:
         """When something may be passed on next; infinity if the destination works, or no fallback does."""
         gate, fallbacks = self.gate, self.settings.fallbacks

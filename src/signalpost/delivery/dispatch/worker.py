@@ -146,6 +146,7 @@ class Worker:
             elif gate.liveness.probe_at < inf:
                 await self._sleep_until_free(min(at, probe_at))
             else:
+                self._lane.rest(now)
                 look_at = gate.look_at(now) if self._does_look else inf
                 if look_at <= now:
                     self._begin_look()

@@ -24,6 +24,9 @@ that one had a 5xx before, another 5xx leaves the trial open for the next messag
 interval of the probes. While the breaker is not open, the destination may be probed too. Such a probe counts only if it
 fails, because a destination may answer probes and still reject messages.
 
+If a probe is answered and no message waits, the breaker stays half-open, because only a message shows that messages are
+accepted. It is not reported as failing any more, until a message fails again.
+
 An outage of 60 s costs 5 failures and about 15 probes. If probes are answered and messages are not, a message follows
 each probe.
 
@@ -90,6 +93,9 @@ class CircuitBreaker:
         """The state before this one."""
         self.opened_at = 0.0
         """When it last opened from closed."""
+        self.is_failing = False
+        """Whether messages fail, as far as is known: from when it opens until a message is answered, or a probe is
+        answered and no message waits."""
         self.trips = 0
         """How often it opened from closed."""
         self._settings = settings
@@ -148,11 +154,17 @@ class CircuitBreaker:
         if is_failure and is_its_own:
             self._on_trial = False
             if self.state is BreakerState.HALF_OPEN:
+                self.is_failing = True
                 self._plan_probe(now, jitter)
             return None
         if self.state is BreakerState.HALF_OPEN and not is_failure:
             return self._move(BreakerState.CLOSED)
         return self._judge(now, jitter, is_failure=is_failure)
+
+    def rest(self) -> None:
+        """No message waits."""
+        if self.state is BreakerState.HALF_OPEN and not self._on_trial:
+            self.is_failing = False
 
     def record_probe(self, permit: int, now: float, jitter: float, *, is_alive: bool) -> BreakerState | None:
         """A probe ended, of an open breaker or for liveness."""
@@ -233,5 +245,7 @@ class CircuitBreaker:
             self._probe_at = inf
         self._in_a_row = 0
         self._seconds.clear()
+        if state is not BreakerState.HALF_OPEN:
+            self.is_failing = state is BreakerState.OPEN
         self.came_from, self.state = self.state, state
         return state

@@ -20,7 +20,8 @@ class Liveness:
         """Whether the answer to the latest request shows that the destination is alive."""
         self.probe_at = inf
         """When to probe; infinity if nothing waits for an answer, or a probe is under way."""
-        self._is_wanted = False
+        self.is_wanted = False
+        """Whether a delivery waits for an answer."""
         self._is_probing = False
         self._next_at = -inf
 
@@ -31,7 +32,7 @@ class Liveness:
 
     def wait_for_answer(self, now: float) -> None:
         """A delivery that may be a repeat waits for an answer."""
-        self._is_wanted = True
+        self.is_wanted = True
         if not self._is_probing:
             self.probe_at = max(now, self._next_at)
 
@@ -44,14 +45,14 @@ class Liveness:
     def end(self, now: float) -> None:
         """The probe ended; call `learn` with its answer."""
         self._is_probing = False
-        if self._is_wanted:
+        if self.is_wanted:
             self.probe_at = max(now, self._next_at)
 
     def learn(self, *, is_alive: bool) -> bool:
         """A message or a probe ended. Returns whether deliveries that waited for an answer may leave now."""
         self.has_answered = is_alive
-        if not is_alive or not self._is_wanted:
+        if not is_alive or not self.is_wanted:
             return False
-        self._is_wanted = False
+        self.is_wanted = False
         self.probe_at = inf
         return True

@@ -257,3 +257,35 @@ def test_no_restored_wait_is_longer_than_the_longest() -> None:
     breaker = CircuitBreaker()
     breaker.recall(BreakerMemory(1e6, -3.0, -1.0), 100.0)
     assert breaker.probe_at == 100.0
+
+
+def test_it_is_failing_until_a_message_is_answered() -> None:
+    breaker = CircuitBreaker()
+    message(breaker, 0.0, fails=True)
+    breaker.rest()
+    assert not breaker.is_failing
+    breaker = opened()
+    breaker.rest()
+    assert breaker.is_failing
+    probe(breaker, 2.0, alive=True)
+    assert breaker.is_failing, "a message may wait"
+    message(breaker, 3.0, fails=False)
+    assert not breaker.is_failing
+
+
+def test_it_is_not_failing_if_it_rests_on_trial_until_a_message_fails() -> None:
+    breaker = half_opened()
+    trial = breaker.begin()
+    breaker.rest()
+    assert breaker.is_failing, "the message on trial has not ended"
+    breaker.give_back(trial)
+    breaker.rest()
+    assert (breaker.state, breaker.is_failing) == (HALF_OPEN, False)
+    assert its_own(breaker) is None
+    assert breaker.is_failing
+    breaker.rest()
+    assert message(breaker, 3.0, fails=True) is OPEN
+    assert breaker.is_failing
+    recalled = CircuitBreaker()
+    recalled.recall(BreakerMemory(2.0, 0.0, 1.0), 0.0)
+    assert recalled.is_failing

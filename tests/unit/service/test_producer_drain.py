@@ -10,6 +10,7 @@ import pytest
 
 from signalpost import AsyncNotificationService, Config, NotificationPriority, Outcome, Ticket, UserTier, clock
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.events import Taken
 from signalpost.domain.notification import Notification
 from signalpost.domain.tier import TierCopy
@@ -115,6 +116,39 @@ async def test_an_owner_counts_what_is_open_without_reading_it(
     assert commands["Find"] == 0, "which reads and decodes whole notifications"
 
 
+def some_notification() -> Notification:
+    return Notification(
+        id="1",
+        payload=signal(),
+        event="new",
+        priority=NotificationPriority.HIGH,
+        user_tier=UserTier.FREE,
+        accepted_at=clock.now(),
+        valid_until=signal().valid_until,
+    )
+
+
+async def test_a_ticket_that_another_replaces_while_the_store_is_asked_is_not_counted_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pending_tickets, "MOST_FOLLOWED", 1)
+    notification, counted = some_notification(), list[int]()
+
+    class Busy(InlineOutbox):
+        async def do(self, command: Any) -> Any:
+            counted.append(tickets.open)
+            tickets(Taken(Ticket(Outcome.ACCEPTED, "new"), notification, ("a", "b")))
+            name, priority = command.notification_ids[0], NotificationPriority.HIGH
+            return [Delivery(DeliveryId(name, "a"), DeliveryState.PENDING, priority, 0, "s", notification.valid_until)]
+
+    outbox = Busy(new_core())
+    tickets = PendingTickets(outbox)
+    tickets(Taken(Ticket(Outcome.ACCEPTED, "old"), notification, ("a", "b", "c")))
+    await tickets.drain(None, None, lambda: False)
+    assert counted[:3] == [3, 2, 1], "of the old one, of the new one, and as many of it as the store knows"
+    await outbox.close()
+
+
 async def test_the_number_of_followed_tickets_is_limited(config_for: ConfigFor) -> None:
     looked_for: list[str] = []
 
@@ -125,15 +159,7 @@ async def test_the_number_of_followed_tickets_is_limited(config_for: ConfigFor) 
 
     outbox = Noted(new_core())
     tickets = PendingTickets(outbox)
-    notification = Notification(
-        id="1",
-        payload=signal(),
-        event="new",
-        priority=NotificationPriority.HIGH,
-        user_tier=UserTier.FREE,
-        accepted_at=clock.now(),
-        valid_until=signal().valid_until,
-    )
+    notification = some_notification()
     for number in range(MOST_FOLLOWED + 1):
         tickets(Taken(Ticket(Outcome.ACCEPTED, str(number)), notification, ("signals-free",)))
     tickets(Taken(Ticket(Outcome.SUPPRESSED, "none"), notification, ()))

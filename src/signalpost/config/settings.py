@@ -145,7 +145,9 @@ _SILENT = (
     "must cover at least 10 minutes."
 )
 _LATE = "You get an alert if a candle arrives later than this after its close, such as `30s` or `5m`."
-_STALE = "You get an alert if the cache in `REDIS_URL` does not save the states at this many closes in a row."
+_STALE = (
+    "You get an alert if the cache in `REDIS_URL` does not save the state of a strategy at this many closes in a row."
+)
 _OFTEN = parsers.whole_number(0, 1000, "; 0 turns this off")
 WATCHDOG_SETTINGS: tuple[Setting[Any], ...] = tuple(
     _field_of(USUAL_LIMITS, WATCHDOGS, key, "", parser, f"{text} 0 turns this off.")

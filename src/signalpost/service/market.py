@@ -195,7 +195,7 @@ class Market:
         """Report that the cache stays behind the store, and that it has caught up."""
         while True:
             await asyncio.sleep(_WATCH_EVERY)
-            self._emit_each(self.incidents.cached(cache.rounds_behind, cache.trouble, clock.now()))
+            self._emit_each(self.incidents.cached(cache.closes_behind, cache.trouble, clock.now()))
 
     def _listen(self, event: Event) -> None:
         """Run the strategies that wait for the store as soon as it works again."""

@@ -210,12 +210,12 @@ class Incidents:
             yield from self._begun(kind, series, watched.severity, reason, since)
 
     def cached(self, behind: int | None, trouble: str | None, now: datetime) -> Iterator[IncidentBegan | IncidentEnded]:
-        """The cache has not saved the last `behind` rounds, because of `trouble`; None before the first round."""
+        """The cache saved no states at the last `behind` closes, because of `trouble`; None before the first write."""
         limit = self._limits.stale_cache_rounds
         if not limit or behind == 0:
             yield from self._ended(((CACHE, CACHE),), now, is_unused=not limit)
         elif behind is not None and behind >= limit:
-            reason = f"the states of the last {behind} rounds were not saved: {trouble}"
+            reason = f"states were not saved at the last {behind} closes of candles: {trouble}"
             yield from self._opened(IncidentBegan(CACHE, CACHE, AlertSeverity.MEDIUM, CACHE, reason, now))
 
     def without_cache(self, now: datetime) -> Iterator[IncidentEnded]:

@@ -2,10 +2,20 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from signalpost.domain.ledger import StreamState
 from signalpost.trading.cache import StateCache
 from signalpost.trading.round import Round
+
+
+class _Unsaved(NamedTuple):
+    """The state of a stream that was not saved."""
+
+    watermark: datetime
+    closes: int
+    """How many in a row were not."""
 
 
 class RoundCache:
@@ -21,7 +31,8 @@ class RoundCache:
         self._first: asyncio.Task[Mapping[str, StreamState]] | None = None
         self._waiting: dict[str, StreamState] = {}
         self._writing: asyncio.Task[None] | None = None
-        self._rounds = self._failed = 0
+        self._has_written = False
+        self._unsaved: dict[str, _Unsaved] = {}
 
     @property
     def trouble(self) -> str | None:
@@ -29,11 +40,14 @@ class RoundCache:
         return self._cache.trouble
 
     @property
-    def rounds_behind(self) -> int | None:
-        """How many of the latest rounds in a row were not saved; None before the first round."""
-        if not self._rounds:
+    def closes_behind(self) -> int | None:
+        """At how many closes in a row the state of a stream was not saved, of the stream with the most.
+
+        None before the first write.
+        """
+        if not self._has_written:
             return None
-        return 0 if self.trouble is None else self._failed
+        return 0 if self.trouble is None else max((each.closes for each in self._unsaved.values()), default=0)
 
     async def read(self, streams: Sequence[str]) -> Mapping[str, StreamState]:
         """As the cache's."""
@@ -65,5 +79,16 @@ class RoundCache:
             await self._round.together()
             states, self._waiting = tuple(self._waiting.values()), {}
             await self._cache.write(states)
-            self._rounds += 1
-            self._failed = 0 if self.trouble is None else self._failed + 1
+            self._has_written = True
+            if self.trouble is None:
+                self._unsaved.clear()
+            else:
+                self._count(states)
+
+    def _count(self, states: Iterable[StreamState]) -> None:
+        """Count a close for each stream. A corrected candle has no close of its own."""
+        for state in states:
+            before = self._unsaved.get(state.stream)
+            if before is None or before.watermark != state.watermark:
+                closes = 0 if before is None else before.closes
+                self._unsaved[state.stream] = _Unsaved(state.watermark, closes + 1)

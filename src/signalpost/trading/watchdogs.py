@@ -22,7 +22,7 @@ class WatchdogLimits(NamedTuple):
     late_after: timedelta = timedelta(minutes=5)
     """An alert is sent if a candle arrives later than this after its close."""
     stale_cache_rounds: int = 3
-    """An alert is sent if the cache does not save this many rounds of states in a row."""
+    """An alert is sent if the cache does not save the state of a strategy at this many closes in a row."""
 
 
 USUAL_LIMITS = WatchdogLimits()

@@ -34,8 +34,8 @@ class CountingCache:
         self.is_closed = True
 
 
-def state(stream: str) -> StreamState:
-    return StreamState(stream, "f", datetime(2026, 1, 5, tzinfo=UTC), b"{}")
+def state(stream: str, hour: int = 0) -> StreamState:
+    return StreamState(stream, "f", datetime(2026, 1, 5, hour, tzinfo=UTC), b"{}")
 
 
 def test_all_streams_are_read_at_once_and_later_each_for_itself() -> None:
@@ -111,24 +111,38 @@ def test_what_comes_during_a_write_is_written_next_and_what_waits_at_the_end_too
     run_virtual(main())
 
 
-def test_rounds_that_were_not_saved_are_counted_until_the_cache_has_caught_up() -> None:
+def test_closes_that_were_not_saved_are_counted_until_the_cache_has_caught_up() -> None:
     async def main() -> None:
         cache = CountingCache()
         cache.trouble = None
         rounds = RoundCache(cache, [], Round())
-        assert rounds.rounds_behind is None
+        assert rounds.closes_behind is None
         behind = []
-        for trouble in (None, "away", "away", None):
+        for hour, trouble in enumerate((None, "away", "away", None)):
             cache.trouble = trouble
-            await rounds.write([state("a")])
+            await rounds.write([state("a", hour)])
             await asyncio.sleep(1)
-            behind.append(rounds.rounds_behind)
+            behind.append(rounds.closes_behind)
         assert behind == [0, 1, 2, 0]
         cache.trouble = "away"
-        await rounds.write([state("a")])
+        await rounds.write([state("a", 4)])
         await asyncio.sleep(1)
         cache.trouble = None  # it wrote what waited
-        assert rounds.rounds_behind == 0
+        assert rounds.closes_behind == 0
+        await rounds.close()
+
+    run_virtual(main())
+
+
+def test_each_stream_counts_its_own_closes_and_a_corrected_candle_is_none() -> None:
+    async def main() -> None:
+        rounds = RoundCache(CountingCache(), [], Round())
+        behind = []
+        for stream, hour in (("a", 0), ("b", 0), ("a", 1), ("a", 1), ("b", 1), ("b", 2)):
+            await rounds.write([state(stream, hour)])
+            await asyncio.sleep(1)
+            behind.append(rounds.closes_behind)
+        assert behind == [1, 1, 2, 2, 2, 3]
         await rounds.close()
 
     run_virtual(main())

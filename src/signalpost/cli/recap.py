@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import click
 from rich.table import Table
@@ -53,6 +53,7 @@ def recap(day: str | None, week: str | None, destination: str | None, flags: Fla
     with Store(config) as store:
         today = days.day_at(store.now)
         period = days.week(_day_in(week, today)) if day is None else days.day(_day(day))
+        _check_begun(period, "--week" if day is None else "--day", day or week or "", store.now, today)
         entries = store.trades(FindTrades(changed_since=period.since - _CLOCKS_DIFFER, limit=MOST_TRADES))
         now = store.now
         _check_known(destination, config, store)
@@ -103,6 +104,14 @@ def _day_in(week: str | None, today: date) -> date:
             return monday
     advice = "use a week such as 48 or 2026-W48"
     raise InvalidValue.of("--week", week, advice, code="invalid-time", limit="1 to 53")
+
+
+def _check_begun(period: Period, option: str, text: str, now: datetime, today: date) -> None:
+    if period.since > now:
+        year, week, _ = today.isocalendar()
+        newest = f"{year}-W{week:02}" if period.recurrence is Recurrence.WEEKLY else today.isoformat()
+        advice = f"it has not begun: the newest one is {newest}"
+        raise InvalidValue.of(option, text, advice, code="invalid-time", limit=f"until {newest}")
 
 
 def _table(made: Recap) -> Table:

@@ -20,11 +20,10 @@ def recap_of(entries: Sequence[BookEntry], period: Period, now: datetime, destin
     """The recap of a period, of what a destination showed before it ended; of any destination if None.
 
     `entries` are trades outside replays, in any order; those that ended before the period, or were opened after it, do
-    not count. In a period that has not begun, none counts.
+    not count.
     """
     cards = {each.trade.number: _cards(each, destination) for each in entries}
-    has_begun = period.since <= now
-    known = [each.trade for each in entries if has_begun and cards[each.trade.number] and _counts(each.trade, period)]
+    known = [each.trade for each in entries if cards[each.trade.number] and _counts(each.trade, period)]
     is_shown = {number: any(card.was_live for card in found) for number, found in cards.items()}
     ended = sorted((each for each in known if _has_ended(each, period)), key=_end_of)
     shown = [each for each in ended if is_shown[each.number]]

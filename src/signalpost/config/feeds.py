@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from signalpost.config import parsers
 from signalpost.config.classes import is_path, made
@@ -226,6 +227,9 @@ def _parsed(key: str, value: object, base: Path) -> str | Path:
     text = text_of(value, str, "text in quotes")
     if key == "url" and not text.startswith(("http://", "https://")):
         raise InvalidConfiguration("this is not a URL: use one that begins with https://", code="not-a-url")
+    if key == "url" and not _is_public(text):  # before anything shows it
+        problem = "this is not a URL without a user, a password and a query, such as https://host"
+        raise InvalidConfiguration(problem, code="invalid-url")
     if key == "exchange":
         from signalpost.trading.feeds.exchange import check_exchange  # loaded only for such a feed
 
@@ -237,6 +241,15 @@ def _parsed(key: str, value: object, base: Path) -> str | Path:
         problem = f"{shown_path(str(folder))} is not a folder: create it, or correct the path"
         raise InvalidConfiguration(problem, code="no-such-folder")
     return folder
+
+
+def _is_public(url: str) -> bool:
+    """True if a URL has no part that may be a secret."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return "@" not in parts.netloc and not (parts.query or parts.fragment)
 
 
 def _token(sources: Sources, name: str) -> tuple[Secret, ...]:

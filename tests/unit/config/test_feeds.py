@@ -212,6 +212,14 @@ def test_a_misplaced_token_is_not_shown(key: str) -> None:
     assert not [fault for fault in found if TOKEN in fault.text or TOKEN in (fault.value or "")]
 
 
+@pytest.mark.parametrize("kind", ['kind = "oanda"', 'kind = "ccxt"\nexchange = "kraken"'])
+@pytest.mark.parametrize("url", ["https://{}:{}@h", "https://h/?token={}", "https://h/#{}", "https://{}@[h"])
+def test_a_url_that_may_contain_a_secret_is_not_shown(kind: str, url: str) -> None:
+    found = faults(f'[feeds.x]\n{kind}\nurl = "{url.format(TOKEN, TOKEN)}"', OANDA_TOKEN=TOKEN)
+    assert [(fault.code, fault.field) for fault in found] == [("invalid-url", "feeds.x.url")]
+    assert TOKEN not in str(found)
+
+
 class MyFeed(ReplayFeed):
     """A user's own feed."""
 

@@ -21,11 +21,10 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
 from signalpost.errors import InvalidValue, NotPossible, shown
-from signalpost.sinks.discord.cards.alert import resolved_companion
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.cards.view import MessageLink
 from signalpost.sinks.discord.limits import SILENT
-from signalpost.sinks.discord.message import message, view_of
+from signalpost.sinks.discord.message import message
 from signalpost.sinks.evidence import Unwanted
 from signalpost.sinks.port import Item, Shown
 
@@ -170,8 +169,8 @@ def _companion(state: str, scene: Scene) -> Body | None:
 
 
 def _resolved(scene: Scene) -> Body | None:
-    alert = _ALERTS[RESOLVED](scene.now)
-    return resolved_companion(alert, scene.look, view_of(scene.item(alert), scene.look), scene.link(_NUMBER))
+    item = scene.item(_ALERTS[RESOLVED](scene.now), is_edit=True)
+    return scene.body(item._replace(notification=item.notification.but(is_recovery=True)))
 
 
 def _life(state: str, scene: Scene) -> list[Trade]:

@@ -116,8 +116,8 @@ _COLOURS = """\
 # analysis or announcement.
 [cards.colours]"""
 _COMPANIONS = """\
-# A card is edited when its trade changes, and an edit notifies nobody. So each change also posts a short message, a
-# companion: with a notification (on), without one (silent), or not at all (off).
+# A card is edited when its trade changes, or its alert is resolved, and an edit notifies nobody. So each change also
+# posts a short message, a companion: with a notification (on), without one (silent), or not at all (off).
 [cards.companions]"""
 _ROLES = f"""\
 # The id of the role that messages to a tier ping. To copy it in Discord, turn on Developer Mode. Each tier has its own

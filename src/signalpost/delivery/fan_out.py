@@ -11,17 +11,29 @@ from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.instant import iso
 from signalpost.domain.ledger import UnpublishedRule
 from signalpost.domain.notification import NEW, Notification
+from signalpost.domain.order import OrderKind
+from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import IfEnded, TierCopy
+from signalpost.errors import InvalidValue
 
 _WHY_UNPUBLISHED = {
     UnpublishedRule.TOO_OLD: "its validity had passed when its candle was taken",
     UnpublishedRule.LATE_CORRECTION: "it appeared only when a candle was corrected",
 }
+_ENDS = (SignalStatus.CLOSED, SignalStatus.CANCELLED, SignalStatus.EXPIRED)
 _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
 """A new signal's idempotency key detects repeats until this long after the signal's expiry."""
 _KEY_LASTS_FOR = timedelta(days=7)
 """Any other key detects repeats until this long after acceptance."""
+
+
+def check_that_it_is_live(signal: Signal) -> None:
+    """Raises InvalidValue for a new signal whose status says that it is over."""
+    ends = _ENDS if signal.order is OrderKind.MARKET else (*_ENDS, SignalStatus.FILLED)
+    if signal.status in ends:
+        advice = "a new signal is live. Omit status, and close, cancel or fill the signal after it was sent"
+        raise InvalidValue.of("status", signal.status, advice, code="not-live", limit="PENDING, ACTIVE")
 
 
 def too_old(signal: Signal, event: str, now: datetime) -> UnpublishedRule | None:

@@ -16,7 +16,16 @@ from signalpost import clock
 from signalpost.delivery.amendments import Amendments
 from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.facts import TRIED
-from signalpost.delivery.fan_out import as_put, deliveries_of, is_routed, key_until, only, too_old, why_unpublished
+from signalpost.delivery.fan_out import (
+    as_put,
+    check_that_it_is_live,
+    deliveries_of,
+    is_routed,
+    key_until,
+    only,
+    too_old,
+    why_unpublished,
+)
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades, Permission
 from signalpost.delivery.outbox.commands import Find, LoadState, NewNotification, Put, PutResult, SaveFacts
@@ -26,26 +35,23 @@ from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.delivery.tickets import conflict, of_several, ticket_of, warned
 from signalpost.domain.change import Change, Revise
-from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.digest import Digest
 from signalpost.domain.events import Listener, Taken
 from signalpost.domain.former import former_ids
 from signalpost.domain.ledger import StreamState, Unpublished, UnpublishedRule
 from signalpost.domain.notification import NEW, Notification, Payload, notification_of
-from signalpost.domain.order import OrderKind
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.recap import Recap
-from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.validity import OPEN_FOR, SIGNAL_WITHOUT_TIMEFRAME
-from signalpost.errors import CommandFailed, InvalidValue, StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 MOST_HELD = 10_000
 _RECOVERING = "the store is recovering: what came earlier is saved first"
 _TRY_AGAIN_AFTER = timedelta(seconds=1)
-_ENDS = (SignalStatus.CLOSED, SignalStatus.CANCELLED, SignalStatus.EXPIRED)
 
 
 class Intake:
@@ -111,9 +117,8 @@ class Intake:
         """Accept one notification, and return its ticket once it is saved.
 
         With `tiers`, the repeat of a signal is refused if that was sent to any other tier. `closes` is the number of
-        the trade that a new signal reverses.
-        If the store is unavailable, the notification is held in memory, or refused without `hold`; the ticket says so.
-        Raises InvalidValue for invalid arguments, and StoreClosed after the outbox is closed.
+        the trade that a new signal reverses. If the store is unavailable, the notification is held in memory, or
+        refused without `hold`. Raises InvalidValue for invalid arguments, and StoreClosed after the outbox is closed.
         """
         new = self._new(payload, event, priority, user_tier, context, about, closes=closes)._replace(tiers=tiers)
         if self._held and is_routed(new):
@@ -258,7 +263,7 @@ class Intake:
             accepted = new if result is None else as_put(new, result)
             ticket = self._refused(new) if result is None else ticket_of(accepted, result)
             tickets.append(warned(new.notification, ticket))
-            self._report(accepted, tickets[-1])
+            self._report(accepted, tickets[-1], () if result is None else result.companions)
         return tickets
 
     def _report_after_cancel(self, routed: Iterable[NewNotification]) -> None:
@@ -270,16 +275,19 @@ class Intake:
     async def _report_saved(self, routed: Iterable[NewNotification]) -> None:
         with suppress(StoreFailed, CommandFailed, StoreClosed):
             for new in routed:
-                found = await self._outbox.do(Find(notification_id=new.notification.id))
-                if found:
-                    deliveries = [entry.delivery for entry in found]
+                if deliveries := await self._saved_as(new.notification.id):
                     accepted = only(new, [each.id.destination for each in deliveries])
                     if all(each.state is DeliveryState.SUPPRESSED for each in deliveries):
                         accepted = accepted.not_posted(deliveries[0].reason or "")
-                    self._report(accepted, ticket_of(accepted, PutResult(Outcome.ACCEPTED, new.notification.id)))
+                    ticket = ticket_of(accepted, PutResult(Outcome.ACCEPTED, new.notification.id))
+                    beside = await self._saved_as(new.notification.companion_id)
+                    self._report(accepted, ticket, [each.id.destination for each in beside])
 
-    def _report(self, new: NewNotification, ticket: Ticket) -> None:
-        waiting = tuple(each.destination for each in new.deliveries if each.state is DeliveryState.PENDING)
+    async def _saved_as(self, name: str) -> list[Delivery]:
+        return [entry.delivery for entry in await self._outbox.do(Find(notification_id=name))]
+
+    def _report(self, new: NewNotification, ticket: Ticket, companions: Sequence[str] = ()) -> None:
+        waiting = (*(each.destination for each in new.deliveries if each.state is DeliveryState.PENDING), *companions)
         self._emit(Taken(ticket, new.notification, waiting))
         if ticket.outcome is Outcome.ACCEPTED:
             self._on_put(waiting, new.notification.priority, new.notification.valid_until)
@@ -367,7 +375,7 @@ class Intake:
         closes: int | None = None,
     ) -> NewNotification:
         if event == NEW and isinstance(payload, Signal):
-            _check_that_it_is_live(payload)
+            check_that_it_is_live(payload)
             payload = payload.valid_for(self._valid_for)
         now = clock.now()
         notification = notification_of(
@@ -390,10 +398,3 @@ class Intake:
     def _refused(self, new: NewNotification) -> Ticket:
         reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)
         return Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
-
-
-def _check_that_it_is_live(signal: Signal) -> None:
-    ends = _ENDS if signal.order is OrderKind.MARKET else (*_ENDS, SignalStatus.FILLED)
-    if signal.status in ends:
-        advice = "a new signal is live. Omit status, and close, cancel or fill the signal after it was sent"
-        raise InvalidValue.of("status", signal.status, advice, code="not-live", limit="PENDING, ACTIVE")

@@ -18,7 +18,7 @@ from signalpost.domain.exact import plain
 from signalpost.domain.life import opened
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.recap import Recap
-from signalpost.domain.reports import Alert, AlertSeverity, Announcement, MarketAnalysis, SystemStatus
+from signalpost.domain.reports import Alert, AlertSeverity, AlertStatus, Announcement, MarketAnalysis, SystemStatus
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.text import id_of, text_of
@@ -47,7 +47,7 @@ CHART = " chart"
 """Ends the event of an edit that adds a chart to the card of a version."""
 
 COMPANION = "\tcompanion"
-"""Ends the sequence of a signal's companions. No id contains a tab."""
+"""Ends the sequence of the companions of a signal or an alert. No id contains a tab."""
 
 CLOSED = "closed"
 """The event of a signal's end."""
@@ -104,6 +104,8 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     """The trade after a change that this reports."""
     before: Trade | None = None
     """In a companion: the trade when readers were last notified. A companion posts a message, not the card."""
+    is_recovery: bool = False
+    """Whether it is the companion of an alert that is resolved: a message beside the edit of the alert's own."""
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
@@ -131,7 +133,23 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
         Companions have one of their own, because they must not wait for the card.
         """
         name = sequence_of(payload_id(self.payload), self.run)
-        return name if self.before is None else f"{name}{COMPANION}"
+        return f"{name}{COMPANION}" if self.is_companion else name
+
+    @property
+    def is_companion(self) -> bool:
+        """True if it posts a short message beside a card, and does not show the card itself."""
+        return self.is_recovery or self.before is not None
+
+    @property
+    def companion_id(self) -> str:
+        """The id of the companion of a resolved alert."""
+        return f"{self.id}c"
+
+    @property
+    def resolves(self) -> bool:
+        """True if it shows that an alert which was sent before is resolved."""
+        is_resolved = isinstance(self.payload, Alert) and self.payload.status is AlertStatus.RESOLVED
+        return is_resolved and self.event != NEW and not self.is_recovery
 
     @property
     def shown(self) -> Trade | None:

@@ -111,4 +111,4 @@ class ScriptedSink:
 
 def _message_id(items: Sequence[Item], number: int) -> str:
     item = items[0]
-    return str(number) if item.card is None or item.notification.before is not None else item.card.message_id
+    return str(number) if item.card is None or item.notification.is_companion else item.card.message_id

@@ -15,6 +15,7 @@ from signalpost.domain.change import NotePrice, Update
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import CardGone
 from signalpost.domain.notification import COMPANION, NEW, Notification, is_chart, payload_id
+from signalpost.domain.reports import Alert
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import Loss
@@ -22,12 +23,15 @@ from signalpost.sinks.port import Shown
 
 _SHOWN_BY = {True: "superseded: its card shows this state", False: "superseded: its card shows a newer state"}
 NEVER_SHOWN = "its signal was never shown here"
+ALERT_NEVER_SHOWN = "its alert was never shown here"
 _LOOK_AGAIN = timedelta(seconds=2)
 """After which a delayed tier, or a companion, looks again whether the cards before it were sent."""
 _FOR_THE_CARD = timedelta(seconds=0.5)
 """How long a companion waits at least, so that its link leads to the new state."""
 _TO_SEND = timedelta(seconds=20)
 """The time left to a companion that is joined: together they are cut off with the first of them."""
+_ACTIVE, _RESOLVED = 1, 2
+"""The versions of an alert."""
 _FEWEST_TOGETHER, _MOST_TOGETHER = 3, 10
 """Trades in one message."""
 _SUPERSEDED = DeliveryState.SUPERSEDED
@@ -116,15 +120,19 @@ def is_opening(notification: Notification) -> bool:
 
 
 def version_of(notification: Notification) -> int:
-    """The version of the trade that a notification shows; 0 if it shows none."""
+    """The version of the trade or alert that a notification shows; 0 if it shows neither."""
     if notification.trade is not None:
         return notification.trade.version
+    if isinstance(notification.payload, Alert):
+        return _RESOLVED if notification.resolves or notification.is_recovery else _ACTIVE
     return 1 if is_opening(notification) else 0
 
 
 def leased_entry(tx: Transaction, row: Row, notification: Notification, now: datetime) -> OutboxEntry | Row:
     """The entry to send; or the row as it ends, because its card shows it already or may not show it."""
     plain = OutboxEntry(row.delivery, notification)
+    if isinstance(notification.payload, Alert):
+        return _alert(tx, plain, row, now)
     if not (version := version_of(notification)):
         return plain
     sequence = row.delivery.sequence.removesuffix(COMPANION)
@@ -135,10 +143,7 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     if notification.before is not None:
         return _companion(tx, row, notification, card, now)
     if is_chart(notification.event):
-        if not card.may_get_chart(version) or tx.first(sql.VERSION_OF, (sequence,)) != (version,):
-            return row.moved(_SUPERSEDED, OUTDATED)
-        closes = _reversed_card(tx, notification, card)
-        return OutboxEntry(row.delivery, notification, card.message, card.loss, card.tier, closes)
+        return _chart(tx, row, notification, card)
     is_live = notification.trade is None or notification.trade.state.is_live
     if (end := card.ending(version, now, is_live=is_live)) is not None:
         return row.moved(*end)
@@ -170,6 +175,33 @@ def _companion(
     if card.has_readers and _is_to_come(tx, card.sequence, {card.destination}):
         return _put_off(row, now)  # the card says it, too, and never comes second
     return OutboxEntry(row.delivery, notification, _linked(tx, card), tier=card.tier)
+
+
+def _chart(tx: Transaction, row: Row, notification: Notification, card: CardRow) -> OutboxEntry | Row:
+    """The entry of a chart: the card as it is, if it shows the newest state."""
+    version = version_of(notification)
+    if not card.may_get_chart(version) or tx.first(sql.VERSION_OF, (card.sequence,)) != (version,):
+        return row.moved(_SUPERSEDED, OUTDATED)
+    closes = _reversed_card(tx, notification, card)
+    return OutboxEntry(row.delivery, notification, card.message, card.loss, card.tier, closes)
+
+
+def _alert(tx: Transaction, plain: OutboxEntry, row: Row, now: datetime) -> OutboxEntry | Row:
+    """The entry of an alert. Its end edits the message that shows it, and the companion is sent after that."""
+    notification, lane = plain.notification, row.delivery.id.destination
+    if not (notification.resolves or notification.is_recovery):
+        return plain
+    sequence = row.delivery.sequence.removesuffix(COMPANION)
+    if notification.is_recovery and _is_to_come(tx, sequence, {lane}):
+        return _put_off(row, now)
+    found = tx.first(sql.CARD, (sequence, lane))
+    card = None if found is None else _card(found)
+    if not notification.is_recovery:
+        return plain if card is None else plain._replace(card=card.message, replaces=card.loss)
+    if card is None:
+        return row.moved(DeliveryState.SUPPRESSED, ALERT_NEVER_SHOWN)
+    end = card.companion_ending(_RESOLVED)
+    return plain._replace(card=_linked(tx, card)) if end is None else row.moved(*end)
 
 
 def _put_off(row: Row, now: datetime) -> Row:
@@ -261,12 +293,13 @@ def with_card(verdict: Settlement, entry: OutboxEntry) -> Settlement:
         is_over = verdict.state is DeliveryState.DEAD or (verdict.card is not None and verdict.card.loss is not None)
         return verdict._replace(state=DeliveryState.SUPPRESSED if is_over else verdict.state, card=None)
     version = version_of(entry.notification)
-    if not version or entry.notification.before is not None:
+    if not version or entry.notification.is_companion:
         return verdict
     result = verdict.card or CardResult(0, entry.is_edit)
     trade = entry.notification.trade
     shows_end = trade is not None and not trade.state.is_live
-    return verdict._replace(card=result._replace(version=version, shows_end=shows_end))
+    is_of_alert = isinstance(entry.notification.payload, Alert)
+    return verdict._replace(card=result._replace(version=version, shows_end=shows_end, is_of_alert=is_of_alert))
 
 
 def cards_gone(entries: Sequence[OutboxEntry], verdicts: Sequence[Settlement], at: datetime) -> tuple[CardGone, ...]:
@@ -281,7 +314,7 @@ def cards_gone(entries: Sequence[OutboxEntry], verdicts: Sequence[Settlement], a
             entry.card and entry.card.channel,
         )
         for entry, verdict in zip(entries, verdicts, strict=True)
-        if (card := verdict.card) is not None and card.loss is not None
+        if (card := verdict.card) is not None and card.loss is not None and not card.is_of_alert
     )
 
 
@@ -289,7 +322,7 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
     """Save what a delivery's result means for its card."""
     result, message = verdict.card, verdict.message
     where = (row.delivery.sequence, row.delivery.id.destination)
-    if row.is_card and (verdict.may_repeat or (result is not None and result.is_uncertain)):
+    if (row.is_card and verdict.may_repeat) or (result is not None and result.is_uncertain):
         tx.write(sql.FORGET_DIGEST, [where[::-1]])
     if is_chart(row.event) and row.delivery.state is not DeliveryState.DELIVERED and verdict.attempt is not None:
         tx.write(sql.DOUBT_CHART, [where[::-1]])
@@ -300,6 +333,8 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
         tx.write(sql.SHOW_CARD, [(None, result.version, None, None, shows_end, *where)])
     elif row.delivery.state is DeliveryState.DELIVERED and message is not None and message.message_id:
         posted = None if result.is_edit else result.version
+        if result.is_of_alert:  # it has no row before it is shown
+            tx.write(sql.ADD_CARD, [(*where, UserTier.ADMIN, micros(row.delivery.valid_until), 0, 0, False)])
         tx.write(
             sql.SHOW_CARD, [(message.message_id, result.version, posted, micros(message.sent_at), shows_end, *where)]
         )

@@ -78,6 +78,8 @@ class PutResult(NamedTuple):
     """The version of that trade."""
     unpublished: str | None = None
     """Why a filter stopped this notification, or an earlier one of the same signal."""
+    companions: tuple[str, ...] = ()
+    """The destinations of the companions that were added."""
 
 
 class OutboxEntry(NamedTuple):
@@ -99,7 +101,7 @@ class OutboxEntry(NamedTuple):
     @property
     def is_edit(self) -> bool:
         """Whether it edits a message, and posts none."""
-        return self.card is not None and self.notification.before is None
+        return self.card is not None and not self.notification.is_companion
 
 
 class Leased(NamedTuple):
@@ -139,10 +141,9 @@ class Message(NamedTuple):
 
 
 class CardResult(NamedTuple):
-    """The result of a delivery for the card of its trade."""
+    """The result of a delivery for the card of its trade or alert."""
 
     version: int
-    """The version of the trade."""
     is_edit: bool
     loss: Loss | None = None
     """Why the message that was to be edited is gone."""
@@ -151,6 +152,7 @@ class CardResult(NamedTuple):
     is_uncertain: bool = False
     """Whether it is unknown if the message was edited."""
     shows_end: bool = False
+    is_of_alert: bool = False
 
 
 class Settlement(NamedTuple):
@@ -167,7 +169,7 @@ class Settlement(NamedTuple):
     reason: str | None = None
     message: Message | None = None
     card: CardResult | None = None
-    """Only for the card of a trade."""
+    """Only for the card of a trade or an alert."""
 
 
 class Command(msgspec.Struct, Generic[Answer], frozen=True):
@@ -386,7 +388,6 @@ class Prune(Command[int], frozen=True):
     """Delete old notifications without open deliveries. Answer: how many. Their keys stay."""
 
     before: datetime
-    """Those accepted before this."""
     limit: int = 200
 
 
@@ -397,4 +398,3 @@ class ForgetKeys(Command[str], frozen=True):
     after: str = ""
     """The last answer: where to continue."""
     limit: int = 2_000
-    """How many to check."""

@@ -5,12 +5,14 @@ from datetime import datetime
 
 from signalpost.delivery.deduplication import decide
 from signalpost.delivery.outbox import sql
-from signalpost.delivery.outbox.cards import cards_of, is_opening
+from signalpost.delivery.outbox.cards import FOR_ITS_CARD, cards_of, is_opening
 from signalpost.delivery.outbox.commands import NewDelivery, NewNotification, Put, PutResult
 from signalpost.delivery.outbox.order import Row, Waiting, new_row
 from signalpost.delivery.outbox.rows import Key, key_in_force, micros
 from signalpost.delivery.outbox.trades import Book, BookHistory, TradeRow
 from signalpost.delivery.outbox.transaction import Transaction
+from signalpost.delivery.rank import rank_of
+from signalpost.domain import validity
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.notification import Notification, is_same_content
 from signalpost.domain.signal import Signal
@@ -106,6 +108,7 @@ class _Intake:
             self._rows.append(row)
             if wanted.state is _PENDING:
                 self._waiting.enter(row)
+        companions = self._add_recovery(notification, sequence, item.deliveries)
         version = 1 if notification.trade is None else notification.trade.version
         return PutResult(
             Outcome.ACCEPTED,
@@ -113,7 +116,37 @@ class _Intake:
             number=notification.number,
             version=version,
             unpublished=item.unpublished,
+            companions=companions,
         )
+
+    def _add_recovery(
+        self, notification: Notification, sequence: str, deliveries: Sequence[NewDelivery]
+    ) -> tuple[str, ...]:
+        """Add the companion of an alert that is resolved, where the alert is shown or will be. Returns these lanes."""
+        if not notification.resolves:
+            return ()
+        shown = {card.destination for card in cards_of(self._tx, sequence)}
+        waiting = (each.destination for each in deliveries if each.state is _PENDING)
+        lanes = tuple(
+            lane
+            for lane in waiting
+            if lane in shown or self._waiting.has(sequence, lane) or self._tx.is_in_flight(sequence, lane)
+        )
+        if not lanes:
+            return ()
+        at = notification.accepted_at
+        recovery = notification.but(
+            id=notification.companion_id,
+            event=f"{notification.event} companion",
+            is_recovery=True,
+            valid_until=min(notification.valid_until, at + validity.of_companion(None)),
+        )
+        number, rank = self._tx.next_number(), rank_of(recovery.priority, at)
+        self._notifications[recovery.id] = number, recovery
+        for lane in lanes:
+            wanted = NewDelivery(lane, rank, not_before=at + FOR_ITS_CARD)
+            self._rows.append(new_row(recovery, number, recovery.sequence, wanted))
+        return lanes
 
     def _filtered(self, item: NewNotification, sequence: str) -> NewNotification:
         """The same; only recorded if it would open a trade that a filter stops."""

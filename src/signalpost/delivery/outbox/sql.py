@@ -120,6 +120,11 @@ MESSAGES_OF_GONE = (
     f"SELECT count(*), destination, message_id {_GONE} AND message_id IS NOT NULL GROUP BY destination, message_id"
 )
 SHOW_LESS = "UPDATE message SET shows = shows - ? WHERE destination = ? AND message_id = ?"
+# A card without a trade is that of an alert. It is deleted with its message.
+DELETE_ALERT_CARD = """
+DELETE FROM card WHERE destination = ? AND message_id = ?
+  AND NOT EXISTS (SELECT 1 FROM trade WHERE trade.sequence = card.sequence) AND EXISTS (SELECT 1 FROM message
+    WHERE message.destination = card.destination AND message.message_id = card.message_id AND shows <= 0)"""
 DELETE_MESSAGE = """
 DELETE FROM message WHERE destination = ? AND message_id = ? AND shows <= 0 AND NOT EXISTS (
   SELECT 1 FROM card WHERE card.destination = message.destination AND card.message_id = message.message_id)"""

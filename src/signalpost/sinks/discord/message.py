@@ -20,7 +20,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.trade import Trade, TradeState
 from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits
-from signalpost.sinks.discord.cards.alert import alert_card
+from signalpost.sinks.discord.cards.alert import alert_card, resolved_companion
 from signalpost.sinks.discord.cards.away import away_card
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look
@@ -71,7 +71,7 @@ def edited(items: Sequence[Item]) -> Shown | None:
 
 
 def _is_edit(item: Item) -> bool:
-    return item.card is not None and item.notification.before is None
+    return item.card is not None and not item.notification.is_companion
 
 
 def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str, Any] | None:
@@ -79,6 +79,8 @@ def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str,
     match notification.payload:
         case Signal() as signal:
             body = _body_of_signal(item, signal, look, view, guild)
+        case Alert() as alert if notification.is_recovery:
+            body = resolved_companion(alert, look, view, _link(item.card, guild))
         case Alert() as alert:
             body = alert_card(alert, look, view, now)
         case MarketAnalysis() as analysis:

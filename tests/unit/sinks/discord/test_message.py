@@ -374,3 +374,17 @@ def test_a_replacement_says_what_it_replaces_and_is_no_ticket(how: Loss, line: s
     assert message(item(signal())._replace(replaces=how, is_known=True))["flags"] == limits.SILENT
     assert line in body["embeds"][0]["description"]
     assert not body.get("content", "").startswith(("BUY", "SELL"))
+
+
+def test_the_companion_of_a_resolved_alert_says_if_it_may_repeat() -> None:
+    over = notification(alert(status="resolved", resolved_at=AT, context={"resolved": "Back"}), event="resolved")
+    name = short_id(over.payload.alert_id)
+    companion = Item(over.but(is_recovery=True), card=SHOWN)
+    link = f"[Alert {name}](https://discord.com/channels/3/5/77)"
+    assert message(companion)["content"].splitlines() == ["RESOLVED · Back", link]
+    again = message(companion._replace(may_repeat=True))
+    assert again["content"].splitlines() == ["RESOLVED · Back", f"MAY REPEAT: alert {name}", link]
+    off = Look(companions={Event.RESOLVED: Sending.OFF})
+    with pytest.raises(Unwanted):
+        message(companion, look=off)
+    assert message(companion._replace(notification=over), look=off)["content"].startswith("RESOLVED"), "an edit"

@@ -55,10 +55,11 @@ def resolved_companion(alert: Alert, look: Look, view: View, card: MessageLink |
     if sending is Sending.OFF:
         return None
     title = str(alert.context.get(_RESOLVED) or alert.title)
-    label = f"Alert {short_id(alert.alert_id, view.run)}"
-    link = "" if card is None else f"[{label}]({card.url})"
+    name = short_id(alert.alert_id, view.run)
+    mark = f"MAY REPEAT: alert {name}" if view.may_repeat else ""
+    link = "" if card is None else f"[Alert {name}]({card.url})"
     is_silent = sending is Sending.SILENT or view.is_replay
-    return post(look, [prefixed("RESOLVED", escaped(title, _MESSAGE), view), link], is_silent=is_silent)
+    return post(look, [prefixed("RESOLVED", escaped(title, _MESSAGE), view), mark, link], is_silent=is_silent)
 
 
 def _is_resolved(alert: Alert) -> bool:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from tests import forked
 from tests.acceptance.conftest import Environment
@@ -47,6 +48,19 @@ def test_a_signal_and_an_alert_from_json_are_delivered(sandbox: str, environment
     published = in_process(environment, "publish", "alert", stdin=json.dumps(alert))
     assert re.findall(r"[\w-]+", published.stdout.splitlines()[1]) == ["alerts-critical", "delivered"]
     assert shown(sandbox) == ["SELL GBPUSD", "HIGH · No candles since 10:00"]
+
+
+def test_a_delay_that_ends_within_the_timeout_is_waited_for(
+    sandbox: str, environment: Environment, tmp_path: Path
+) -> None:
+    settings = tmp_path / "delayed.toml"
+    settings.write_text('[tiers.free]\ndelay = "1s"\n', encoding="utf-8")
+    early = in_process(environment, "publish", "signal", *SIGNAL, "--config", str(settings), "--timeout", "0.1")
+    assert (early.returncode, "pending until" in early.stdout) == (0, True)
+    published = in_process(environment, "publish", "signal", *SIGNAL, "--config", str(settings))
+    assert (published.returncode, published.stdout.startswith("duplicate")) == (0, True)
+    assert re.findall(r"[\w-]+", published.stdout.splitlines()[1]) == ["signals-free", "delivered"]
+    assert len(shown(sandbox)) == 1
 
 
 def test_a_refused_notification_is_exit_code_1_with_a_reason(environment: Environment) -> None:

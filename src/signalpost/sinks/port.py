@@ -30,6 +30,14 @@ class Chart(NamedTuple):
     """For people who cannot see it."""
 
 
+class Successor(NamedTuple):
+    """The trade whose signal closed another one."""
+
+    number: int
+    card: Shown | None = None
+    """The message that shows it; None if no link to it is known."""
+
+
 class Item(NamedTuple):
     """One notification of a message."""
 
@@ -50,6 +58,8 @@ class Item(NamedTuple):
     """To be added to the card."""
     destination: str | None = None
     """Where it is sent; None if that does not matter."""
+    closed_by: Successor | None = None
+    """The trade that reversed its trade."""
 
 
 class Answer(NamedTuple):

@@ -182,6 +182,8 @@ async def test_a_reversal_says_which_signal_to_close_first(front: Front) -> None
     await alert(front, **REVERSAL)
     (_, old), (content, new) = await cards(front)
     assert "Closes #1 first" in content.splitlines()
+    assert "\nNow short: " in old
+    assert "Card #2" in old
     assert (new.splitlines()[0], "Closes" in old) == ("**Closes Card #1 first**", False)
     entries = front.sandbox.discord.log.since
     await until(lambda: ("GET", "signals-free") in [(each.entry.method, each.entry.channel) for each in entries(0)])

@@ -115,6 +115,7 @@ async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], sec
             entry.closes,
             entry.is_known,
             destination=destination,
+            closed_by=entry.closed_by,
         )
         for entry in entries
     ]

@@ -9,9 +9,9 @@ from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.book import CardEntry
 from signalpost.delivery.outbox.commands import CardResult, OutboxEntry, Settlement
 from signalpost.delivery.outbox.order import Row
-from signalpost.delivery.outbox.rows import instant, micros
+from signalpost.delivery.outbox.rows import instant, micros, notification_in
 from signalpost.delivery.outbox.transaction import Transaction
-from signalpost.domain.change import NotePrice, Update
+from signalpost.domain.change import CloseReason, NotePrice, Update
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import CardGone
 from signalpost.domain.notification import COMPANION, NEW, Notification, is_chart, payload_id
@@ -19,7 +19,7 @@ from signalpost.domain.reports import Alert
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import Loss
-from signalpost.sinks.port import Shown
+from signalpost.sinks.port import Shown, Successor
 
 _SHOWN_BY = {True: "superseded: its card shows this state", False: "superseded: its card shows a newer state"}
 NEVER_SHOWN = "its signal was never shown here"
@@ -153,9 +153,10 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
         return row.moved(DeliveryState.SUPERSEDED, OUTDATED)
     if card.delay and _is_served_before(tx, card):
         return _put_off(row, now)
-    closes = _reversed_card(tx, notification, card)
+    closes, closed_by = _reversed_card(tx, notification, card), _successor(tx, notification, card)
     is_known = card.has_readers and not card.is_doubtful and _is_known(tx, notification, card)
-    return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.loss, card.tier, closes, is_known)
+    delivery = _posted(row.delivery, card)
+    return OutboxEntry(delivery, notification, card.message, card.loss, card.tier, closes, is_known, closed_by)
 
 
 def _is_known(tx: Transaction, notification: Notification, card: CardRow) -> bool:
@@ -264,6 +265,23 @@ def _reversed_card(tx: Transaction, notification: Notification, card: CardRow) -
     number = notification.closes if notification.trade is None else notification.trade.closes
     found = None if number is None else tx.first(sql.CARD_OF_NUMBER, (number, card.destination))
     return None if found is None else _linked(tx, _card(found))
+
+
+def _successor(tx: Transaction, notification: Notification, card: CardRow) -> Successor | None:
+    """The trade that reversed that of `card`, if this destination shows it, or gets it without a delay."""
+    trade = notification.trade
+    if trade is None or trade.end_reason is not CloseReason.REVERSED or notification.run is not None:
+        return None
+    for number, opening in tx.select(sql.OPENINGS_SINCE, (trade.number,)):
+        found = notification_in((tx.first(sql.OPENING, (opening,)) or (None,))[0])
+        if not isinstance(found, Notification) or found.closes != trade.number:
+            continue
+        values = tx.first(sql.CARD_OF_NUMBER, (number, card.destination))
+        other = None if values is None else _card(values)
+        if other is None or (other.delay and other.message is None):  # it is not known here yet
+            return None
+        return Successor(number, _linked(tx, other))
+    return None
 
 
 def _is_served_before(tx: Transaction, card: CardRow) -> bool:

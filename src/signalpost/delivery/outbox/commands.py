@@ -19,7 +19,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import Loss
-from signalpost.sinks.port import Shown
+from signalpost.sinks.port import Shown, Successor
 
 Answer = TypeVar("Answer")
 
@@ -79,7 +79,6 @@ class PutResult(NamedTuple):
     unpublished: str | None = None
     """Why a filter stopped this notification, or an earlier one of the same signal."""
     companions: tuple[str, ...] = ()
-    """The destinations of the companions that were added."""
 
 
 class OutboxEntry(NamedTuple):
@@ -97,6 +96,7 @@ class OutboxEntry(NamedTuple):
     """In a lease: the message of the trade that its trade reverses."""
     is_known: bool = False
     """In a lease: whether it replaces a lost message and has no news for its readers."""
+    closed_by: Successor | None = None
 
     @property
     def is_edit(self) -> bool:

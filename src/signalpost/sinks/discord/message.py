@@ -136,7 +136,9 @@ def _body_of_signal(item: Item, signal: Signal, look: Look, view: View, guild: s
         return companion([step], look, view)
     if (trade := notification.shown) is not None:
         closes = None if trade.closes is None else CardLink(trade.closes, _link(item.closes, guild))
-        return signal_card(trade, look, msgspec.structs.replace(view, closes=closes))
+        other = item.closed_by
+        closed_by = None if other is None else CardLink(other.number, _link(other.card, guild))
+        return signal_card(trade, look, msgspec.structs.replace(view, closes=closes, closed_by=closed_by))
     return _body_of_update(notification, signal, look, view)
 
 

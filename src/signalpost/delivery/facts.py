@@ -44,8 +44,6 @@ ROUTES = "routes"
 CLOCK = Subject("clock", Namespace.STORE)
 OWNER = Subject("owner", Namespace.STORE)
 INCIDENTS = Subject("incidents", Namespace.STORE)
-TRIED = Subject("store", Namespace.STORE)
-"""Saved to find out whether the store can be written."""
 
 Facts = Mapping[str, bytes]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]

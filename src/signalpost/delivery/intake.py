@@ -15,7 +15,6 @@ import msgspec
 from signalpost import clock
 from signalpost.delivery.amendments import Amendments
 from signalpost.delivery.deduplication import NO_FILTERS, Filters
-from signalpost.delivery.facts import TRIED
 from signalpost.delivery.fan_out import (
     as_put,
     check_that_it_is_live,
@@ -28,8 +27,8 @@ from signalpost.delivery.fan_out import (
 )
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades, Permission
-from signalpost.delivery.outbox.commands import Find, LoadState, NewNotification, Put, PutResult, SaveFacts
-from signalpost.delivery.outbox.patience import StoreHealth
+from signalpost.delivery.outbox.commands import Find, LoadState, NewNotification, Put, PutResult
+from signalpost.delivery.outbox.patience import StoreHealth, try_store
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
@@ -342,7 +341,7 @@ class Intake:
         while self._failure:
             await asyncio.sleep(_TRY_AGAIN_AFTER.total_seconds())
             with suppress(StoreFailed, CommandFailed):
-                await (self._save_held() if self._held else self._outbox.do(SaveFacts(TRIED, {"tried": b"1"})))
+                await (self._save_held() if self._held else try_store(self._outbox))
                 if not self._held:  # one may have been held in the meantime
                     self._recovered()
         self._recovering = None

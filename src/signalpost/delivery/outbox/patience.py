@@ -5,7 +5,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from signalpost.delivery.outbox.book import READING
-from signalpost.delivery.outbox.commands import Answer, Command, Settle, SettleAndLease, Settlement
+from signalpost.delivery.outbox.commands import (
+    Answer,
+    Command,
+    Namespace,
+    SaveFacts,
+    Settle,
+    SettleAndLease,
+    Settlement,
+    Subject,
+)
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.domain.delivery import Delivery
@@ -13,6 +22,9 @@ from signalpost.domain.events import Listener, StoreMoved
 from signalpost.errors import CommandFailed, StoreFailed
 from signalpost.telemetry.log_queue import logger
 
+_TRIED = Subject("store", Namespace.STORE)
+_TRIAL = 1 << 16
+"""Bytes."""
 STORE_BACKOFF = Backoff(base=0.1, factor=2.0, ceiling=5.0)
 
 Write = Callable[[Settle], Awaitable[list[Delivery]]]
@@ -83,6 +95,15 @@ class RetryingOutbox:
     def delay(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row."""
         return STORE_BACKOFF.delay(failures, 0.5 + self._jitter() / 2)
+
+
+async def try_store(outbox: Outbox) -> None:
+    """Write more than a notification needs, and remove it. Raises StoreFailed.
+
+    On a full disk, less may still have room: for example, where a notification failed after a few of its pages.
+    """
+    for value in (b"1" * _TRIAL, b"1"):
+        await outbox.do(SaveFacts(_TRIED, {"tried": value}))
 
 
 def _kind(command: Command[Any]) -> object:

@@ -42,8 +42,8 @@ UNMEASURED_PROCESSES = UNMEASURED | {"faults"}
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Five processes for two cores, because many tests wait."""
-    return max(1, (os.cpu_count() or 1) * 5 // 2)
+    """Six processes for two cores, because many tests wait."""
+    return max(1, (os.cpu_count() or 1) * 3)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -109,7 +109,7 @@ class LogQueue:
             self._pauses, self._paused_by = self._pauses + 1, threading.get_ident()
 
     def _resume(self) -> None:
-        if self._pauses and self._paused_by == threading.get_ident():  # another thread may fork after waiting in vain
+        if self._pauses and self._paused_by == threading.get_ident():  # not of a fork whose own wait timed out
             self._pauses -= 1
             self._writing.release()
 

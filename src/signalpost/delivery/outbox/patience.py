@@ -24,7 +24,7 @@ from signalpost.telemetry.log_queue import logger
 
 _TRIED = Subject("store", Namespace.STORE)
 _TRIAL = 1 << 16
-"""Bytes."""
+"""Bytes of the write that tests the store; a notification writes about 50,000."""
 STORE_BACKOFF = Backoff(base=0.1, factor=2.0, ceiling=5.0)
 
 Write = Callable[[Settle], Awaitable[list[Delivery]]]
@@ -98,9 +98,9 @@ class RetryingOutbox:
 
 
 async def try_store(outbox: Outbox) -> None:
-    """Write more than a notification needs, and remove it. Raises StoreFailed.
+    """Test the store with a write that is larger than a notification, then shrink it again. Raises StoreFailed.
 
-    On a full disk, less may still have room: for example, where a notification failed after a few of its pages.
+    On a full disk, a small write can succeed while notifications still fail.
     """
     for value in (b"1" * _TRIAL, b"1"):
         await outbox.do(SaveFacts(_TRIED, {"tried": value}))

@@ -11,6 +11,7 @@ from tests.repository.sources import PAGES, ROOT, SOURCE, SOURCES, TESTS, module
 pytestmark = pytest.mark.unmeasured
 
 MOST_LINES = 400
+LONGEST_FUNCTION = 60
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "managers", "manager", "common", "misc", "base"}
 READS_A_REAL_CLOCK = {
     SOURCE / "system_clock.py",
@@ -37,6 +38,16 @@ LAYERS_PAGE = ROOT / "docs" / "why" / "0007-packages-and-layers.md"
 def test_no_file_has_more_than_400_lines() -> None:
     lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in (*SOURCES, *TESTS)}
     assert {path: length for path, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_no_function_has_more_than_60_lines() -> None:
+    lengths = {
+        f"{shown(path)}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path in SOURCES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {function: length for function, length in lengths.items() if length > LONGEST_FUNCTION} == {}
 
 
 def test_no_module_has_a_meaningless_name() -> None:

@@ -40,6 +40,15 @@ class Accept(Protocol):
         ...
 
 
+class _Report(NamedTuple):
+    """An alert `about` a destination, or about none, and the fact that is saved once it is accepted."""
+
+    alert: Alert
+    about: str | None = None
+    then: SaveFacts | None = None
+    event: str = NEW
+
+
 class OperatorAlerts:
     """A listener that queues alerts. `variable_of` names the setting that holds a destination's webhook.
 
@@ -53,86 +62,22 @@ class OperatorAlerts:
         self._save = save
         self._variable_of = variable_of
         self._tasks: set[asyncio.Task[None]] = set()
+        self._report_of: dict[type, Callable[[Any], _Report | None]] = {
+            DestinationGone: self._gone_destination,
+            HostBanned: _ban,
+            CardGone: _gone_card,
+            ChangeRefused: _refused_change,
+            IncidentBegan: _begun,
+            IncidentEnded: _ended,
+        }
 
     def __call__(self, event: Event) -> None:
         """Queue an alert if an operator has to act."""
-        match event:
-            case DestinationGone(destination, reason, at):
-                self._queue(
-                    Alert(
-                        alert_type="destination_disabled",
-                        severity="critical",
-                        title=f"{destination} is disabled: its webhook is gone for good",
-                        message=f"Discord answered: {reason}. Nothing is sent there any more. Queued messages wait for "
-                        f"a new webhook: set {self._variable_of(destination)} and restart.",
-                        timestamp=at,
-                        alert_id=f"disabled {destination} {iso(at or clock.now())}",
-                    ),
-                    about=destination,
-                )
-            case HostBanned(host, reason, until, is_news=True):
-                self._queue(
-                    Alert(
-                        alert_type="address_banned",
-                        severity="critical",
-                        title=f"{host} has banned the IP address of this machine",
-                        message=f"Nothing was sent until {iso(until.replace(microsecond=0))}, and nothing is lost. The "
-                        f"answer was: {reason}. Something at this address sends too many requests, or is mistaken "
-                        "for a bot.",
-                        alert_id=f"banned {host} {iso(until.replace(microsecond=0))}",
-                    ),
-                    about=f"(host {host})",  # not a destination, so it goes to any destination for operators
-                )
-            case CardGone(destination, signal_id, is_stopped=True) as gone:
-                self._queue(
-                    Alert(
-                        alert_type="card_deleted",
-                        severity="medium",
-                        title=f"{destination}: card deleted twice",
-                        message=f"The message of signal {signal_id} was deleted, replaced and deleted again. It is not "
-                        "posted again, and its later states are not shown there.",
-                        alert_id=f"deleted {destination} {signal_id}",
-                    ),
-                    about=destination,
-                    then=card_gone_fact(gone, is_reported=True),
-                )
-            case CardGone(destination, how="moved", at=at, channel=channel) as gone:
-                self._queue(
-                    Alert(
-                        alert_type="webhook_moved",
-                        severity="medium",
-                        title=f"{destination}: webhook moved",
-                        message="The webhook now posts to another channel, and cannot edit its earlier messages. When "
-                        "a signal changes, it is posted again in the new channel. The others stay as they are in the "
-                        "old one.",
-                        alert_id=f"moved {destination} {at:%Y-%m-%d} from {channel}",
-                    ),
-                    about=destination,
-                    then=card_gone_fact(gone, is_reported=True),
-                )
-            case ChangeRefused(signal, reason):
-                self._queue(
-                    Alert(
-                        alert_type="change_refused",
-                        severity="high",
-                        title="A change of a signal was refused after it was held",
-                        message=f"The store was unavailable when {signal} was changed. Now it works again, and has "
-                        f"refused the change: {reason}",
-                        alert_id=f"refused {signal} {iso(clock.now())}",
-                    ),
-                    about="(signal book)",
-                )
-            case IncidentBegan() as incident:
-                alert = alert_of(incident)
-                # A silence may have begun days before it is certain.
-                until = clock.now() + (alert.valid_until - alert.timestamp)
-                self._queue(alert.but(valid_until=until), then=incident_fact(incident))
-            case IncidentEnded(incident, at, is_unused):
-                over = {"status": "resolved", "resolved_at": at, "valid_until": at + URGENT_ALERT}
-                alert = alert_of(incident, is_unused=is_unused).but(**over)
-                self._queue(alert, then=incident_fact(incident, is_over=True), event="resolved")
-            case _:
-                pass
+        if (report_of := self._report_of.get(type(event))) is None or (report := report_of(event)) is None:
+            return
+        task = asyncio.get_running_loop().create_task(self._send(report), name="signalpost operator alert")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Cancel the alerts that are not queued yet."""
@@ -140,19 +85,93 @@ class OperatorAlerts:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _queue(
-        self, alert: Alert, *, about: str | None = None, then: SaveFacts | None = None, event: str = NEW
-    ) -> None:
-        accepted = self._accepted(alert, about, then, event)
-        task = asyncio.get_running_loop().create_task(accepted, name="signalpost operator alert")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _accepted(self, alert: Alert, about: str | None, then: SaveFacts | None, event: str) -> None:
+    async def _send(self, report: _Report) -> None:
         with suppress(StoreClosed, StoreFailed, CommandFailed):  # then the next start reports it again
-            ticket = await self._accept(alert, about=about, event=event)
-            if then is not None and ticket.outcome is not Outcome.HELD:
-                await self._save(then)
+            ticket = await self._accept(report.alert, about=report.about, event=report.event)
+            if report.then is not None and ticket.outcome is not Outcome.HELD:
+                await self._save(report.then)
+
+    def _gone_destination(self, gone: DestinationGone) -> _Report:
+        destination, reason, at = gone
+        alert = Alert(
+            alert_type="destination_disabled",
+            severity="critical",
+            title=f"{destination} is disabled: its webhook is gone for good",
+            message=f"Discord answered: {reason}. Nothing is sent there any more. Queued messages wait for "
+            f"a new webhook: set {self._variable_of(destination)} and restart.",
+            timestamp=at,
+            alert_id=f"disabled {destination} {iso(at or clock.now())}",
+        )
+        return _Report(alert, about=destination)
+
+
+def _ban(banned: HostBanned) -> _Report | None:
+    if not banned.is_news:
+        return None
+    until = iso(banned.until.replace(microsecond=0))
+    alert = Alert(
+        alert_type="address_banned",
+        severity="critical",
+        title=f"{banned.host} has banned the IP address of this machine",
+        message=f"Nothing was sent until {until}, and nothing is lost. The answer was: {banned.reason}. Something at "
+        "this address sends too many requests, or is mistaken for a bot.",
+        alert_id=f"banned {banned.host} {until}",
+    )
+    return _Report(alert, about=f"(host {banned.host})")  # not a destination, so it goes to any for operators
+
+
+def _gone_card(gone: CardGone) -> _Report | None:
+    if not gone.is_for_operators:
+        return None
+    alert = _deleted_twice(gone) if gone.is_stopped else _moved(gone)
+    return _Report(alert, about=gone.destination, then=card_gone_fact(gone, is_reported=True))
+
+
+def _deleted_twice(gone: CardGone) -> Alert:
+    return Alert(
+        alert_type="card_deleted",
+        severity="medium",
+        title=f"{gone.destination}: card deleted twice",
+        message=f"The message of signal {gone.signal_id} was deleted, replaced and deleted again. It is not posted "
+        "again, and its later states are not shown there.",
+        alert_id=f"deleted {gone.destination} {gone.signal_id}",
+    )
+
+
+def _moved(gone: CardGone) -> Alert:
+    return Alert(
+        alert_type="webhook_moved",
+        severity="medium",
+        title=f"{gone.destination}: webhook moved",
+        message="The webhook now posts to another channel, and cannot edit its earlier messages. When a signal "
+        "changes, it is posted again in the new channel. The others stay as they are in the old one.",
+        alert_id=f"moved {gone.destination} {gone.at:%Y-%m-%d} from {gone.channel}",
+    )
+
+
+def _refused_change(refused: ChangeRefused) -> _Report:
+    alert = Alert(
+        alert_type="change_refused",
+        severity="high",
+        title="A change of a signal was refused after it was held",
+        message=f"The store was unavailable when {refused.signal} was changed. Now it works again, and has refused "
+        f"the change: {refused.reason}",
+        alert_id=f"refused {refused.signal} {iso(clock.now())}",
+    )
+    return _Report(alert, about="(signal book)")
+
+
+def _begun(incident: IncidentBegan) -> _Report:
+    alert = alert_of(incident)
+    until = clock.now() + (alert.valid_until - alert.timestamp)  # a silence may have begun days before it is certain
+    return _Report(alert.but(valid_until=until), then=incident_fact(incident))
+
+
+def _ended(ended: IncidentEnded) -> _Report:
+    incident, at, is_unused = ended
+    alert = alert_of(incident, is_unused=is_unused)
+    over = alert.but(status="resolved", resolved_at=at, valid_until=at + URGENT_ALERT)
+    return _Report(over, then=incident_fact(incident, is_over=True), event="resolved")
 
 
 class _Words(NamedTuple):

@@ -21,7 +21,6 @@ from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.service.operator_alerts import OperatorAlerts, alert_of
-from tests.until import until
 
 SINCE = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -61,6 +60,11 @@ class FakeIntake:
 
 def alerts(intake: FakeIntake) -> OperatorAlerts:
     return OperatorAlerts(intake.accept, lambda name: f"VARIABLE_OF_{name}", intake.save)
+
+
+async def all_sent() -> None:
+    """Wait for the tasks that queue alerts, and raise what one of them raised."""
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
 
 
 async def test_a_deleted_webhook_is_always_the_same_alert() -> None:
@@ -152,7 +156,7 @@ async def test_a_lost_card_is_reported_again_until_its_alert_is_saved(outcome: O
     intake = FakeIntake(outcome=outcome)
     listener = alerts(intake)
     listener(LOST)
-    await until(lambda: not listener._tasks)
+    await all_sent()
     is_saved = outcome is not Outcome.HELD  # in memory, until the store works again
     assert intake.saved == [card_gone_fact(LOST, is_reported=True)] * is_saved
 
@@ -161,8 +165,7 @@ async def test_a_store_that_fails_after_the_alert_lets_the_next_start_report_it_
     intake = FakeIntake(fails=True)
     listener = alerts(intake)
     listener(LOST)
-    (task,) = listener._tasks
-    await task
+    await all_sent()
     assert (len(intake.accepted), intake.saved) == (1, [])
 
 
@@ -172,7 +175,7 @@ async def test_the_notice_that_candles_are_not_needed_any_more_does_not_say_that
     incident = IncidentBegan("feed", "NAME", AlertSeverity.HIGH, "oanda", "code 503", SINCE)
     listener(IncidentEnded(incident, SINCE))
     listener(IncidentEnded(incident, SINCE, is_unused=True))
-    await asyncio.gather(*listener._tasks)
+    await all_sent()
     (works, _), (unused, _) = intake.accepted
     assert works.status is unused.status is AlertStatus.RESOLVED
     assert works.context["resolved"] != unused.context["resolved"]

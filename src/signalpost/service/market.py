@@ -46,8 +46,8 @@ class Market:
     """Runs all strategies of a configuration, and follows live signals, from its creation until `end`.
 
     `was_alive_at` is when an owner last wrote its report: signals since then may have been missed. `opened` are the
-    incidents of earlier owners that are not over. Belongs to the running loop. Raises InvalidConfiguration if a feed or
-    the cache cannot be created.
+    incidents of earlier owners that are not over. Belongs to the running loop. Raises InvalidConfiguration if the cache
+    or a feed, even an unused one, cannot be created.
     """
 
     def __init__(
@@ -58,12 +58,13 @@ class Market:
         was_alive_at: datetime | None = None,
         opened: Iterable[IncidentBegan] = (),
     ) -> None:
-        used = {each.feed for each in (*config.strategies, config.follow) if each is not None}
-        feeds = make_feeds(each for each in config.feeds if each.name in used)
         kinds = {each.name: each.kind for each in config.feeds}
-        self.feeds = {
-            name: BoundedFeed(feed if kinds[name] in FEEDS else IsolatedFeed(feed)) for name, feed in feeds.items()
+        self._made = {
+            name: BoundedFeed(feed if kinds[name] in FEEDS else IsolatedFeed(feed))
+            for name, feed in make_feeds(config.feeds).items()
         }
+        used = {each.feed for each in (*config.strategies, config.follow) if each is not None}
+        self.feeds = {name: feed for name, feed in self._made.items() if name in used}
         used_series = {each.key: Series(each.feed, each.pair, each.timeframe) for each in config.strategies}
         self.incidents = Incidents(opened, used_series, config.watchdogs)
         self.alarms = AlarmClock()
@@ -188,7 +189,7 @@ class Market:
                 await self._away.close()
             if self._cache is not None:
                 await self._cache.close()
-            await asyncio.gather(*(feed.close(within) for feed in self.feeds.values()))
+            await asyncio.gather(*(feed.close(within) for feed in self._made.values()))
         return loop.time() - began
 
     async def _watch(self, cache: RoundCache) -> None:

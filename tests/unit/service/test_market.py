@@ -169,10 +169,15 @@ async def test_a_producer_runs_no_strategies(config: Config, tmp_path: Path) -> 
         assert service._runtime.started.market is None
 
 
-async def test_a_feed_that_cannot_be_made_is_an_error_of_the_start(config: Config) -> None:
-    broken = msgspec.structs.replace(config, feeds=(FeedConfig("files", "no.module:Feed"),))
-    with pytest.raises(InvalidConfiguration):
+@pytest.mark.parametrize("uses", [True, False])
+async def test_a_feed_that_cannot_be_made_is_an_error_of_the_start_even_if_nothing_uses_it(
+    config: Config, uses: bool
+) -> None:
+    feed = FeedConfig("files" if uses else "unused", "no.module:Feed")
+    broken = msgspec.structs.replace(config, feeds=(feed,) if uses else (*config.feeds, feed))
+    with pytest.raises(InvalidConfiguration) as raised:
         await AsyncNotificationService(broken).start()
+    assert [each.field for each in raised.value.errors] == [f"feeds.{feed.name}.kind"]
 
 
 def test_health_names_feeds_that_fail_and_streams_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +187,7 @@ def test_health_names_feeds_that_fail_and_streams_that_hang(monkeypatch: pytest.
         events: list[Event] = []
         config = Config(
             home=Path(),
-            feeds=(FeedConfig("files", "deaf", ALWAYS), FeedConfig("unused", "folder")),
+            feeds=(FeedConfig("files", "deaf", ALWAYS), FeedConfig("unused", "deaf")),
             strategies=tuple(strategy(pair) for pair in ("EUR_USD", "GBP_USD", "USD_JPY")),
         )
         market = Market(config, IntakeHarness().intake, Bus((), [events.append]))

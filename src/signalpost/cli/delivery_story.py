@@ -127,7 +127,7 @@ def _verdict(delivery: Delivery, around: Surroundings) -> Iterator[str]:
         case DeliveryState.EXPIRED:
             yield f"It expired: {reason}. It was valid until {format_time(delivery.valid_until, around.now)}."
         case DeliveryState.SUPERSEDED:
-            yield f"It was not sent, because a newer state of the same signal replaced it: {reason}."
+            yield _superseded(reason)
         case DeliveryState.SUPPRESSED:
             yield f"It was not sent: {reason}."
         case DeliveryState.CANCELLED:
@@ -138,6 +138,14 @@ def _verdict(delivery: Delivery, around: Surroundings) -> Iterator[str]:
         case _:
             if delivery.may_repeat:
                 yield "An earlier attempt may have been shown. If it is sent again, it is marked as a possible repeat."
+
+
+def _superseded(reason: str) -> str:
+    """A sentence that has the word only once, although a stored reason begins with it."""
+    successor = reason.removeprefix("superseded by ")
+    if successor != reason:
+        return f"It was superseded by {successor}, a newer state of the same signal, and not sent."
+    return f"It was superseded and not sent: {reason.removeprefix('superseded: ')}."
 
 
 def _shown(delivery: Delivery, around: Surroundings) -> str:

@@ -74,6 +74,8 @@ STORIES: dict[str, Story] = {
     "tried in each way": story_of("pending", *(attempt(outcome, "detail") for outcome in OUTCOMES), attempts=2),
     **{state: story_of(state, reason="REASON") for state in ENDED},
     "delivered as a message": story_of("delivered", message_id="77", near=around(message=MESSAGE)),
+    "superseded by a newer state": story_of("superseded", reason="superseded by t2"),
+    "superseded by its card": story_of("superseded", reason="superseded: its card shows this state"),
     "expired without a reason": story_of("expired"),
     "dead after a rejection": story_of("dead", attempt("rejected"), reason="404"),
     "dead after an outage": story_of("dead", attempt("unavailable"), reason="503"),
@@ -195,6 +197,13 @@ def test_each_end_is_explained_with_its_reason(state: str) -> None:
     assert len(made.next) == 1
     others = {story_of(each, reason="by t2").happened[-1] for each in ENDED}
     assert len(others) == len(ENDED), "and each differently"
+
+
+@pytest.mark.parametrize("reason", ["superseded by t2", "superseded: its card shows this state"])
+def test_a_superseded_one_says_so_once(reason: str) -> None:
+    (sentence,) = story_of("superseded", reason=reason).happened[1:]
+    assert sentence.count("superseded") == 1
+    assert reason.removeprefix("superseded").strip(": ") in sentence
 
 
 def test_an_expired_one_has_the_end_of_its_validity() -> None:

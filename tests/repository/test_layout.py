@@ -12,6 +12,7 @@ pytestmark = pytest.mark.unmeasured
 
 MOST_LINES = 400
 LONGEST_FUNCTION = 60
+MOST_WORDS_OF_A_HOW_TO = 1200
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "managers", "manager", "common", "misc", "base"}
 READS_A_REAL_CLOCK = {
     SOURCE / "system_clock.py",
@@ -76,6 +77,14 @@ def test_every_relative_link_of_a_page_leads_to_a_file_and_a_heading() -> None:
     links = [(page, target) for page in PAGES for target in _links(page)]
     assert links
     assert [f"{shown(page)}: {target}" for page, target in links if _is_broken(page, target)] == []
+
+
+def test_no_how_to_has_more_than_1_200_words() -> None:
+    words = {
+        shown(page): len(page.read_text(encoding="utf-8").split()) for page in PAGES if page.parent.name == "how-to"
+    }
+    assert words
+    assert {page: count for page, count in words.items() if count > MOST_WORDS_OF_A_HOW_TO} == {}
 
 
 def test_every_image_exists_is_small_and_has_a_description() -> None:

@@ -52,6 +52,17 @@ async def test_a_state_after_a_post_whose_message_is_unknown_is_marked(book: Dri
     assert (entry.delivery.may_repeat, entry.is_edit) == (True, False)
 
 
+async def test_an_edit_that_a_crash_cut_short_stays_an_edit(book: Driver) -> None:
+    """The next process does not know what was being sent; the card's message shows that it was no post."""
+    await book.shown()
+    await book.change(Update(stop_loss="1.0960"))
+    unknown = CardResult(2, is_edit=False)
+    await book.settle(await book.leased(), _S.PENDING, may_repeat=True, card=unknown)
+    await book.change(Update(stop_loss="1.0970"))
+    entry = await book.leased(posts=False)
+    assert (entry.notification.event, entry.is_edit) == ("v3", True)
+
+
 async def test_a_post_whose_message_is_unknown_counts_as_shown_and_an_unanswered_one_does_not(book: Driver) -> None:
     for name, state in (("s1", _S.DELIVERED), ("s2", _S.UNCONFIRMED)):
         await book.open(signal(name))

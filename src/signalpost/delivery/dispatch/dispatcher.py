@@ -16,6 +16,7 @@ from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.dispatch.sweep import ClockWatch, Sweep
 from signalpost.delivery.dispatch.worker import LEASED, workers_of
 from signalpost.delivery.kept_task import KeptTask
+from signalpost.delivery.outbox.cards import with_card
 from signalpost.delivery.outbox.commands import Find, Open, OutboxEntry, Settle, Settlement
 from signalpost.delivery.outbox.patience import RetryingOutbox, StoreHealth, settle_in_parts
 from signalpost.delivery.outbox.port import Outbox
@@ -228,7 +229,8 @@ class Dispatcher:
 
     def _verdict_on_lapsed(self, entry: OutboxEntry, now: datetime) -> Settlement:
         is_once = entry.notification.kind in self._at_most_once
-        return decide(entry.delivery, LeaseEnd.LAPSED, now, self._jitter(), at_most_once=is_once)
+        verdict = decide(entry.delivery, LeaseEnd.LAPSED, now, self._jitter(), at_most_once=is_once)
+        return with_card(verdict, entry)
 
     @property
     def _tasks(self) -> list[asyncio.Task[None]]:

@@ -218,7 +218,7 @@ UPDATE card SET open_until = max(open_until, ?) WHERE sequence = ? AND destinati
   AND EXISTS (SELECT 1 FROM trade WHERE trade.sequence = card.sequence AND trade.version = 1)"""
 DOUBT_CARD = f"""
 UPDATE card SET is_doubtful = 1, version = max(version, ?), first_shown_at = coalesce(first_shown_at, ?), {_IS_LATE}
-WHERE sequence = ? AND destination = ?"""
+WHERE sequence = ? AND destination = ? AND message_id IS NULL"""
 FORGET_DIGEST = """
 UPDATE message SET digest = NULL WHERE destination = ? AND message_id = (
   SELECT message_id FROM card WHERE sequence = ? AND card.destination = message.destination)"""

@@ -27,9 +27,9 @@ from signalpost.sinks.evidence import (
     Unconfirmed,
     Unwanted,
 )
-from signalpost.testing.scripted_sink import ScriptedSink
+from signalpost.testing.scripted_sink import HANG, ScriptedSink
 from tests.inline_outbox import InlineOutbox
-from tests.unit.delivery.dispatch.world import FREE, HERE, NORMAL, World, now, virtual, wait
+from tests.unit.delivery.dispatch.world import FREE, HERE, NORMAL, FaultyOutbox, World, now, virtual, wait
 
 HELD = Throttled("30046", retry_after=300.0, scope="edits")
 
@@ -276,6 +276,46 @@ async def test_companions_whose_webhook_is_gone_are_dead_together() -> None:
         await ended(world, "abc")
         assert len(sink.sent) == 7
         assert await world.state("a 1 companion") == "dead"
+
+
+async def _crash_during_the_last_send(sink: ScriptedSink, outbox: FaultyOutbox, *changes: Change) -> None:
+    """Open a trade and change it, and crash while the last of its cards is sent."""
+    world = Channel(sink, outbox=outbox)
+    await world.dispatcher.start()
+    await world.open(valid_until=clock.now() + timedelta(minutes=10))
+    await wait(1)
+    for change in changes:
+        await world.change(change)
+        await wait(1)
+    world.crash()
+    await wait(3600)
+
+
+@virtual
+async def test_a_post_that_a_crash_cut_short_may_be_shown_so_the_end_of_its_trade_is_posted() -> None:
+    """The opening has expired since, but readers may act on a card that nobody knows."""
+    outbox, sink = FaultyOutbox(), ScriptedSink()
+    await _crash_during_the_last_send(ScriptedSink([HANG]), outbox)
+    async with Channel(sink, outbox=outbox) as world:
+        await wait(1)
+        await world.change(Close(price="1.1010"))
+        await wait(60)
+        assert sent(sink)[:1] == [("v2", False)]
+        assert sink.sent[0].items[0].may_repeat
+
+
+@virtual
+async def test_an_edit_that_a_crash_cut_short_leaves_no_doubt_about_the_card() -> None:
+    outbox, sink = FaultyOutbox(), ScriptedSink()
+    await _crash_during_the_last_send(ScriptedSink([lambda: None, HANG]), outbox, Update(stop_loss="1.0960"))
+    async with Channel(sink, outbox=outbox) as world:
+        world._numbers = 1  # the first process used it
+        await wait(60)
+        await world.change(Update(stop_loss="1.0970"))
+        await wait(60)
+        edits = [each for each in sent(sink) if "companion" not in each[0]]
+        assert edits == [("v2", True), ("v3", True)]
+        assert not any(item.may_repeat for each in sink.sent[1:] for item in each.items)
 
 
 def delivery(**changes: Any) -> Delivery:

@@ -205,7 +205,7 @@ class Intake:
         try:
             tickets = await self._save(news, state)
         except StoreFailed as fault:
-            self._store_failed(str(fault))
+            self.store_failed(str(fault))
             raise
         number = len(each_tier)
         return [of_several(tickets[at : at + number]) for at in range(0, len(items) * number, number)]
@@ -298,7 +298,7 @@ class Intake:
 
     def _hold(self, new: NewNotification, reason: str, *, hold: bool) -> Ticket:
         notification = new.notification
-        self._store_failed(reason)
+        self.store_failed(reason)
         first = self._held_by_key.get(notification.key)
         if first is not None and first.content_hash != notification.content_hash:
             ticket = conflict(notification)
@@ -315,7 +315,7 @@ class Intake:
 
     def _keep(self, item: NewNotification | Amend, name: str, reason: str, *, hold: bool) -> Ticket:
         """Hold in memory what cannot be saved now, if possible."""
-        self._store_failed(reason)
+        self.store_failed(reason)
         if not hold or self._is_closed:
             return Ticket(Outcome.REFUSED, "", f"the store is unavailable: {reason}", Refusal.STORE)
         if len(self._held) >= MOST_HELD:
@@ -325,7 +325,7 @@ class Intake:
         self._nothing_held.clear()
         return Ticket(Outcome.HELD, name, reason)
 
-    def _store_failed(self, reason: str) -> None:
+    def store_failed(self, reason: str) -> None:
         """Report that the store failed, and retry until it works."""
         self._failure = self._failure or reason
         self._health.failed(Intake, reason)

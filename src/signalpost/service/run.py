@@ -18,6 +18,7 @@ from signalpost.delivery.engine import Engine
 from signalpost.delivery.facts import INCIDENTS, OWNER, owner_fact, read_incidents, read_owner
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.commands import Damaged, LoadFacts, Open, SaveFacts, Stats
+from signalpost.delivery.outbox.patience import watch_store
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.outbox.transaction import Arrival
@@ -215,7 +216,8 @@ class Run:
     async def _end(self, timeout: float, left: list[Delivery]) -> None:
         self._patience = timeout
         async with AsyncExitStack() as rest:  # from the last to the first; each runs even if others raise
-            rest.callback(self._unsubscribe)
+            for each in self._listeners:
+                rest.callback(self._bus.unsubscribe, each)
             rest.push_async_callback(self.outbox.close)
             if self._reporter is not None:
                 rest.push_async_callback(self._reporter.end)
@@ -235,10 +237,6 @@ class Run:
         self.outbox.abandon_after(_STORE_CLOSES_WITHIN)
         if self._draining is not None:
             self._draining.cancel()
-
-    def _unsubscribe(self) -> None:
-        for each in self._listeners:
-            self._bus.unsubscribe(each)
 
     async def _stop_looking(self) -> None:
         if self._looking is not None:
@@ -348,7 +346,9 @@ class Run:
         config = self._config
         async with AsyncExitStack() as undo:  # closes what has begun if a later step fails or is cancelled
             candles = self._candles or candles_of(config, lambda: self.market)
-            self.charts = await deliver(self.engine, config, self._own_routing, candles, self._may_send, undo)
+            self.charts = await deliver(
+                self.engine, config, self._own_routing, candles, lambda: self._watch.may_send, undo
+            )
             wake_socket = await WakeSocket.open(self._core.bell_path, self.outbox.look, self.outbox.call)
             undo.push_async_callback(wake_socket.close)
             retention = Retention(self.outbox, config.retention, self.engine.intake.amendments.end_unheard_of)
@@ -359,12 +359,11 @@ class Run:
             undo.push_async_callback(self.market.end)
             expiry = OrderExpiry(self.engine.intake, self.market.is_followed)
             recaps = Recaps(self.engine.intake, config)
-            for name, chore in {"pruning": retention.run, "order expiry": expiry.run, "recaps": recaps.run}.items():
+            chores = {"pruning": retention.run, "order expiry": expiry.run, "recaps": recaps.run}
+            chores["store test"] = lambda: watch_store(self.outbox, self.engine.intake.store_failed)
+            for name, chore in chores.items():
                 undo.push_async_callback(KeptTask(name, chore, self._bus.emit).end)
             self._owned = undo.pop_all()
-
-    def _may_send(self) -> bool:
-        return self._watch.may_send
 
     async def give_up(self, successor: int) -> None:
         """Stop delivering: the process `successor` took over while this one was frozen, and settles the leases."""

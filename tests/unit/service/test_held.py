@@ -10,7 +10,8 @@ from unittest.mock import patch
 import pytest
 
 from signalpost import AsyncNotificationService, HealthStatus, NotificationIntegration, Outcome
-from signalpost.delivery.outbox.commands import Command, Put
+from signalpost.delivery.outbox import patience
+from signalpost.delivery.outbox.commands import Command, Put, SaveFacts
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.events import StoreMoved
 from signalpost.errors import StoreFailed
@@ -49,6 +50,25 @@ async def test_held_notifications_are_unhealthy_though_the_store_works_again(con
             status, (reason,) = service.health()
             assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["held"])
             assert "1" in reason.split()
+        await until(service.is_healthy)
+
+
+async def test_a_full_disk_is_reported_although_there_is_nothing_to_save(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply, is_full = SqliteCore.apply, True
+
+    def fails(core: SqliteCore, batch: Sequence[Command[Any]]) -> list[Any]:
+        if is_full and any(isinstance(each, SaveFacts) and len(each.facts.get("tried", b"")) > 1 for each in batch):
+            raise StoreFailed("outbox.db: database or disk is full")
+        return apply(core, batch)
+
+    monkeypatch.setattr(patience, "_TRY_EVERY", 0.05)
+    monkeypatch.setattr(SqliteCore, "apply", fails)
+    async with AsyncNotificationService(config_for()) as service:
+        await until(lambda: codes(service.health().reasons) == ["store-failed"])
+        assert service.health().status is HealthStatus.UNHEALTHY
+        is_full = False
         await until(service.is_healthy)
 
 

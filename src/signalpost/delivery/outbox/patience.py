@@ -25,6 +25,7 @@ from signalpost.telemetry.log_queue import logger
 _TRIED = Subject("store", Namespace.STORE)
 _TRIAL = 1 << 16
 """Bytes of the write that tests the store; a notification writes about 50,000."""
+_TRY_EVERY = 60.0
 STORE_BACKOFF = Backoff(base=0.1, factor=2.0, ceiling=5.0)
 
 Write = Callable[[Settle], Awaitable[list[Delivery]]]
@@ -104,6 +105,16 @@ async def try_store(outbox: Outbox) -> None:
     """
     for value in (b"1" * _TRIAL, b"1"):
         await outbox.do(SaveFacts(_TRIED, {"tried": value}))
+
+
+async def watch_store(outbox: Outbox, failed: Callable[[str], None]) -> None:
+    """Test the store every minute, so that a full disk is reported although there is nothing to save."""
+    while True:
+        await asyncio.sleep(_TRY_EVERY)
+        try:
+            await try_store(outbox)
+        except StoreFailed as fault:
+            failed(str(fault))
 
 
 def _kind(command: Command[Any]) -> object:

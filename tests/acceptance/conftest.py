@@ -1,24 +1,23 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from signalpost.sandbox.rules.exchange import Moment
 from signalpost.sandbox.rules.limits import OFF, Limits
-from signalpost.sandbox.server import Sandbox, present_moment
+from signalpost.sandbox.server import Sandbox
 
 Environment = dict[str, str]
 
 
 @contextmanager
-def running_sandbox(limits: Limits = OFF, moment: Callable[[], Moment] = present_moment) -> Iterator[Sandbox]:
+def running_sandbox(limits: Limits = OFF) -> Iterator[Sandbox]:
     """A sandbox with every webhook, which runs in a thread: a process would take half a second to start."""
     with asyncio.Runner() as runner:
-        running = runner.run(Sandbox(limits=limits, open=True, moment=moment).__aenter__())
+        running = runner.run(Sandbox(limits=limits, open=True).__aenter__())
         thread = threading.Thread(target=runner.get_loop().run_forever)
         thread.start()
         try:

@@ -130,7 +130,8 @@ def play(scenario: Scenario) -> list[str]:
     before = clock.install(shifted)
     try:
         with ExitStack() as undo:
-            sandbox = undo.enter_context(running_sandbox(REAL, shifted.moment))
+            undo.enter_context(patch("signalpost.sandbox.server.present_moment", shifted.moment))
+            sandbox = undo.enter_context(running_sandbox(REAL))
             folder = Path(undo.enter_context(TemporaryDirectory(prefix="signalpost-life-")))
             return _Play(sandbox, folder, scenario, shifted, undo).all_of(scenario)
     finally:

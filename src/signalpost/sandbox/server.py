@@ -9,7 +9,6 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
 from ipaddress import ip_address
@@ -67,15 +66,12 @@ class Sandbox:
         limits: Limits = REAL,
         open: bool = False,
         journal: Path | None = None,
-        keep: int = 100_000,
-        moment: Callable[[], Moment] = present_moment,
     ) -> None:
         _require_loopback(host)
-        self.discord = LocalDiscord(limits, open=open, keep=keep)
+        self.discord = LocalDiscord(limits, open=open)
         self._host, self._port = host, port
         self._journal_path = journal
         self._journal: Journal | None = None
-        self._moment = moment
         self._live = LiveStreams(self.discord)
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
 
@@ -148,7 +144,7 @@ class Sandbox:
         fault = self.discord.fault_for(arrived)
         if fault:
             await asyncio.sleep(fault.seconds_before)
-        answer, entry = self.discord.answer(arrived, self._moment(), fault)
+        answer, entry = self.discord.answer(arrived, present_moment(), fault)
         if entry.recorded and self._journal is not None:
             await self._journal.append(entry.line())
         self._live.notify()
@@ -177,7 +173,7 @@ class Sandbox:
     async def _moderate(self, request: web.Request) -> web.Response:
         _require_json(request)
         try:
-            entry = self.discord.moderate(action_of(await request.read()), self._moment())
+            entry = self.discord.moderate(action_of(await request.read()), present_moment())
         except InvalidValue as wrong:
             raise web.HTTPBadRequest(text=f"{wrong}\n") from None
         except Refusal as refusal:

@@ -2,6 +2,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from signalpost.sandbox.rules import guild
 from signalpost.sandbox.rules.snowflake import EPOCH, snowflake, snowflake_of
 from tests.unit.sandbox.caller import HOOK, START, TOKEN, Caller, json_of, refusal, status
 
@@ -111,8 +112,9 @@ def test_with_open_the_channel_is_named_after_the_webhook() -> None:
     assert len(caller.shown("signals-premium")) == 2
 
 
-def test_a_channel_keeps_its_newest_messages() -> None:
-    caller = Caller(keep=3)
+def test_a_channel_keeps_its_newest_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guild, "KEPT", 3)
+    caller = Caller()
     ids = [json_of(caller.post())["id"] for _ in range(5)]
     assert [message["id"] for message in caller.shown()] == ids[-3:]
     assert refusal(caller.send("GET", message=ids[0])) == (404, 10008)

@@ -97,15 +97,12 @@ async def test_a_new_reader_gets_the_newest_messages_of_each_channel() -> None:
     assert state["counts"] == {"taken": live.MESSAGES_SHOWN + 5}
 
 
-@pytest.mark.parametrize("settings", [{"keep": 3}, {}])
-async def test_a_reader_that_fell_behind_gets_the_state_again(
-    settings: dict[str, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("limit", ["signalpost.sandbox.rules.log.KEPT", "signalpost.sandbox.live.TOO_FAR"])
+async def test_a_reader_that_fell_behind_gets_the_state_again(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It fell behind the oldest entry kept, or too far to send each change."""
-    if not settings:
-        monkeypatch.setattr(live, "TOO_FAR", 5)
+    monkeypatch.setattr(limit, 5)
     monkeypatch.setattr(live, "SECONDS_BETWEEN_BATCHES", 0.5)
-    async with Sandbox(limits=OFF, **settings) as sandbox:
+    async with Sandbox(limits=OFF) as sandbox:
         url = sandbox.webhook("a")
         async with reading(sandbox) as (client, reader):
             await reader.event()

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from signalpost.sandbox.rules import log as module
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.rules.limits import OFF, Rate
 from tests.unit.sandbox.caller import HOOK, Caller, json_of
@@ -44,8 +45,9 @@ def test_an_entry_carries_the_message_at_that_time() -> None:
     assert [each.message and each.message["content"] for each in logged] == ["hello", "edited", None]
 
 
-def test_the_log_is_read_from_a_number() -> None:
-    caller = Caller(keep=3)
+def test_the_log_is_read_from_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 3)
+    caller = Caller()
     for _ in range(5):
         caller.send("GET")
     log = caller.discord.log

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from signalpost.sandbox.rules import guild
 from tests.unit.sandbox.caller import HOOK, Caller, json_of
 
 
@@ -39,8 +40,9 @@ def test_only_posts_notify_and_an_edit_does_not_change_what_they_showed() -> Non
     assert caller.discord.guild.notifications("no-such-channel") == {}
 
 
-def test_the_notifications_of_dropped_messages_are_dropped() -> None:
-    caller = Caller(keep=2)
+def test_the_notifications_of_dropped_messages_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guild, "KEPT", 2)
+    caller = Caller()
     for n in range(4):
         caller.post({"content": str(n)})
     assert list(caller.discord.guild.notifications(HOOK).values()) == ["2", "3"]

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from signalpost.errors import InvalidConfiguration
+from signalpost.sandbox import server
 from signalpost.sandbox.rules import guild
 from signalpost.sandbox.rules.exchange import HttpRequest, Moment
 from signalpost.sandbox.rules.limits import OFF, REAL
@@ -65,9 +66,10 @@ async def test_a_message_can_be_sent_read_edited_and_deleted(client: aiohttp.Cli
     assert [each["n"] for each in await _log(client, sandbox, "?since=3")] == [4]
 
 
-async def test_rate_limit_headers_arrive(client: aiohttp.ClientSession) -> None:
+async def test_rate_limit_headers_arrive(client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
     moment = Moment(5.0, datetime(2025, 8, 20, tzinfo=UTC))
-    async with Sandbox(limits=REAL, moment=lambda: moment) as sandbox:
+    monkeypatch.setattr(server, "present_moment", lambda: moment)
+    async with Sandbox(limits=REAL) as sandbox:
         url = sandbox.webhook("a")
         answers = [await client.post(url, json=HELLO) for _ in range(6)]
     assert [answer.status for answer in answers] == [204] * 5 + [429]

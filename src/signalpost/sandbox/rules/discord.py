@@ -41,15 +41,12 @@ class Outcome(NamedTuple):
 
 
 class LocalDiscord:
-    """Discord's webhooks.
+    """Discord's webhooks. With `open`, any webhook exists."""
 
-    With `open`, any webhook exists. `keep` bounds the log, and the messages of each channel.
-    """
-
-    def __init__(self, limits: Limits = REAL, *, open: bool = False, keep: int = 100_000) -> None:
-        self.guild = Guild(open=open, keep=keep)
+    def __init__(self, limits: Limits = REAL, *, open: bool = False) -> None:
+        self.guild = Guild(open=open)
         self.faults = FaultPlan()
-        self.log = Log(keep)
+        self.log = Log()
         self._rates = RateRules(limits)
 
     def fault_for(self, request: HttpRequest) -> Fault | None:

@@ -16,6 +16,8 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _OK = exchange.HttpAnswer(200, {**exchange.JSON, "Content-Type": "text/html; charset=utf-8"}, b"ok")
 _NO_CONTENT = exchange.HttpAnswer(204, {"Via": exchange.JSON["Via"]})
 _FILES_KEPT = 500
+KEPT = 100_000
+"""Messages of each channel."""
 GUILD_ID = snowflake_of("signalpost sandbox")
 
 
@@ -70,12 +72,11 @@ class Guild:
     """The webhooks, channels and messages of one Discord.
 
     With `open`, a webhook of any id and token is created on first use, with a channel named after its id. Each channel
-    keeps its newest `keep` messages; older ones become unknown.
+    keeps its newest messages; older ones become unknown.
     """
 
-    def __init__(self, *, open: bool, keep: int) -> None:
+    def __init__(self, *, open: bool) -> None:
         self._open = open
-        self._keep = keep
         self._webhooks: dict[str, Webhook] = {}
         self._deleted_webhooks: set[str] = set()
         self._messages: dict[str, dict[str, dict[str, Any]]] = {}
@@ -300,12 +301,12 @@ class Guild:
         self._files |= shown.files
         for oldest in list(self._files)[:-_FILES_KEPT]:
             del self._files[oldest]
-        if len(messages) > self._keep:
+        if len(messages) > KEPT:
             self._forget(webhook.channel, next(iter(messages)))
 
     def _remove(self, channel: str, message: dict[str, Any], at: str, *, by_moderator: bool) -> None:
         deleted = Deleted(message["id"], message["timestamp"], headline_of(message), at, by_moderator)
-        self._deleted.setdefault(channel, deque(maxlen=self._keep)).append(deleted)
+        self._deleted.setdefault(channel, deque(maxlen=KEPT)).append(deleted)
         self._forget(channel, message["id"])
 
     def _forget(self, channel: str, id: str) -> None:

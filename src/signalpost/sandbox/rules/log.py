@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+KEPT = 100_000
+"""Entries."""
 TOO_MANY = 429
 MODERATOR = "MODERATOR"
 """The `method` of an entry that is not a request, but a moderator's action on the sandbox."""
@@ -66,8 +68,8 @@ class Logged(NamedTuple):
 class Log:
     """The last entries, oldest first."""
 
-    def __init__(self, keep: int) -> None:
-        self._kept: deque[Logged] = deque(maxlen=keep)
+    def __init__(self) -> None:
+        self._kept: deque[Logged] = deque(maxlen=KEPT)
         self.count = 0
         """Number of entries so far, including dropped ones."""
         self.count_by_outcome: Counter[str] = Counter()

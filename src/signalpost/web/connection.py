@@ -14,11 +14,10 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from signalpost.secret import described
 from signalpost.telemetry.log_queue import logger
+from signalpost.web import timeouts
 from signalpost.web.answers import of_problem
 from signalpost.web.problem import CONTENT_TYPE, Problem
 
-READ_WITHIN = 5.0
-"""Seconds for a whole request."""
 _TOO_MANY = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections; try again.", retry_after=5)
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
@@ -30,10 +29,9 @@ _FULL = (
 class Connections(web.Server):
     """Makes connections, at most `most` at once: a new one replaces the one that has been idle longest."""
 
-    def __init__(self, handler: Any, *, most: int, read_within: float = READ_WITHIN, **settings: Any) -> None:
+    def __init__(self, handler: Any, *, most: int, **settings: Any) -> None:
         super().__init__(handler, access_log=None, auto_decompress=False, **settings)
         self.most = most
-        self.read_within = read_within
         self.held: set[_Connection] = set()
         """Open connections."""
         self.idle: dict[_Connection, None] = {}
@@ -161,7 +159,7 @@ class _Connection(RequestHandler):
     def _watch_answer(self) -> None:
         if self._answer_deadline is None:
             loop = asyncio.get_running_loop()
-            self._answer_deadline = loop.call_later(self._connections.read_within, self._close_if_unread)
+            self._answer_deadline = loop.call_later(timeouts.READ_WITHIN, self._close_if_unread)
 
     def _close_if_unread(self) -> None:
         self._answer_deadline = None
@@ -172,7 +170,7 @@ class _Connection(RequestHandler):
             self._watch_answer()
 
     def _arm(self) -> None:
-        self._deadline = asyncio.get_running_loop().call_later(self._connections.read_within, self.force_close)
+        self._deadline = asyncio.get_running_loop().call_later(timeouts.READ_WITHIN, self.force_close)
 
     def _disarm(self) -> None:
         if self._deadline is not None:

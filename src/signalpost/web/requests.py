@@ -11,7 +11,7 @@ from aiohttp.http import HttpVersion11
 from aiohttp.web_protocol import RequestPayloadError
 
 from signalpost.errors import shown
-from signalpost.web.connection import READ_WITHIN
+from signalpost.web import timeouts
 from signalpost.web.problem import Problem
 
 LARGEST_BODY = 64 * 1024
@@ -33,7 +33,7 @@ def check_json(request: web.BaseRequest) -> None:
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept-Post": "application/json"})
 
 
-async def body_of(request: web.BaseRequest, within: float = READ_WITHIN) -> bytes:
+async def body_of(request: web.BaseRequest) -> bytes:
     """Read the whole body. Raises Problem 408 if it is too slow, 413 if too long, 415 if compressed."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body uncompressed, without Content-Encoding.")
@@ -44,7 +44,7 @@ async def body_of(request: web.BaseRequest, within: float = READ_WITHIN) -> byte
         request.writer.output_size = 0
     body = bytearray()
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(timeouts.READ_WITHIN):
             while chunk := await request.content.readany():
                 body += chunk
                 if len(body) > LARGEST_BODY:

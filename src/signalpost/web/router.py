@@ -60,13 +60,10 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 class Router:
     """The handlers of all paths, which use the service."""
 
-    def __init__(
-        self, service: ServiceApi, token_auth: TokenAuth, timeouts: Timeouts, read_within: float, host: str
-    ) -> None:
+    def __init__(self, service: ServiceApi, token_auth: TokenAuth, timeouts: Timeouts, host: str) -> None:
         self._service = service
         self._auth = token_auth
         self._timeouts = timeouts
-        self._read_within = read_within
         self._host = host
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="signalpost reading")
         """One thread, so that at most one body at a time competes with the event loop for the processor."""
@@ -159,7 +156,7 @@ class Router:
     async def _send(self, request: web.BaseRequest, kind: Kind) -> web.Response:
         token = self._admitted(request, bearer(request), Scope.API)
         check_json(request)
-        raw, key = await body_of(request, self._read_within), request.headers.get("Idempotency-Key")
+        raw, key = await body_of(request), request.headers.get("Idempotency-Key")
         parsed = await self._read(lambda: api.read(kind, json_object(raw), token, key))
         self._auth.check_tiers(token, parsed.options)
         then = SAFE if parsed.is_repeatable else UNSAFE
@@ -181,7 +178,7 @@ class Router:
     async def _amend(self, request: web.BaseRequest, id: str, verb: str) -> web.Response:
         token = self._admitted(request, bearer(request), Scope.API)
         check_json(request)
-        raw = await body_of(request, self._read_within)
+        raw = await body_of(request)
         key = api.change_key(token, request.headers.get("Idempotency-Key"))
         read = await self._read(lambda: api.read_change(verb, json_object(raw)))
         same = None if key is None else api.request_of(id, verb, read)
@@ -206,7 +203,7 @@ class Router:
         """Answer a hook. A rejected body is logged, because the products that call hooks do not show the answer."""
         token = self._admitted(request, text, scope)
         try:
-            return await answered(await body_of(request, self._read_within), token)
+            return await answered(await body_of(request), token)
         except Problem as problem:
             logger.warning(
                 "Rejected a %s request sent with token %s: %s", scope, token.name, redacted(problem.in_full())

@@ -15,14 +15,13 @@ from aiohttp import web
 from signalpost.errors import InvalidConfiguration
 from signalpost.web.answers import of_problem
 from signalpost.web.auth import TokenAuth
-from signalpost.web.connection import READ_WITHIN, Connections
+from signalpost.web.connection import Connections
 from signalpost.web.problem import Problem
 from signalpost.web.router import ALWAYS_ANSWERED, Router
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.timeouts import ANSWER_WITHIN, Timeouts
 
-_MAX_CONNECTIONS = 1_000
-_MOST_AT_ONCE = 256
+MOST_AT_ONCE = 256
 _BACKLOG = 32
 """Connections that may wait to be accepted. Up to this many descriptors can be open briefly beyond the limit."""
 _KEEP_ALIVE_FOR = 15.0
@@ -40,19 +39,14 @@ class HttpServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        answer_within: float = ANSWER_WITHIN,
-        read_within: float = READ_WITHIN,
-        max_connections: int = _MAX_CONNECTIONS,
-        most_at_once: int = _MOST_AT_ONCE,
+        max_connections: int = 1_000,
     ) -> None:
         self._host, self._port = host, port
-        self._read_within = read_within
         self._max_connections = max_connections
-        self._most_at_once = most_at_once
         self.at_once = 0
         """Requests that are being answered."""
-        self._timeouts = Timeouts(answer_within)
-        self._router = Router(service, token_auth, self._timeouts, read_within, host)
+        self._timeouts = Timeouts()
+        self._router = Router(service, token_auth, self._timeouts, host)
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -65,7 +59,6 @@ class HttpServer:
         connections = Connections(
             self._answer,
             most=self._max_connections,
-            read_within=self._read_within,
             keepalive_timeout=_KEEP_ALIVE_FOR,
             lingering_time=_LINGER_FOR,
         )
@@ -104,7 +97,7 @@ class HttpServer:
         connection.began()  # type: ignore[attr-defined]  # every connection is ours
         self.at_once += 1
         try:
-            if self.at_once > self._most_at_once and request.path not in ALWAYS_ANSWERED:
+            if self.at_once > MOST_AT_ONCE and request.path not in ALWAYS_ANSWERED:
                 return of_problem(_TOO_MANY)
             return await self._router.handler_of(request)(request)
         except Problem as problem:

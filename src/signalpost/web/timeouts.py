@@ -12,6 +12,8 @@ from signalpost.web.problem import Problem
 
 ANSWER_WITHIN = 2.0
 """Seconds. TradingView gives up after 3."""
+READ_WITHIN = 5.0
+"""Seconds for a whole request."""
 MOST_PENDING = 512
 _RETRY_AFTER = 5
 """Seconds."""
@@ -25,27 +27,25 @@ UNSAFE = "It may have been accepted. Send an id or an Idempotency-Key, so that a
 class Timeouts:
     """Runs the store operations of requests, and waits for each no longer than the limit."""
 
-    def __init__(self, within: float = ANSWER_WITHIN, most: int = MOST_PENDING) -> None:
-        self._within = within
-        self._most = most
+    def __init__(self) -> None:
         self._pending: set[asyncio.Task[Any]] = set()
 
     async def wait(self, work: Coroutine[Any, Any, Answer], then: str = SAFE) -> Answer:
         """Return the result of `work`. Raises Problem 503 if the store fails, or with the advice `then` if it hangs."""
-        if len(self._pending) >= self._most:
+        if len(self._pending) >= MOST_PENDING:
             work.close()
             raise _unavailable(
-                f"{self._most} requests are already waiting for the store. Nothing was accepted; try again.",
+                f"{MOST_PENDING} requests are already waiting for the store. Nothing was accepted; try again.",
                 "too-many-requests",
             )
         task = asyncio.get_running_loop().create_task(work)
         self._pending.add(task)
         task.add_done_callback(self._ended)
         try:
-            return await asyncio.wait_for(asyncio.shield(task), self._within)
+            return await asyncio.wait_for(asyncio.shield(task), ANSWER_WITHIN)
         except TimeoutError:
             raise _unavailable(
-                f"The store did not respond within {self._within:g} seconds. {then}", "timeout"
+                f"The store did not respond within {ANSWER_WITHIN:g} seconds. {then}", "timeout"
             ) from None
         except (StoreFailed, StoreClosed) as fault:
             cause = "not-running" if isinstance(fault, StoreClosed) else "store"

@@ -14,6 +14,8 @@ from signalpost.domain.tier import UserTier
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
+from signalpost.web import server as server_module
+from signalpost.web import timeouts
 from signalpost.web.auth import TokenAuth
 from signalpost.web.server import HttpServer
 from signalpost.web.service_api import ServiceApi
@@ -118,7 +120,13 @@ def service_api(service: AsyncNotificationService) -> ServiceApi:
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    """Settings of the server; a test may replace them."""
+    """Arguments of the server; a test may replace them."""
+    return {}
+
+
+@pytest.fixture
+def limits() -> dict[str, float]:
+    """Limits of the server by their names in `timeouts` and `server`; a test may replace them."""
     return {}
 
 
@@ -129,8 +137,12 @@ async def front(
     tokens: TokensFile,
     service_api: ServiceApi,
     settings: dict[str, Any],
+    limits: dict[str, float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Front]:
     """All of it, with four tokens: free, premium, admin (all scopes), and reader (of the API alone)."""
+    for name, limit in limits.items():
+        monkeypatch.setattr(timeouts if hasattr(timeouts, name) else server_module, name, limit)
     text_by_token = {}
     for name in ("free", "premium", "admin"):
         text_by_token[name] = tokens.add(name, UserTier(name), tuple(Scope))[1].reveal()

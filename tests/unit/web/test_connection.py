@@ -30,10 +30,15 @@ HOOK = b"POST /hooks/tradingview/TOKEN-TO-HIDE"
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    return {"read_within": READ_WITHIN, "max_connections": 3, "most_at_once": 2}
+    return {"max_connections": 3}
 
 
-patient = pytest.mark.parametrize("settings", [{"read_within": 30.0, "max_connections": 3, "most_at_once": 2}])
+@pytest.fixture
+def limits() -> dict[str, float]:
+    return {"READ_WITHIN": READ_WITHIN, "MOST_AT_ONCE": 2}
+
+
+patient = pytest.mark.parametrize("limits", [{"READ_WITHIN": 30.0, "MOST_AT_ONCE": 2}])
 """For requests whose body stays away: none of them ends while a test waits for the others."""
 
 
@@ -175,7 +180,8 @@ async def test_one_connection_too_many_takes_the_place_of_the_longest_idle(front
             assert await first[0].readuntil(b"}")
 
 
-@pytest.mark.parametrize("settings", [{"read_within": 30.0, "max_connections": 2}])
+@pytest.mark.parametrize("limits", [{"READ_WITHIN": 30.0}])
+@pytest.mark.parametrize("settings", [{"max_connections": 2}])
 async def test_one_connection_too_many_is_503_if_all_others_are_busy(front: Front) -> None:
     """Busy are those whose request was begun: here, of which the body is still to come."""
     token = front.text_by_token["free"].encode()

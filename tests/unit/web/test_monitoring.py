@@ -110,7 +110,7 @@ async def test_a_service_that_takes_commands_is_ready(front: Front) -> None:
     assert ready.body == {"ready": True, "reasons": [], "causes": []}
 
 
-@pytest.mark.parametrize("settings", [{"most_at_once": 20}])
+@pytest.mark.parametrize("limits", [{"MOST_AT_ONCE": 20}])
 async def test_a_thousand_scrapes_do_no_harm(front: Front) -> None:
     """Each is answered with a rendering of the same second, or refused. Notifications are accepted meanwhile."""
     async with ClientSession(connector=TCPConnector(limit=30)) as crowd:
@@ -143,7 +143,7 @@ class TestScrapesThatHang:
 
         return replaced(ServiceApi(service), metrics=collect)
 
-    @pytest.mark.parametrize("settings", [{"most_at_once": 20}])
+    @pytest.mark.parametrize("limits", [{"MOST_AT_ONCE": 20}])
     async def test_health_is_answered_meanwhile_and_scrapes_right_after(self, front: Front) -> None:
         hanging = [asyncio.create_task(scrape(front)) for _ in range(20)]
         async with asyncio.timeout(20):

@@ -10,6 +10,7 @@ import pytest
 from signalpost import AsyncNotificationService
 from signalpost.domain.ticket import Ticket
 from signalpost.errors import StoreFailed
+from signalpost.web import timeouts as module
 from signalpost.web.problem import Problem
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.timeouts import SAFE, UNSAFE, Timeouts
@@ -56,8 +57,8 @@ def service_api(slow: Slow) -> ServiceApi:
 
 
 @pytest.fixture
-def settings() -> dict[str, Any]:
-    return {"answer_within": 0.05}
+def limits() -> dict[str, float]:
+    return {"ANSWER_WITHIN": 0.05}
 
 
 async def test_a_hanging_store_is_503_and_the_request_is_accepted_once(front: Front, slow: Slow) -> None:
@@ -101,8 +102,10 @@ async def test_a_request_without_a_key_is_not_called_safe_to_repeat(front: Front
     slow.let.set()
 
 
-async def test_waiting_requests_are_limited_and_the_next_is_refused_at_once() -> None:
-    timeouts = Timeouts(within=0.01, most=2)
+async def test_waiting_requests_are_limited_and_the_next_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ANSWER_WITHIN", 0.01)
+    monkeypatch.setattr(module, "MOST_PENDING", 2)
+    timeouts = Timeouts()
     hanging = asyncio.Event()
 
     async def work() -> None:
@@ -120,8 +123,9 @@ async def test_waiting_requests_are_limited_and_the_next_is_refused_at_once() ->
     await timeouts.wait(work())
 
 
-async def test_hanging_requests_are_cancelled_at_the_end() -> None:
-    timeouts = Timeouts(within=0.01)
+async def test_hanging_requests_are_cancelled_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ANSWER_WITHIN", 0.01)
+    timeouts = Timeouts()
     was_cancelled = asyncio.Event()
 
     async def work() -> None:
@@ -139,9 +143,10 @@ async def test_hanging_requests_are_cancelled_at_the_end() -> None:
 
 
 async def test_a_failure_after_the_answer_is_logged_without_its_text(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    timeouts = Timeouts(within=0.01)
+    monkeypatch.setattr(module, "ANSWER_WITHIN", 0.01)
+    timeouts = Timeouts()
     failing = asyncio.Event()
 
     async def work() -> Ticket:
@@ -165,7 +170,7 @@ async def test_a_problem_found_while_waiting_is_the_answer() -> None:
     assert caught.value.status == 404
 
 
-@pytest.mark.parametrize("settings", [{"answer_within": 5}])
+@pytest.mark.parametrize("limits", [{"ANSWER_WITHIN": 5}])
 async def test_a_stop_waits_for_running_requests(front: Front, slow: Slow) -> None:
     request = asyncio.create_task(front.post("signals", SIGNAL))
     await until(lambda: slow.begun)

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from typing import Any
 
 import pytest
 from aiohttp import ClientError
@@ -31,8 +30,8 @@ class FillsUp:
 
 
 @pytest.fixture
-def settings() -> dict[str, Any]:
-    return {"read_within": 0.05, "answer_within": 60.0}
+def limits() -> dict[str, float]:
+    return {"READ_WITHIN": 0.05, "ANSWER_WITHIN": 60.0}
 
 
 @pytest.fixture

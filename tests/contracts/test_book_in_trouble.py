@@ -63,6 +63,20 @@ async def test_an_edit_that_a_crash_cut_short_stays_an_edit(book: Driver) -> Non
     assert (entry.notification.event, entry.is_edit) == ("v3", True)
 
 
+async def test_a_companion_waits_while_the_first_card_is_being_sent(book: Driver) -> None:
+    """The receipt of the card may be saved late, because the store fails."""
+    await book.open(signal())
+    first = await book.leased()
+    await book.change(Close(price="1.1010"))
+    book.now += timedelta(seconds=2)
+    waiting = await book.lease()
+    assert (waiting.entries, waiting.expired) == ((), ())
+    await book.settle(first)
+    await book.settle(await book.leased())
+    book.now += timedelta(seconds=2)
+    assert (await book.leased()).notification.event == "v2 companion"
+
+
 async def test_a_post_whose_message_is_unknown_counts_as_shown_and_an_unanswered_one_does_not(book: Driver) -> None:
     for name, state in (("s1", _S.DELIVERED), ("s2", _S.UNCONFIRMED)):
         await book.open(signal(name))

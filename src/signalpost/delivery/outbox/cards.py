@@ -172,6 +172,8 @@ def _companion(
     tx: Transaction, row: Row, notification: Notification, card: CardRow, now: datetime
 ) -> OutboxEntry | Row:
     if (end := card.companion_ending(version_of(notification))) is not None:
+        if end[1] == NEVER_SHOWN and tx.is_in_flight(card.sequence, card.destination, with_chart=False):
+            return _put_off(row, now)  # the card may be shown, and its receipt is not saved yet
         return row.moved(*end)
     if card.has_readers and _is_to_come(tx, card.sequence, {card.destination}):
         return _put_off(row, now)  # the card says it, too, and never comes second

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from signalpost import UserTier
 from signalpost.delivery.dispatch.gates import LaneSettings
-from signalpost.delivery.outbox.cards import NEVER_SHOWN
 from signalpost.delivery.routing import Fallbacks
 from signalpost.domain.change import Close, Update
 from signalpost.domain.delivery import DeliveryState
@@ -210,8 +209,8 @@ async def test_a_delivery_whose_time_has_come_is_not_passed_on() -> None:
 
 
 @virtual
-async def test_a_delivery_that_shows_nothing_new_ends_as_in_a_lease() -> None:
-    """The opening is in flight for 15 s, so the companion has no card, and the newer state replaces the opening."""
+async def test_a_companion_whose_card_is_being_sent_for_the_first_time_moves_with_it() -> None:
+    """The opening is in flight for 15 s, and the newer state replaces it; it is posted by the fallback as it is."""
     latencies = iter([15.0])
     here, one = ScriptedSink([GONE, GONE], latency=lambda: next(latencies, 0.0)), ScriptedSink()
     async with Falling(here, one) as world:
@@ -223,8 +222,8 @@ async def test_a_delivery_that_shows_nothing_new_ends_as_in_a_lease() -> None:
         assert sent(one) == [("new", False), ("v2", False)]
         assert item(one, 0).notification.id == "x"
         assert await world.state("s1 new") == _S.SUPERSEDED
-        (companion,) = [each.delivery for each in world.emitted(Settled) if "companion" in each.delivery.sequence]
-        assert (companion.state, companion.reason) == (_S.SUPPRESSED, NEVER_SHOWN)
+        ends = [each.delivery for each in world.emitted(Settled) if "companion" in each.delivery.sequence]
+        assert [(each.id.destination, each.state) for each in ends] == [(HERE, _S.DEAD), (ONE, _S.SUPERSEDED)]
 
 
 @virtual

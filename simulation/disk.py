@@ -243,7 +243,7 @@ class MortalOutbox:
                     self._recorder.pairs[ref] = str(payload.pair)
                     self._recorder.opened_by.setdefault(ref, self._recorder.commands)
                 if ref.startswith("t") or ref in self._recorder.pairs:
-                    self._recorder.told[new.notification.id] = Told(ref, 1, is_companion=False)
+                    self._recorder.tell(new.notification.id, Told(ref, 1, is_companion=False))
                     if result.number is not None:  # a stale one opens no trade
                         self._recorder.numbers[ref] = result.number
                 for each in new.deliveries:
@@ -269,7 +269,7 @@ class MortalOutbox:
         else:
             self._recorder.ended[name] = self._recorder.commands
             self._recorder.following.pop(name, None)
-        self._recorder.told[command.ids[0]] = Told(name, answer.trade.version, is_companion=False)
+        self._recorder.tell(command.ids[0], Told(name, answer.trade.version, is_companion=False))
         for count in range(len(PLACES)):
             companion = f"{command.ids[1]}{count or ''}"
             if not self._note_deliveries(companion, Told(name, answer.trade.version, is_companion=True)):
@@ -291,14 +291,14 @@ class MortalOutbox:
     def _note_trades(self, trades: set[str]) -> None:
         """Record what a commit did to all deliveries of these trades, also where no answer shows it."""
         recorder = self._recorder
-        for name in [name for name, each in recorder.told.items() if each.trade in trades]:
+        for name in [name for trade in sorted(trades) for name in recorder.names.get(trade, ())]:
             if recorder.states.get(name, OPEN) & OPEN:
                 self._note_deliveries(name, recorder.told[name])
 
     def _note_deliveries(self, name: str, told: Told) -> bool:
         found = self._committed(_OF_A_NOTIFICATION, name)
         if found:
-            self._recorder.told[name] = told
+            self._recorder.tell(name, told)
             self._recorder.states[name] = frozenset(commit.state for commit in found)
         return bool(found)
 

@@ -237,6 +237,8 @@ class Recorder:
         self.amended: list[Amended] = []
         self.told: dict[str, Told] = {}
         """By notification id, for trades that change."""
+        self.names: dict[str, list[str]] = {}
+        """The notification ids of each trade that changes."""
         self.states: dict[str, frozenset[str]] = {}
         """The states of all deliveries of such a notification."""
         self.numbers: dict[str, int] = {}
@@ -263,6 +265,12 @@ class Recorder:
     def happened(self, event: Event) -> None:
         """Record an event that a process published now."""
         self.order.update(f"{self.clocks.seconds()!r} {event!r}\n".encode())
+
+    def tell(self, id: str, told: Told) -> None:
+        """Record to which trade a notification belongs."""
+        if id not in self.told:
+            self.names.setdefault(told.trade, []).append(id)
+        self.told[id] = told
 
     def committed(self, commit: Commit) -> None:
         """Record the state of a delivery after a commit, if it changed."""

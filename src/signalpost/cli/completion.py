@@ -25,7 +25,7 @@ from signalpost.cli.output import say_as_it_is
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the completion script of SHELL: bash (4.4 or newer), zsh or fish.
 
-    With it, `signalpost del` and Tab become `signalpost deliveries`.
+    Then `signalpost del` and Tab complete to `signalpost deliveries`.
     """
     from click.shell_completion import BashComplete, FishComplete, ZshComplete
 

@@ -332,7 +332,9 @@ def _tables(
     found: object, kind: str, keys: Iterable[str] | None, named: str, findings: Findings
 ) -> Mapping[str, Table]:
     if not isinstance(found, dict):
-        findings.add(f"{named}: {kind}: this is not a table: write a [{kind}.NAME] for each", "invalid-setting", kind)
+        findings.add(
+            f"{named}: {kind}: this is not a table: write a [{kind}.NAME] for each one", "invalid-setting", kind
+        )
         return {}
     tables = {}
     for name, table in found.items():

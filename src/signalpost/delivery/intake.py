@@ -49,7 +49,7 @@ from signalpost.domain.validity import OPEN_FOR, SIGNAL_WITHOUT_TIMEFRAME
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 MOST_HELD = 10_000
-_RECOVERING = "the store is recovering: what came earlier is saved first"
+_RECOVERING = "the store is recovering, and earlier notifications are saved first"
 _TRY_AGAIN_AFTER = timedelta(seconds=1)
 
 

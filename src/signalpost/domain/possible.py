@@ -11,9 +11,9 @@ _NOTE = "a note"
 
 
 def possible_changes(trade: Trade, now: datetime, verbs: Collection[str] | None = None) -> tuple[str, ...]:
-    """The verbs that can change `trade` at `now`, of those in `verbs` if the caller does not have all.
+    """The verbs that can change `trade` at `now`.
 
-    If only the note can be updated, that is `a note`.
+    If the caller may use only some verbs, pass these as `verbs`. `a note` is listed if only the note can be updated.
     """
     is_over = order_over(trade.signal, trade.state, now) is not None
     is_pending, is_open = trade.state is TradeState.PENDING and not is_over, trade.state is TradeState.OPEN
@@ -32,14 +32,14 @@ def possible_changes(trade: Trade, now: datetime, verbs: Collection[str] | None 
 
 
 def order_over(signal: Signal, state: TradeState, now: datetime) -> datetime | None:
-    """Until when the order of a trade in this state was good; None if it still is, or if it is not pending."""
+    """When the order of a trade in this state expired; None if it has not, or if the trade is not pending."""
     until = signal.good_until if state is TradeState.PENDING else None
     return until if until is not None and until <= now else None
 
 
 def can_correct(trade: Trade) -> bool:
     """Whether nothing but corrections has changed a live trade since it was opened."""
-    was_entered = trade.fill is not None and trade.signal.order is not OrderKind.MARKET  # which is filled at once
+    was_entered = trade.fill is not None and trade.signal.order is not OrderKind.MARKET  # a market order fills at once
     is_as_opened = (trade.stop, trade.targets) == (trade.signal.stop_loss, trade.signal.targets)
     have_levels_moved = trade.levels_at is not None and not (trade.corrections and is_as_opened)
     return not (was_entered or trade.parts or trade.withdrawn or have_levels_moved)

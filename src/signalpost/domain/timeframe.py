@@ -31,9 +31,8 @@ _METATRADER = {
 """MetaTrader 5's constants from PERIOD_H1 up; smaller ones are minutes."""
 _METATRADER_MONTH = 49153
 _METATRADER_RESERVED = tuple(range(kind, kind + 256) for kind in (0x4000, 0x8000, 0xC000))
-"""The ranges of MetaTrader 5's constants for hours, weeks and months. A number there that is not such a constant is
-rejected instead of read as minutes. No usual timeframe is lost: none of these numbers of minutes is a whole number of
-days."""
+"""The ranges of MetaTrader 5's constants for hours, weeks and months. Any other number in these ranges is rejected, not
+read as minutes. This costs no usual timeframe: none of these numbers of minutes is a whole number of days."""
 _METATRADER_NAME = "PERIOD_"
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 """Candles are counted from here, so that weeks open on Mondays, and candles whose length divides a day open at
@@ -128,7 +127,7 @@ def _unreadable(text: str, given: object) -> InvalidValue:
 
 
 def _of_number(number: int, given: object) -> timedelta:
-    """The candle length that a number means: a constant of MetaTrader 5, otherwise minutes."""
+    """The candle length for a number: a constant of MetaTrader 5, otherwise minutes."""
     if number == _METATRADER_MONTH:
         why = "this is MetaTrader's PERIOD_MN1, and months have no fixed length"
         raise _no_length(given, why, "For a week, write 'W'")

@@ -15,9 +15,9 @@ from signalpost.telemetry.log_queue import logger
 
 
 class Lifecycle:
-    """At most one service thread at a time, for an integration, whose `stop` is called when the interpreter ends.
+    """Runs at most one service thread for an integration, and calls its `stop` when the interpreter ends.
 
-    `make(home)` makes the service; None is the home of its configuration. In a child made by `fork`, the first
+    `make(home)` creates the service; with None, in its configured data folder. In a child made by `fork`, the first
     submission starts a service in the parent's data folder, if the parent had started one.
     """
 
@@ -89,12 +89,12 @@ class Lifecycle:
         deadline = Deadline(timeout)
         thread, stopping = self.thread, self._stopping
         left = 0 if thread is None else thread.flush(timeout)
-        if stopping is not None:  # by a frame that a signal handler interrupted, or by another thread
+        if stopping is not None:  # in another thread, or before a signal handler interrupted it
             left += stopping.wait_for_stop(deadline.remaining)
         return left
 
     def for_submission(self) -> ServiceThread | None:
-        """The thread that takes a submission; None if the service does not run."""
+        """The thread that accepts a submission; None if the service does not run."""
         return self.thread or (self._start_as_parent() if self._parents_home else None)
 
     def forget_home(self) -> None:

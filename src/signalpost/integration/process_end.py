@@ -1,9 +1,9 @@
 """When the interpreter ends, stops everything that runs; in a forked child, releases it.
 
 At the end, everything queued is flushed, for at most 5 seconds in all. `atexit` would run after the pools of
-`concurrent.futures` stop accepting work, and not at all in a child of `multiprocessing`. So a thread that the
-interpreter joins before it ends waits for the main thread, then for all other threads that a program would wait for,
-since they may still submit. Then it stops everything that runs.
+`concurrent.futures` stop accepting work, and not at all in a child of `multiprocessing`. Instead, a non-daemon thread
+does this, because the interpreter joins it before it ends. The thread waits for the main thread and for all other
+non-daemon threads, since they may still submit. Then it stops everything that runs.
 
 After a fork, only the thread that forked exists in the child. The parent's service is released without using or
 closing it, because it belongs to the parent.
@@ -30,7 +30,7 @@ class Inherited(Protocol):
     """Something that a child made by `fork` must release."""
 
     def forget_parent(self) -> None:
-        """Called in the child. Only this thread exists there, and one that is missing may hold any lock for ever."""
+        """Called in the child, where only this thread exists. A lock held by any other thread is never released."""
         ...
 
 
@@ -82,7 +82,7 @@ class ProcessEnd:
         self._guard.start()
 
     def forget(self, stop: Stop) -> None:
-        """Do not call it at the end, because that has stopped."""
+        """Do not call `stop` at the end, because its service has stopped already."""
         self.running.discard(stop)
 
     def _new_guard(self) -> LazyThread:

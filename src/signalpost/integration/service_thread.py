@@ -115,7 +115,7 @@ class ServiceThread:
         try:
             return self._answer(self._stopping, timeout)
         finally:  # also if the waiting caller is interrupted
-            self._queue.close("the service was stopped before it accepted it")
+            self._queue.close("the service stopped before it accepted this")
             self._thread.end(deadline.remaining + MARGIN)
 
     def _answer(self, answer: Future[int], timeout: float) -> int:

@@ -200,7 +200,7 @@ class SubmissionQueue:
             task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, submission: Submitted) -> None:
-        ticket = Ticket(Outcome.REFUSED, "", "the service was stopped before it accepted it", Refusal.NOT_RUNNING)
+        ticket = Ticket(Outcome.REFUSED, "", "the service stopped before it accepted this", Refusal.NOT_RUNNING)
         try:
             ticket = await submission.answered_by(self._service)
         except Exception as fault:  # noqa: BLE001  # whatever broke: a caller elsewhere must get a ticket

@@ -108,7 +108,7 @@ class Scrape:
             lags[key] = max(lags.get(key, 0.0), behind.total_seconds())
         text = "Seconds since the first missing candle should have closed, for the series that is furthest behind."
         yield Family("feed_lag_seconds", Kind.GAUGE, text, _OF_FEED, lags.items())
-        text = "Unusual candles, by the rule for them."
+        text = "Unusual candles, by the rule that was applied."
         yield Family(
             "unusual_candles", Kind.COUNTER, text, ("rule",), [((each,), unusual[each]) for each in CandleRule]
         )

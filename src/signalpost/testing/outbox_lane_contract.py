@@ -88,7 +88,7 @@ async def check_shortened_waits(outbox: Outbox) -> None:
     same("a call once the clock has caught up", await outbox.do(ShortenWaits(START + 3 * MINUTE)), [])
     changed = await outbox.do(ShortenWaits(START + MINUTE))
     same(
-        "a call after it was set back again",
+        "a call after the clock was set back again",
         [(each.id[0], each.not_before) for each in changed],
         [("00", START + 3 * MINUTE)],
     )

@@ -81,7 +81,7 @@ def _each_once(answer: Iterable[Candle]) -> Iterable[Candle]:
         elif candle.time < last.time:
             raise _bad("is older than the one before it", candle, limit=iso(last.time))
         elif not _is_same(candle, last):
-            raise _bad("comes twice, with different prices", candle)
+            raise _bad("appears twice, with different prices", candle)
 
 
 def _is_same(one: Candle, other: Candle) -> bool:
@@ -90,4 +90,4 @@ def _is_same(one: Candle, other: Candle) -> bool:
 
 def _bad(problem: str, candle: Candle, limit: str | None = None) -> FeedFailed:
     at = iso(candle.time)
-    return FeedFailed(f"the feed's candle of {at} {problem}", code="bad-answer", field="time", value=at, limit=limit)
+    return FeedFailed(f"the feed's candle at {at} {problem}", code="bad-answer", field="time", value=at, limit=limit)

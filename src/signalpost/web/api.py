@@ -72,7 +72,7 @@ def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str
 
 
 def _without_good_for(body: Mapping[str, Any], kind: Kind) -> tuple[Mapping[str, Any], Any]:
-    """The fields of a signal's body without `good_for`, and that."""
+    """Split `good_for` from the other fields of a signal's body."""
     if kind is not SIGNAL:
         return body, None
     return {name: value for name, value in body.items() if name != _GOOD_FOR}, body.get(_GOOD_FOR)
@@ -92,7 +92,7 @@ def change_key(token: Token, key: str | None) -> str | None:
 
 
 def request_of(name: str, verb: str, read: changes.ReadChange) -> bytes:
-    """Identifies a request to change a signal, whatever the order of its fields."""
+    """A hash of a request to change a signal. It does not depend on the order of the fields."""
     return hashlib.blake2s(msgspec.json.encode((name, verb, read.change, read.if_version))).digest()
 
 

@@ -77,7 +77,7 @@ _TEXT_BY_EVENT = {"warning": "status", "exception": "status", "strategy_msg": "m
 _NOT_A_DETAIL = frozenset(("event", "type", "severity", "priority", "user_tier", "tier", "tiers", "context"))
 _REASON_BY_IGNORED_EVENT = {
     **dict.fromkeys(("exit", "exit_cancel"), "exits are sent when they are filled"),
-    **dict.fromkeys(("protection_trigger", "protection_trigger_global"), "trades are sent when they are filled"),
+    **dict.fromkeys(("protection_trigger", "protection_trigger_global"), "it reports no trade"),
     **dict.fromkeys(("whitelist", "analyzed_df", "new_candle"), "it is only for other bots"),
 }
 _OF_TRADES = ("entry", "entry_fill", "entry_cancel", "exit_fill")

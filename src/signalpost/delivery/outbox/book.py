@@ -35,7 +35,7 @@ class CardEntry(NamedTuple):
     was_live: bool = False
     """Whether it was shown, or may have been, before the trade ended."""
     is_elsewhere: bool = False
-    """Whether a fallback has shown it since this destination could not be reached."""
+    """Whether a fallback shows it, because this destination could not be reached."""
 
 
 class BookEntry(NamedTuple):
@@ -62,7 +62,7 @@ class Amendment(NamedTuple):
     repeats: str = ""
     """The id of the change that was accepted under the same key."""
     waiting: tuple[str, ...] = ()
-    """The destination of each delivery that was added: of the card, and of the companion."""
+    """The destinations of the deliveries that were added, for cards and companions."""
     superseded: tuple[Delivery, ...] = ()
     """The deliveries that these replace."""
 
@@ -71,7 +71,7 @@ class Permission(NamedTuple):
     """What a caller may change, and how."""
 
     tiers: frozenset[UserTier]
-    """Only trades that were sent to none but these."""
+    """Only trades whose tiers are all among these."""
     verbs: frozenset[str]
     """The verbs that the caller has; a refusal offers only these."""
 
@@ -86,7 +86,7 @@ class Amend(Command[Amendment], frozen=True):
     """The signal's id, its short id, its `#number`, or its pair if exactly one of that pair is live. Not of replays."""
     change: Change
     now: datetime
-    """When the change was made known, which is earlier than its commit if it was held."""
+    """When the change was submitted. If it was held, that is before its commit."""
     ids: tuple[str, str]
     """For the notification of the change, and of its companion."""
     if_version: int | None = None
@@ -97,13 +97,14 @@ class Amend(Command[Amendment], frozen=True):
     """The replay in which `name` is the signal's id."""
     context: Context = NO_CONTEXT
     exact: bool = False
-    """Not by a pair, nor by a number without its `#`: a program's id must not find another signal."""
+    """If set, a pair or a number without `#` finds nothing, so that a program's wrong id never finds another signal."""
     key: str | None = None
-    """The caller's idempotency key: for 7 days, another change with it is a duplicate, of whatever signal."""
+    """The caller's idempotency key. For 7 days, any other change with this key is a duplicate, even of another
+    signal."""
     request: bytes | None = None
     """Identifies the key's request: another one with the key is refused. None: any request with it is a duplicate."""
     open_for: timedelta = OPEN_FOR
-    """How long a trade may be live without a change. Edits last until then, and a day."""
+    """How long a trade may be live without a change. Edits expire a day after that."""
 
 
 class AddChart(Command[Notification | None], frozen=True):
@@ -121,13 +122,13 @@ class AddChart(Command[Notification | None], frozen=True):
 
 
 class Follow(Command[tuple[Amendment, ...] | None], frozen=True):
-    """Save what candles did to trades, and what the follower remembers of these, all or nothing.
+    """Save the changes that candles caused, and the follower's states of the trades: all of them, or nothing.
 
     Answer: an `Amendment` for each change; None, and nothing is written, if any of the trades has changed since.
     """
 
     changes: tuple[Amend, ...]
-    """In the order in which they apply, with ids of signals as names. None may be a change that a trade refuses."""
+    """In the order in which they apply, with the ids of signals as names. Each must be possible for its trade."""
     versions: Mapping[str, int]
     """The version of each trade before its changes, by the id of its signal."""
     states: Mapping[str, FollowState]
@@ -149,11 +150,11 @@ class EndTrades(Command[tuple[Amendment, ...]], frozen=True):
     """Only trades whose last change, or last followed candle, was before this."""
     now: datetime
     ids: tuple[str, ...]
-    """For the notifications: at most so many trades are ended."""
+    """For the notifications. No more trades are ended than there are ids."""
 
 
 class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
-    """Look trades up, the newest first: without those of replays, or those of one. Answer: a tuple of `BookEntry`."""
+    """Find trades, the newest first, either of one replay or outside all replays. Answer: a tuple of `BookEntry`."""
 
     name: str | None = None
     """As in `Amend`, but a pair finds all its live trades; None for all trades. Without effect in a replay."""
@@ -165,7 +166,7 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
     pair: Instrument | None = None
     """Only trades of this pair, as it is shown; None for all."""
     tiers: frozenset[UserTier] | None = None
-    """Only trades that were sent to none but these tiers; None for all."""
+    """Only trades whose tiers are all among these; None for all."""
     above: int = 0
     """Only trades with a greater number."""
     changed_since: datetime | None = None

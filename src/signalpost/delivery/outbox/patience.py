@@ -138,7 +138,7 @@ async def settle_in_parts(write: Write, settle: Settle) -> list[Delivery]:
 
 
 async def _settle_alone(write: Write, settlement: Settlement) -> list[Delivery]:
-    reason = f"{settlement.state}, but the facts about the attempt could not be saved"
+    reason = f"{settlement.state}, but the details of the attempt could not be saved"
     for each in (settlement, settlement._replace(attempt=None, message=None, reason=reason)):
         try:
             return await write(Settle((each,)))

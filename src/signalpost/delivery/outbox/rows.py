@@ -1,8 +1,8 @@
 """Converts rows from and to SQLite values, and checks each delivery's row when it is read.
 
 A disk, a person or a bug can leave anything in a row, and SQLite keeps values of any type in any column. So a row is
-checked when it is read, column by column. Only this check sets a row aside: an error that is raised anywhere else is
-about the program or the disk, not about the row.
+checked when it is read, column by column. Only a failed check sets a row aside. An error raised elsewhere comes from
+the program or the disk.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -85,7 +85,8 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool], Any], ...] = (
     ("reason", _or_none(is_text), None),
     ("message_id", _or_none(is_text), None),
 )
-"""For each column: its name, its check, and what is shown in place of a damaged value, unless that is text."""
+"""For each column: its name, its check, and the value shown in place of a damaged one. An empty text stands for the
+damaged value itself, as text."""
 
 
 def damage(values: Values) -> str | None:
@@ -129,7 +130,10 @@ def row_of(values: Values) -> Row:
 
 
 def as_shown(values: Values, problem: str) -> Row:
-    """The readable part of a damaged row. It is dead, unless it had ended, and its reason is the damage."""
+    """Convert a damaged row as far as it can be read.
+
+    A delivery that had not ended is dead, and its reason names the damage.
+    """
     sound = (
         value if check(value) else _shown(value) if instead == "" else instead
         for (_, check, instead), value in zip(_CHECKS, values, strict=True)
@@ -179,7 +183,7 @@ class Unreadable(NamedTuple):
 
 
 def notification_in(body: object) -> Notification | Unreadable:
-    """The notification in a row. Never raises: an error in the code that reads it does not make the row damaged."""
+    """Parse a row's notification. Never raises. If our own code fails, the row does not count as damaged."""
     if not is_text(body):
         return Unreadable(f"body is {_shown(body)}", is_damaged=True)
     try:
@@ -255,7 +259,7 @@ def key_in_force(content_hash: object, first: object, until: object) -> Key:
 
 
 def bound_key(key: Values) -> tuple[list[bool], list[Any]]:
-    """For each value of a damaged row's primary key: False if it is damaged text; and its form for `sql.same_row`."""
+    """For each value of a damaged row's primary key: whether it is sound, and the value to pass to `sql.same_row`."""
     is_fine = [not isinstance(value, str) or is_text(value) for value in key]
     values = zip(key, is_fine, strict=True)
     return is_fine, [value if fine else value.encode(errors="surrogateescape") for value, fine in values]

@@ -114,7 +114,7 @@ def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secret
     if rest := (found["rest"] or "").strip("/"):
         if rest in {"slack", "github"}:
             raise _refusal("path", f"it ends in /{rest}: remove that, because signalpost uses Discord's own format")
-        raise _refusal("path", "it has more text after its token: remove everything after the token")
+        raise _refusal("path", "there is text after its token: remove it")
     if not _ID.fullmatch(found["id"]):
         raise _refusal("id", f"its id is not 17 to 20 digits: {_COPY_IT}")
     if not _TOKEN.fullmatch(found["token"]):

@@ -19,7 +19,7 @@ def visible(
     since: datetime | None,
     limit: int,
 ) -> Fetched:
-    """The answer of a feed with these candles, oldest first. It does not have those that open after `now` yet.
+    """What a feed with these candles, oldest first, returns at `now`. Candles that open later are left out.
 
     The last one that has opened is still forming until its close.
     """

@@ -118,7 +118,7 @@ def _small_print(recap: Recap, look: Look) -> Iterator[str]:
     )
     yield from small_facts(f"{count} {what}" for count, what in counts if count)
     if recap.hypothetical:
-        yield from small("Results by candles are hypothetical")
+        yield from small("Results computed from candles are hypothetical")
     disclaimer = look.disclaimer.rstrip(".")
     if not recap.closed:
         yield from small_facts([_period(recap)])

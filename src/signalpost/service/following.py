@@ -27,6 +27,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.trade import FollowState, Trade
 from signalpost.errors import CommandFailed, FeedFailed, StoreFailed
 from signalpost.secret import redacted
+from signalpost.telemetry.bus import hears
 from signalpost.telemetry.log_queue import logger
 from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.feeds.port import Feed, Series
@@ -164,6 +165,7 @@ class Follower:
         self._alarms = alarms or AlarmClock()
         self._alarms.enter(_BOOK)
 
+    @hears(Taken)
     def listen(self, event: Event) -> None:
         """Look for new trades soon. A listener of the bus."""
         if isinstance(event, Taken) and event.notification.event == NEW:

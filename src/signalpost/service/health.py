@@ -10,6 +10,7 @@ from signalpost.domain import events
 from signalpost.domain.instant import iso
 from signalpost.domain.reason import Reason
 from signalpost.domain.words import Word
+from signalpost.telemetry.bus import hears
 
 if TYPE_CHECKING:
     from signalpost.delivery.dispatch.gate import Gate
@@ -47,6 +48,17 @@ class Health(NamedTuple):
     """Sentences. Each reason from the service is a `Reason`, which also has a `code`."""
 
 
+@hears(
+    events.StoreMoved,
+    events.RowDamaged,
+    events.HostBanned,
+    events.WorkerFailed,
+    events.WorkerRecovered,
+    events.DestinationGone,
+    events.DestinationEnabled,
+    events.DestinationSeen,
+    events.SendEnded,
+)
 class HealthState:
     """A listener that remembers present problems."""
 

@@ -22,7 +22,7 @@ from signalpost.service.following import FollowedLedger, Follower, FollowPlan, S
 from signalpost.service.health_report import StreamReport
 from signalpost.service.standings import Standings
 from signalpost.sinks.discord.chart import CANDLES
-from signalpost.telemetry.bus import Bus
+from signalpost.telemetry.bus import Bus, hears
 from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.feeds import FEEDS
 from signalpost.trading.feeds.bounded import CLOSE_WITHIN, BoundedFeed
@@ -198,6 +198,7 @@ class Market:
             await asyncio.sleep(_WATCH_EVERY)
             self._emit_each(self.incidents.cached(cache.closes_behind, cache.trouble, clock.now()))
 
+    @hears(StoreMoved)
     def _listen(self, event: Event) -> None:
         """Run the strategies that wait for the store as soon as it works again."""
         if isinstance(event, StoreMoved) and event.is_well:

@@ -70,10 +70,11 @@ class OperatorAlerts:
             IncidentBegan: _begun,
             IncidentEnded: _ended,
         }
+        self.kinds = self._report_of.keys()
 
     def __call__(self, event: Event) -> None:
         """Queue an alert if an operator has to act."""
-        if (report_of := self._report_of.get(type(event))) is None or (report := report_of(event)) is None:
+        if (report := self._report_of[type(event)](event)) is None:
             return
         task = asyncio.get_running_loop().create_task(self._send(report), name="signalpost operator alert")
         self._tasks.add(task)

@@ -5,9 +5,9 @@ See docs/why/0015-one-emission-point.md and docs/why/0029-logging-never-blocks.m
 
 import asyncio
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from signalpost.domain.events import Event, Listener
 from signalpost.errors import is_from_keyboard
@@ -17,9 +17,21 @@ SLOW = 0.1
 """Seconds; a slower listener is reported, because it delays deliveries."""
 _REPORT_EVERY = 60.0
 
+_Marked = TypeVar("_Marked")
+
+
+def hears(*kinds: type[Event]) -> Callable[[_Marked], _Marked]:
+    """Mark a listener, or its class, so that a bus calls it only with events of these kinds."""
+
+    def mark(listener: _Marked) -> _Marked:
+        listener.kinds = frozenset(kinds)  # type: ignore[attr-defined]
+        return listener
+
+    return mark
+
 
 class Bus:
-    """Calls each listener with each event, on the service's event loop.
+    """Calls each listener with each event that it hears, on the service's event loop.
 
     Our own listeners hear an event first: those of `ours`, then those that subscribed, in this order. Then come the
     log and the user's listeners, which are `others`.
@@ -29,26 +41,32 @@ class Bus:
         self._ours = tuple(ours)
         self._subscribed: tuple[Listener, ...] = ()
         self._others = tuple(others)
+        self._by_kind: dict[type[Event], tuple[Listener, ...]] = {}
+        """Those that hear each kind of event, found when the first of that kind comes."""
         self._reported_at: dict[int, float] = {}
         """When each slow listener was last reported, by its identity: not all can be hashed."""
 
     def subscribe(self, listener: Listener) -> None:
         """Add one of our own listeners behind the others of ours."""
-        self._subscribed += (listener,)
+        self._set_subscribed(*self._subscribed, listener)
 
     def unsubscribe(self, listener: Listener) -> None:
         """Remove one of our own listeners."""
-        self._subscribed = tuple(each for each in self._subscribed if each != listener)
+        self._set_subscribed(*(each for each in self._subscribed if each != listener))
 
     def forget_subscribed(self) -> None:
         """Remove all that subscribed, because what they belonged to ended without removing them."""
-        self._subscribed = ()
+        self._set_subscribed()
 
     def emit(self, event: Event) -> None:
-        """Call every listener with `event`. Raises nothing."""
+        """Call every listener that hears `event`. Raises nothing."""
+        if (listeners := self._by_kind.get(type(event))) is None:
+            every = (*self._ours, *self._subscribed, *self._others)
+            listeners = tuple(each for each in every if type(event) in getattr(each, "kinds", (type(event),)))
+            self._by_kind[type(event)] = listeners
         loop = asyncio.get_running_loop()  # whose time a simulation controls
         began = loop.time()
-        for listener in (*self._ours, *self._subscribed, *self._others):
+        for listener in listeners:
             try:
                 listener(event)
             except BaseException as fault:  # noqa: BLE001  # a failing or exiting listener must not stop a delivery
@@ -59,6 +77,10 @@ class Bus:
             if ended - began > SLOW:
                 self._report(listener, ended, ended - began, type(event).__name__)
             began = ended
+
+    def _set_subscribed(self, *listeners: Listener) -> None:
+        self._subscribed = listeners
+        self._by_kind.clear()
 
     def _report(self, listener: Listener, now: float, seconds: float, event: str) -> None:
         if now - self._reported_at.get(id(listener), -inf) >= _REPORT_EVERY:

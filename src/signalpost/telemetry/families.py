@@ -60,7 +60,7 @@ class Histogram:
 
     def observe(self, seconds: float) -> None:
         """Count one duration. A negative one, between two clocks, counts as 0."""
-        seconds = max(0.0, seconds)
+        seconds = seconds if seconds > 0 else 0.0
         self._counts[bisect_left(self._limits, seconds)] += 1
         self._total += seconds
 
@@ -85,16 +85,14 @@ class Histograms:
     """Histograms of one metric, one for each value of a label."""
 
     def __init__(self, labels: Labels, limits: tuple[float, ...]) -> None:
-        self._labels = labels
         self._limits = limits
         self._by_label = {name: Histogram(limits) for name in labels.names}
 
     def observe(self, name: str, seconds: float) -> None:
         """Count one duration under the label of `name`."""
-        label = self._labels.of(name)
-        if label not in self._by_label:
-            self._by_label[label] = Histogram(self._limits)
-        self._by_label[label].observe(seconds)
+        if (histogram := self._by_label.get(name)) is None:
+            histogram = self._by_label.setdefault(OTHER, Histogram(self._limits))
+        histogram.observe(seconds)
 
     def samples(self) -> list[tuple[tuple[str], Buckets]]:
         """The present state of each."""

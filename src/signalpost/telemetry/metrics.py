@@ -1,8 +1,9 @@
 """Counters of events over all runs and of the deliveries now open; `sent` counts only confirmed deliveries."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
+from typing import Any
 
 from signalpost import clock
 from signalpost.domain import events
@@ -51,78 +52,86 @@ class Metrics:
         self._disabled: set[str] = set()
         self._charts_failed = 0
         self._happened: Counter[type[events.Event]] = Counter()
+        self._counts: dict[type[events.Event], Callable[[Any], None]] = {
+            events.Taken: self._count_ticket,
+            events.Settled: self._count_settled,
+            events.SendBegan: self._count_begun,
+            events.SendEnded: self._count_attempt,
+            events.CandlesTaken: self._count_cycle,
+            events.BreakerMoved: self._count_breaker,
+            events.DestinationGone: lambda gone: self._disabled.add(gone.destination),
+            events.DestinationEnabled: lambda enabled: self._disabled.discard(enabled.destination),
+            events.RowDamaged: self._count_damaged,
+            events.PassedOn: self._count_queued,
+            events.ChartQueued: self._count_queued,
+            events.ChartEnded: self._count_chart,
+            events.ClockStepped: self._count,
+            events.TookOver: self._count,
+            events.OwnershipLost: self._count,
+            events.WorkerFailed: self._count,
+        }
+        self.kinds = self._counts.keys()
 
     def __call__(self, event: events.Event) -> None:
-        """Count one event."""
-        match event:
-            case events.Taken(ticket, notification, destinations):
-                self._tickets[ticket.outcome] += 1
-                if ticket.outcome is Outcome.ACCEPTED:
-                    self._open += len(destinations)
-                    self._intake.observe((clock.now() - notification.accepted_at).total_seconds())
-            case events.Settled(delivery) if delivery.state.is_terminal:
-                self._note_end(delivery)
-                self._passed_on += delivery.is_passed_on
-                self._open -= 1
-                self._note_shown(event)
-            case events.SendBegan() | events.SendEnded() | events.CandlesTaken():
-                self._note_duration(event)
-            case events.BreakerMoved(destination, "closed"):
-                self._breakers_open.discard(destination)
-            case events.BreakerMoved(destination, state, was):
-                self._breakers_open.add(destination)
-                self._breaker_trips += (state, was) == ("open", "closed")
-            case events.DestinationGone(destination):
-                self._disabled.add(destination)
-            case events.DestinationEnabled(destination):
-                self._disabled.discard(destination)
-            case (
-                events.PassedOn()
-                | events.ClockStepped()
-                | events.TookOver()
-                | events.OwnershipLost()
-                | events.WorkerFailed()
-                | events.RowDamaged()
-                | events.ChartQueued()
-                | events.ChartEnded()
-            ):
-                self._note(event)
-            case _:
-                pass
+        """Count one event of these kinds."""
+        self._counts[type(event)](event)
 
-    def _note_end(self, delivery: Delivery) -> None:
-        label = self._destinations.of(delivery.id.destination)
-        self._settled[label, delivery.priority, delivery.state] += 1
-
-    def _note_shown(self, event: events.Settled) -> None:
-        """Measure from the acceptance of a signal, or of a change, until its message was posted."""
-        made = event.notification
-        if event.shown_at is not None and made is not None and made.kind == "signal":
-            waited = (event.shown_at - made.accepted_at).total_seconds()
-            self._visible.observe(event.delivery.id.destination, waited)
-
-    def _note_duration(self, event: events.SendBegan | events.SendEnded | events.CandlesTaken) -> None:
-        match event:
-            case events.SendBegan(destination, deliveries, waited):
-                for delivery, seconds in zip(deliveries, waited, strict=False):
-                    if not (delivery.attempts or delivery.may_repeat):  # a retry has waited for what failed
-                        self._dwell.observe(destination, seconds)
-            case events.SendEnded(destination, outcome, _, seconds):
-                self._attempts[self._destinations.of(destination), outcome] += 1
-                if outcome not in _NOT_TIMED:
-                    self._sends.observe(destination, seconds)
-            case _:
-                self._cycles.observe(event.feed, event.took_seconds)
-                for seconds in event.waited_seconds:
-                    self._to_signal.observe(event.feed, seconds)
-
-    def _note(self, event: events.Event) -> None:
+    def _count(self, event: events.Event) -> None:
         self._happened[type(event)] += 1
-        self._open += isinstance(event, events.PassedOn | events.ChartQueued)
-        self._charts_failed += isinstance(event, events.ChartEnded) and event.failure is not None
-        if isinstance(event, events.RowDamaged):
-            self._note_end(event.delivery)
-            self._open -= event.was_open
+
+    def _count_ticket(self, taken: events.Taken) -> None:
+        self._tickets[taken.ticket.outcome] += 1
+        if taken.ticket.outcome is Outcome.ACCEPTED:
+            self._open += len(taken.destinations)
+            self._intake.observe((clock.now() - taken.notification.accepted_at).total_seconds())
+
+    def _count_settled(self, settled: events.Settled) -> None:
+        delivery, made, shown_at = settled
+        if not delivery.state.is_terminal:
+            return
+        self._count_end(delivery)
+        self._passed_on += delivery.is_passed_on
+        self._open -= 1
+        if shown_at is not None and made is not None and made.kind == "signal":
+            self._visible.observe(delivery.id.destination, (shown_at - made.accepted_at).total_seconds())
+
+    def _count_end(self, delivery: Delivery) -> None:
+        self._settled[self._destinations.of(delivery.id.destination), delivery.priority, delivery.state] += 1
+
+    def _count_begun(self, begun: events.SendBegan) -> None:
+        for delivery, seconds in zip(begun.deliveries, begun.waited_seconds, strict=False):
+            if not (delivery.attempts or delivery.may_repeat):  # a retry has waited for what failed
+                self._dwell.observe(begun.destination, seconds)
+
+    def _count_attempt(self, ended: events.SendEnded) -> None:
+        self._attempts[self._destinations.of(ended.destination), ended.outcome] += 1
+        if ended.outcome not in _NOT_TIMED:
+            self._sends.observe(ended.destination, ended.took_seconds)
+
+    def _count_cycle(self, taken: events.CandlesTaken) -> None:
+        self._cycles.observe(taken.feed, taken.took_seconds)
+        for seconds in taken.waited_seconds:
+            self._to_signal.observe(taken.feed, seconds)
+
+    def _count_breaker(self, moved: events.BreakerMoved) -> None:
+        destination, state, was = moved
+        if state == "closed":
+            self._breakers_open.discard(destination)
+        else:
+            self._breakers_open.add(destination)
+            self._breaker_trips += (state, was) == ("open", "closed")
+
+    def _count_damaged(self, damaged: events.RowDamaged) -> None:
+        self._count(damaged)
+        self._count_end(damaged.delivery)
+        self._open -= damaged.was_open
+
+    def _count_queued(self, _: events.PassedOn | events.ChartQueued) -> None:
+        self._open += 1
+
+    def _count_chart(self, ended: events.ChartEnded) -> None:
+        self._count(ended)
+        self._charts_failed += ended.failure is not None
 
     def families(self) -> Iterator[Family]:
         """All counts and durations with labels. There is a sample of each known destination from the start."""

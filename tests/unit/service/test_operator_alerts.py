@@ -7,7 +7,6 @@ from signalpost import clock
 from signalpost.delivery.facts import card_gone_fact
 from signalpost.delivery.outbox.commands import SaveFacts
 from signalpost.domain.events import (
-    BreakerMoved,
     CardGone,
     ChangeRefused,
     DestinationGone,
@@ -92,7 +91,6 @@ async def test_a_new_ban_is_alerted_to_any_destination_for_operators() -> None:
     intake = FakeIntake()
     listener = alerts(intake)
     listener(HostBanned("discord.com", "403", SINCE, is_news=False))
-    listener(BreakerMoved("d", "open"))
     listener(HostBanned("discord.com", "403", SINCE))
     await intake.came.wait()
     ((alert, about),) = intake.accepted

@@ -3,8 +3,8 @@ import signal
 
 import pytest
 
-from signalpost.domain.events import ClockStepped, Event, Listener
-from signalpost.telemetry.bus import Bus
+from signalpost.domain.events import ClockStepped, Event, Listener, StoreMoved
+from signalpost.telemetry.bus import Bus, hears
 
 EVENT = ClockStepped(2.0)
 
@@ -108,3 +108,21 @@ async def test_our_own_listeners_hear_first_in_the_order_in_which_they_came() ->
     heard.clear()
     bus.emit(EVENT)
     assert heard == ["metrics", "health", "tickets", "log", "user"]
+
+
+async def test_a_marked_listener_hears_only_events_of_its_kinds() -> None:
+    heard: list[Event] = []
+    marked: list[Event] = []
+
+    @hears(StoreMoved)
+    def of_the_store(event: Event) -> None:
+        marked.append(event)
+
+    bus = Bus((of_the_store,), (heard.append,))
+    moved = StoreMoved(is_well=True)
+    for event in (EVENT, moved, EVENT):
+        bus.emit(event)
+    assert (marked, heard) == ([moved], [EVENT, moved, EVENT])
+    bus.subscribe(of_the_store)
+    bus.emit(moved)
+    assert marked == [moved] * 3

@@ -25,7 +25,7 @@ from signalpost.domain.delivery import Attempt, Delivery
 from signalpost.domain.events import BreakerMoved, DestinationEnabled, DestinationGone, Event, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
-from signalpost.telemetry.bus import Bus
+from signalpost.telemetry.bus import Bus, hears
 
 MAX_OPEN_SHOWN = 1000
 """The most open deliveries that `drain` and `stop` return."""
@@ -201,10 +201,11 @@ class Dispatcher:
             others=self._lanes,
         )
 
+    @hears(Settled, BreakerMoved, DestinationGone, DestinationEnabled)
     def _note(self, event: Event) -> None:
         if isinstance(event, Settled):
             self._drain.delivery_settled()
-        elif isinstance(event, BreakerMoved | DestinationGone | DestinationEnabled):
+        else:
             for lane in self._lanes.values():  # one that waits for a fallback may pass deliveries on now
                 if lane.gate.gone is not None or lane.gate.is_open:
                     lane.look_again()

@@ -103,7 +103,7 @@ class Delivery(NamedTuple):
     @property
     def is_passed_on(self) -> bool:
         """Whether it ended because a fallback has it now."""
-        return self.state.is_terminal and (self.reason or "").startswith(PASSED_ON)
+        return self.reason is not None and self.reason.startswith(PASSED_ON) and self.state.is_terminal
 
 
 class Attempt(NamedTuple):

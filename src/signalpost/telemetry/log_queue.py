@@ -132,10 +132,10 @@ class LogQueue:
 
     def _ensure_thread(self) -> bool:
         """Start the thread if necessary; True if it runs. If it cannot start, the next line tries again."""
-        if self._is_running or not self._starting.acquire(blocking=False):  # another thread is about to start it
+        if self._thread is not None or not self._starting.acquire(blocking=False):  # or another thread starts it now
             return True
         try:
-            if not self._is_running:  # another caller may have started it
+            if self._thread is None:  # another caller may have started it
                 self._thread = threading.Thread(target=self._write, name="signalpost log", daemon=True)
                 self._thread.start()
         except RuntimeError:
@@ -144,11 +144,6 @@ class LogQueue:
         finally:
             self._starting.release()
         return True
-
-    @property
-    def _is_running(self) -> bool:
-        thread = self._thread
-        return thread is not None and thread.is_alive()
 
     def _write(self) -> None:
         """Write lines forever; count those that fail."""

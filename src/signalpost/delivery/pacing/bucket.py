@@ -55,11 +55,9 @@ class Bucket(SlidingWindow):
         """Apply the limits from the answer to a request that has just ended; `mark` was taken when it began."""
         if facts.limit < 1 or not 0 <= facts.reset_after <= LONGEST_BELIEVED:
             return
-        is_fresh = facts.remaining == facts.limit - 1
-        if facts.limit != self.limit or (is_fresh and facts.reset_after < _CHANGED * self.period):
-            self.limit, self.period = facts.limit, facts.reset_after
-        else:
-            self.period = max(self.period, facts.reset_after)
+        is_shorter = facts.remaining == facts.limit - 1 and facts.reset_after < _CHANGED * self.period
+        if facts.limit != self.limit or facts.reset_after > self.period or is_shorter:
+            self.resize(facts.limit, facts.reset_after)
         ours_at_most = mark + self._begun
         if facts.remaining < self.limit - ours_at_most:
             self._left = facts.remaining - self.in_flight

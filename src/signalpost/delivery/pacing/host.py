@@ -26,6 +26,19 @@ class Ban(NamedTuple):
     """Whether it is reported. A short wait because of too many requests is not."""
 
 
+class Refusals(SlidingWindow):
+    """Refusals count towards a ban. If there are too many, nothing may begin until enough of them are old."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit, REFUSALS_PERIOD)
+        self.held_until = -inf
+
+    def count(self, at: float) -> None:
+        """A request was refused at `at`."""
+        super().count(at)
+        self.held_until = self.ready_at(-inf, self.limit)
+
+
 class Channel:
     """One channel's limit, which no header contains, and its pause. Webhooks that post there share both."""
 
@@ -47,7 +60,7 @@ class Host:
     def __init__(self, rate: Rate | None = HOST_RATE, *, name: str = "") -> None:
         self.name = name
         self.window = SlidingWindow(*rate, counts_beginnings=True) if rate else None
-        self.refusals = SlidingWindow(REFUSALS_OF_A_HOST, REFUSALS_PERIOD)
+        self.refusals = Refusals(REFUSALS_OF_A_HOST)
         self.held_until = -inf
         self.held_for_reason = ""
         self._is_reported = True
@@ -83,7 +96,7 @@ class Host:
 
     def ready_at(self) -> float:
         """When a request may begin; infinity while a single request is tried after a long pause."""
-        return self.held_until if self._trial is None else inf
+        return max(self.held_until, self.refusals.held_until) if self._trial is None else inf
 
     def begin(self, request: object) -> None:
         """A request begins. After a long pause, the first one is the trial."""

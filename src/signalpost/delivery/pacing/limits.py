@@ -1,6 +1,5 @@
 """Settings of pacing: assumed limits, and the slots reserved for urgent messages."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from signalpost.domain.priority import NotificationPriority
@@ -38,7 +37,6 @@ HOST_RATE = Rate(50, 1.0)
 """Discord's limit for requests from one IP address without an Authorization header."""
 
 
-@lru_cache(maxsize=1024)
 def usable_slots(limit: int, period: float, priority: NotificationPriority) -> int:
     """How many of a window's slots `priority` may use, at least one.
 

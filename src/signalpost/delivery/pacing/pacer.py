@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.bucket import Bucket
-from signalpost.delivery.pacing.host import REFUSALS_PERIOD, Ban, Channel, Host
-from signalpost.delivery.pacing.limits import Limits, usable_slots
+from signalpost.delivery.pacing.host import Ban, Channel, Host, Refusals
+from signalpost.delivery.pacing.limits import Limits
 from signalpost.delivery.pacing.sliding_window import SlidingWindow
 from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import Answered, RateFacts, Receipt, Throttled
@@ -73,7 +73,7 @@ class Pacer:
         self.host = host
         self._reserve = limits.reserve
         self._minute = SlidingWindow(limits.messages_a_minute, 60.0) if limits.messages_a_minute else None
-        self._refusals = SlidingWindow(REFUSALS_OF_A_DESTINATION, REFUSALS_PERIOD)
+        self._refusals = Refusals(REFUSALS_OF_A_DESTINATION)
         self._channel_rate = limits.channel
         self._channel = Channel(limits.channel)
         self._channel_name: str | None = None
@@ -104,12 +104,12 @@ class Pacer:
     def _ready_at(
         self, now: float, priority: NotificationPriority, windows: tuple[SlidingWindow, ...], held_until: float
     ) -> float:
-        host, own = self.host, self._refusals
-        refusals = host.refusals.ready_at(now, host.refusals.limit), own.ready_at(now, own.limit)
-        ready = max(now, held_until, host.ready_at(), *refusals)
+        ready = max(now, held_until, self.host.ready_at(), self._refusals.held_until)
+        if not self._reserve:
+            priority = NotificationPriority.URGENT
         for window in windows:
-            slots = usable_slots(window.limit, window.period, priority) if self._reserve else window.limit
-            ready = max(ready, window.ready_at(now, slots))
+            if (at := window.ready_at(now, window.slots[priority])) > ready:
+                ready = at
         return ready
 
     def is_held(self, now: float, *, is_edit: bool = False) -> bool:
@@ -123,8 +123,8 @@ class Pacer:
         pauses = (
             Pause(host.held_until - now, host.held_for_reason, host.name),
             Pause(self._channel.held_until - now, "it is rate limited"),
-            Pause(host.refusals.ready_at(now, host.refusals.limit) - now, _refused(host.refusals), host.name),
-            Pause(own.ready_at(now, own.limit) - now, _refused(own)),
+            Pause(host.refusals.held_until - now, _refused(host.refusals), host.name),
+            Pause(own.held_until - now, _refused(own)),
         )
         longest = max(pauses, key=lambda pause: pause.seconds)
         return longest if longest.seconds > 0 else None
@@ -171,7 +171,7 @@ class Pacer:
             case Answered(rate=RateFacts() as facts):
                 self._learn(facts, now, slot)
         self.host.end(slot, now, was_made=True)
-        if isinstance(outcome, Answered | Answer) and _is_refusal(outcome):
+        if _is_refusal(outcome):
             self._refusals.count(now)
             self.host.refusals.count(now)
 
@@ -295,6 +295,6 @@ def _refused(window: SlidingWindow) -> str:
     return f"it refused {window.limit} requests in {window.period / 60:.0f} minutes"
 
 
-def _is_refusal(outcome: Answered | Answer) -> bool:
+def _is_refusal(outcome: object) -> bool:
     """Whether it counts towards a ban. A 429 because of a limit shared with others does not."""
-    return outcome.status in _REFUSALS and not (isinstance(outcome, Throttled) and outcome.is_shared)
+    return getattr(outcome, "status", None) in _REFUSALS and not getattr(outcome, "is_shared", False)

@@ -5,6 +5,9 @@ from collections import deque
 from contextlib import suppress
 from math import inf
 
+from signalpost.delivery.pacing.limits import usable_slots
+from signalpost.domain.priority import NotificationPriority
+
 GUARD = 0.05
 """Seconds by which one request may overtake another on its way, without making a window of beginnings wrong."""
 
@@ -19,11 +22,16 @@ class SlidingWindow:
     """
 
     def __init__(self, limit: int, period: float, *, counts_beginnings: bool = False) -> None:
-        self.limit = limit
-        self.period = period
+        self.resize(limit, period)
         self.in_flight = 0
         self._counts_beginnings = counts_beginnings
         self._counted: deque[float] = deque()
+
+    def resize(self, limit: int, period: float) -> None:
+        """From now on, at most `limit` requests in any `period`."""
+        self.limit, self.period = limit, period
+        self.slots = {priority: usable_slots(limit, period, priority) for priority in NotificationPriority}
+        """How many slots each priority may use."""
 
     def used(self, now: float) -> int:
         """How many slots are occupied. Drops the expired ones."""

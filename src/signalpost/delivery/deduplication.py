@@ -219,10 +219,10 @@ def _by_itself(signal: Signal, filters: Filters) -> _Stops:
     if not filters.notifications_enabled:
         yield FilterRule.NOTIFICATIONS_DISABLED, "new signals are turned off"
     if filters.pairs and signal.pair not in filters.pairs:
-        yield FilterRule.PAIR_NOT_ENABLED, f"its pair is {signal.pair}; enabled are {_listed(filters.pairs)}"
+        yield FilterRule.PAIR_NOT_ENABLED, f"its pair is {signal.pair}, and only {_listed(filters.pairs)} are enabled"
     if filters.timeframes and signal.timeframe not in filters.timeframes:
         its = "it has no timeframe" if signal.timeframe is None else f"its timeframe is {signal.timeframe}"
-        yield FilterRule.TIMEFRAME_NOT_ENABLED, f"{its}; enabled are {_listed(filters.timeframes)}"
+        yield FilterRule.TIMEFRAME_NOT_ENABLED, f"{its}, and only {_listed(filters.timeframes)} are enabled"
     if filters.min_confidence and (confidence is None or confidence < filters.min_confidence):
         minimum = filters.min_confidence
         yield FilterRule.MIN_CONFIDENCE, f"its confidence is {_number(confidence)}; the minimum is {minimum}"

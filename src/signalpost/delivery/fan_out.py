@@ -18,7 +18,7 @@ from signalpost.domain.tier import IfEnded, TierCopy
 from signalpost.errors import InvalidValue
 
 _WHY_UNPUBLISHED = {
-    UnpublishedRule.TOO_OLD: "its validity had passed when its candle was taken",
+    UnpublishedRule.TOO_OLD: "it had expired when its candle was processed",
     UnpublishedRule.LATE_CORRECTION: "it appeared only when a candle was corrected",
 }
 _ENDS = (SignalStatus.CLOSED, SignalStatus.CANCELLED, SignalStatus.EXPIRED)

@@ -21,8 +21,8 @@ _LONGEST_SLUG = 60
 def slug(name: str) -> str:
     """`name` as part of an id: lowercase letters, digits and `-`.
 
-    Names that differ only in case and punctuation have the same slug. If more would be lost (not ASCII, or too long),
-    a short hash of the name is appended.
+    Names that differ only in case and punctuation have the same slug. If the slug would lose more than that, because
+    the name is not ASCII or too long, it ends with a short hash of the name.
     """
     plain = _NOT_IN_SLUG.sub("-", name.lower()).strip("-")
     if plain and name.isascii() and len(plain) <= _LONGEST_SLUG:
@@ -36,7 +36,7 @@ def content_id(kind: str, instant: datetime, *content: object) -> str:
 
 
 def fitted_id(derived: str) -> str:
-    """`derived`; if it is too long for an id, cut, with a short hash of the whole."""
+    """`derived`, or if that is too long for an id, its beginning and a short hash of the whole."""
     if len(derived) <= LONGEST_ID:
         return derived
     return f"{derived[: LONGEST_ID - 9]}:{_short_hash(derived)}"

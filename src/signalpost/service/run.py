@@ -48,7 +48,7 @@ _LOOK_AFTER = 1.0
 _STORE_HANGS_AFTER = 10.0
 """Seconds without an answer of the store after which health reports it."""
 _STORE_CLOSES_WITHIN = 3.0
-"""Seconds beyond the timeout of a drain or a stop for which the store is waited for."""
+"""Seconds that a drain or a stop waits for the store beyond its own timeout."""
 _HANGS_AT_DRAIN = (
     "The store does not answer, so the open deliveries are unknown. Accepted notifications are saved and will be "
     "delivered once the store answers. Check the disk."
@@ -73,7 +73,7 @@ class Run:
         self._bus, self._metrics, self._is_producer = bus, metrics, is_producer
         self._candles: CandleSource | None = None
         self.charts: Charts | None = None  # only an owner with a source of candles has them
-        self._may_own = bool(config.destinations) and not is_producer  # else it would keep out those that can deliver
+        self._may_own = bool(config.destinations) and not is_producer  # an owner that cannot deliver blocks the others
         self._own_routing = config.routing()
         self.engine = Engine(
             self.outbox,
@@ -232,7 +232,7 @@ class Run:
             await self._write_held()
 
     def hurry(self) -> None:
-        """Make a stop that is under way wait for no more deliveries, and no longer for a store that hangs."""
+        """Hurry a stop that is under way: wait for no more deliveries, and only briefly for a store that hangs."""
         self._patience = 0.0
         self.outbox.abandon_after(_STORE_CLOSES_WITHIN)
         if self._draining is not None:
@@ -266,7 +266,7 @@ class Run:
                 logger.error("%d notifications in memory could not be saved and are lost", held)
 
     async def _patiently(self, work: Callable[[float], Coroutine[Any, Any, object]]) -> None:
-        """Do it within the patience that is left, or until there is none any more."""
+        """Do it until it is done, the rest of the timeout is over, or `hurry` is called."""
         if self._patience > 0:
             self._draining = asyncio.create_task(work(self._patience), name="signalpost drain")
             with suppress(StoreFailed, CommandFailed, StoreClosed, asyncio.CancelledError):
@@ -308,7 +308,7 @@ class Run:
             self._bus.emit(RowDamaged(each.delivery, each.was_open))
 
     async def _look_later(self) -> None:
-        """Soon count and look for enabled destinations, once for all news until then.
+        """After a second, count and look for enabled destinations, once for all news of that second.
 
         A revived or cancelled delivery, or an enabled destination, is not reported in any other way.
         """
@@ -372,7 +372,7 @@ class Run:
         dispatcher = self.engine.release()
         self._has_given_up.clear()
         try:
-            with suppress(StoreFailed, CommandFailed):  # then a drain waits only for tickets from now on
+            with suppress(StoreFailed, CommandFailed):  # a drain then waits only for later tickets
                 still_open = await self.outbox.do(Open(limit=MOST_FOLLOWED))
                 self.pending.follow(still_open)
         finally:
@@ -394,6 +394,6 @@ class Run:
 
 _alive: WeakSet[Run] = WeakSet()
 _inherited: list[Run] = []
-"""In a forked child: the parent's runs. Without these references, their end would close the parent's connections."""
+"""In a forked child: the parent's runs. Without these references, collecting them would close its connections."""
 
 os.register_at_fork(after_in_child=lambda: _inherited.extend(_alive))

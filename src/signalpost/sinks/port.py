@@ -49,7 +49,7 @@ class Item(NamedTuple):
     replaces: Loss | None = None
     """Why the card was lost that it replaces; None if it replaces none."""
     tier: UserTier | None = None
-    """The tier that it is meant for here; None for that of the notification."""
+    """The tier of its readers here; None for the notification's own."""
     closes: Shown | None = None
     """The message that shows the trade which its trade reverses, to be linked to."""
     is_known: bool = False

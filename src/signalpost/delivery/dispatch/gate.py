@@ -199,9 +199,9 @@ class Gate:
         return max(self.liveness.probe_at, self.breaker.question_at, urgent_at)
 
     def look_at(self, now: float) -> float:
-        """When to look; infinity if no look is configured or needed any more, or the breaker is not closed.
+        """When to look at the webhook; infinity if no look is needed, or the breaker is not closed.
 
-        It takes a slot that is open to all priorities, and so never one that an URGENT needs.
+        The look takes a slot that every priority may use, never one that is kept for URGENT.
         """
         if not (self._wants_look and self.is_well):
             return inf
@@ -219,7 +219,7 @@ class Gate:
         )
 
     def paused_for(self, now: float) -> Pause | None:
-        """For how long nothing may begin, because of a demanded wait or too many refusals. Any thread may call it."""
+        """How long nothing may begin, because a wait was demanded or too much was rejected. Any thread may call it."""
         return self.pacer.paused_for(now)
 
     def call_when_free(self, wake: Callable[[], None], *, at_end: bool) -> None:
@@ -231,7 +231,7 @@ class Gate:
         self._look_from = now + LOOK_AFTER
 
     def begin(self, now: float, *, is_edit: bool = False) -> Pass:
-        """A message begins, or certainly an edit."""
+        """Begin a message. Set `is_edit` only if it is certainly an edit."""
         return Pass(self.pacer.begin(now, is_edit=is_edit), self.breaker.begin())
 
     def is_an_edit(self, held: Pass) -> None:
@@ -250,7 +250,7 @@ class Gate:
         self.pacer.host.gave_back()
 
     def end(self, held: Pass, now: float, result: SendResult | None, first: Delivery) -> bool:
-        """A message ended. Without a result it was abandoned, and still counts as a request.
+        """Record the end of a message. One without a result was abandoned, and still counts as a request.
 
         Returns False if, before this result, the destination was known not to accept messages.
         """
@@ -278,7 +278,7 @@ class Gate:
         return took_messages
 
     def end_direct(self, slot: Slot, now: float, outcome: SendOutcome | None) -> None:
-        """A message sent without the queue ended. It counts for the pace, and not for the breaker."""
+        """Record the end of a message sent without the queue. It counts for the pace, but not for the breaker."""
         self.pacer.end(slot, now + CLOCK_GRAIN, None if isinstance(outcome, LeaseEnd) else outcome)
         self.observe(outcome)
         self.pacer.host.ended()
@@ -385,7 +385,7 @@ class Gate:
     def _see(self, answer: Receipt | Answer) -> None:
         channel, guild = answer.channel, answer.guild
         trouble = answer.trouble if isinstance(answer, Answer) else None
-        if guild is not None:  # which only a look shows, and links need it
+        if guild is not None:  # links need it, and only a look shows it
             self._wants_look = False
         if channel is not None and (channel != self._seen or trouble is not None):
             self._seen = channel

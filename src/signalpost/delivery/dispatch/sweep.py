@@ -1,7 +1,8 @@
 """Expires deliveries, and notices changes of the system clock, while a dispatcher runs and between two runs.
 
-Pace, backoff and breaker use the loop's clock, which nobody sets. A `not_before` in the store is a time of day. If the
-clock is set forward, such a wait ends early. If it is set back, the wait would grow by as much, so it is shortened.
+Pace, backoff and breaker use the loop's clock, which nobody sets. A `not_before` in the store is a time of the system
+clock. If the clock is set forward, such a wait ends early. If it is set back, the wait would grow by as much, so it is
+shortened.
 """
 
 import asyncio
@@ -51,7 +52,10 @@ class ClockWatch:
         await self._shorten()
 
     async def look(self) -> bool:
-        """Whether the clock was set since the last look. Raises StoreFailed, and shortens waits at the next look."""
+        """Whether the clock was set since the last look.
+
+        Raises StoreFailed. The waits are then shortened at the next look.
+        """
         if not self._is_watched:
             return False
         self._offset, before = _offset(), self._offset
@@ -98,7 +102,7 @@ class Sweep:
         self._known_until: list[datetime] = []
 
     def expect(self, valid_until: datetime) -> None:
-        """A delivery that waits expires then. If there are many, the next run expires the rest."""
+        """Expire a waiting delivery at this time. If too many are expected, the next minute's run expires the rest."""
         if len(self._known_until) < _MOST_KNOWN:
             heappush(self._known_until, valid_until)
             if self._known_until[0] == valid_until:

@@ -278,7 +278,7 @@ class _Change:
     def _joined(self, card: CardRow) -> tuple[Trade, datetime | None]:
         """The trade before the news that waits for this destination, and when that was due to leave.
 
-        Each message asks its readers to do one thing: news that asks for another is not joined, and leaves later.
+        Each message asks its readers for one action. News that needs another action is not joined, but sent later.
         """
         waiting = self._waiting.unsent(f"{card.sequence}{COMPANION}", card.destination)
         for place, row in enumerate(waiting):

@@ -339,7 +339,7 @@ def cards_gone(entries: Sequence[OutboxEntry], verdicts: Sequence[Settlement], a
 
 
 def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
-    """Save what a delivery's result means for its card."""
+    """Update a card by the result of its delivery."""
     result, message = verdict.card, verdict.message
     where = (row.delivery.sequence, row.delivery.id.destination)
     if (row.is_card and verdict.may_repeat) or (result is not None and result.is_uncertain):

@@ -63,7 +63,7 @@ def opened_to_write(path: Path, lock_path: Path) -> sqlite3.Connection:
     except sqlite3.Error as fault:
         db.close()
         raise StoreUnusable(
-            f"{path}: its tables could not be brought to version {VERSION} ({fault}): "
+            f"{path}: its tables could not be migrated to version {VERSION} ({fault}): "
             f"{advice(fault)}. Nothing was changed.",
             code="store-migration-failed",
         ) from fault

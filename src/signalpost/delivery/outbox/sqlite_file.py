@@ -50,7 +50,7 @@ def claim(path: Path) -> Identity:
     except OSError as fault:
         if not fault.errno:
             raise _not_a_file(path) from fault
-        advice = "let this process write the file and its folder, or use another path"
+        advice = "give this process write access to the file and its folder, or use another path"
         raise StoreUnusable(
             f"{path}: cannot open it for writing ({fault.strerror}): {advice}",
             code="not-writable",
@@ -256,7 +256,7 @@ _ADVICE = {
     sqlite3.SQLITE_BUSY: "end the transaction of the other program, such as an open sqlite3 tool",
     sqlite3.SQLITE_CORRUPT: _RESCUE,
     sqlite3.SQLITE_NOTADB: "it is not an SQLite database, or it is damaged: use another file, or restore a copy",
-    sqlite3.SQLITE_READONLY: "let this process write the file and its folder",
+    sqlite3.SQLITE_READONLY: "give this process write access to the file and its folder",
 }
 _CODES = {
     sqlite3.SQLITE_FULL: "disk-full",

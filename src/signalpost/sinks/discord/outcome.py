@@ -71,7 +71,7 @@ def receipt_of(answer: HttpAnswer, identity: str, route: str = EXECUTE) -> Recei
 
 
 def loss_of(answer: HttpAnswer) -> Loss | None:
-    """Why the message cannot be edited; None if the answer to the edit does not say that it is lost.
+    """Why the message can never be edited again; None if the answer to the edit gives no such reason.
 
     DELETED may also mean that the webhook was moved to another channel.
     """

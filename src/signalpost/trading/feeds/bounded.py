@@ -71,7 +71,7 @@ class BoundedFeed:
             except FeedFailed:
                 raise
             except TimeoutError:
-                text, code = f"{self.name} gave no answer within {self._within:g} s", "timeout"
+                text, code = f"{self.name} did not answer within {self._within:g} s", "timeout"
             except asyncio.CancelledError:
                 if (task := asyncio.current_task()) is None or task.cancelling():
                     raise

@@ -30,11 +30,11 @@ from signalpost.trading.feeds.visible import visible
 from signalpost.trading.outcomes import QuoteCandle
 
 _THREADS = OwnThreads()
-"""A file may hang with its disk. The pool of the program's loop must not."""
+"""A read may hang with its disk, and must not block the thread pool of the program's loop."""
 _ENDINGS = (".csv", ".csv.gz")
 _CHUNK = 1 << 20
 _ENOUGH = 10
-"""A file with fewer candles could consist of weekends and holidays."""
+"""Candles needed to check the interval. The gaps between fewer could all be weekends and holidays."""
 _CHECKED = 50
 """The newest candles, whose most common interval must be the timeframe."""
 
@@ -75,7 +75,7 @@ class FolderFeed:
         return fetched.mid_quotes(self.calendar, timeframe)
 
     async def close(self) -> None:
-        """Free the candles, and wait for no file."""
+        """Free the candles. Does not wait for a file that is being read."""
         for file in self._files.values():
             file.give_up()
         self._files.clear()
@@ -91,7 +91,7 @@ class _Content(NamedTuple):
     """Of the last candle."""
 
     def check_ahead(self, now: datetime) -> None:
-        """Raise FeedFailed if the last candle opens in the future: then the file's times are of another time zone."""
+        """Raise FeedFailed if the last candle opens in the future, probably because of a wrong time zone."""
         last = self.candles[-1].time if self.candles else now
         if last > now + MOST_AHEAD:
             problem = f"the candle of {iso(last)} opens in the future (it is {iso(now)} now)"
@@ -191,7 +191,7 @@ class _WatchedFile:
         return _Content(path, lines.candles, lines.last_line)
 
     def _grown(self, path: Path) -> _Lines | None:
-        """The lines with those appended since; None if the file was not just appended to."""
+        """The lines with those appended since; None if the file has changed in any other way."""
         if self._lines is None:
             return None
         before = self._lines

@@ -38,7 +38,7 @@ _NO_TRADE = (TradeState.CANCELLED, TradeState.EXPIRED)
 
 
 def is_new(trade: Trade) -> bool:
-    """True if `trade` has no later state than its opening."""
+    """True if nothing has happened to `trade` since its opening."""
     return trade.state.is_live and trade.news is News.OPENED
 
 
@@ -66,7 +66,7 @@ def _state_word(trade: Trade, view: View) -> str:
 
 
 def colour_of(trade: Trade, view: View, colours: Colours) -> int:
-    """The side of a live trade, the result of one that ended; grey without either, and in a replay."""
+    """The colour for the side of a live trade or the result of an ended one; grey if it has none, or in a replay."""
     if view.is_replay or trade.state in _NO_TRADE:
         return colours.grey
     if trade.end is None:
@@ -113,7 +113,7 @@ def _banked(trade: Trade, rest: str) -> str:
 
 
 def time_lines(trade: Trade, view: View) -> list[str]:
-    """Since when it is open, or how long it was."""
+    """How long the trade has been open, or was open."""
     side = "Long" if trade.signal.signal_type is SignalType.BUY else "Short"
     if trade.end is not None:
         return [*_ended(trade, trade.end, view, side), *_closed_by(trade, view)]
@@ -219,7 +219,7 @@ def _gap_in(trade: Trade) -> str | None:
 
 
 def _shares(trade: Trade, view: View) -> list[str]:
-    if view.delay and view.is_edit:  # of a late copy, only the end came at once
+    if view.delay and view.is_edit:  # in a late copy, only the end is not delayed
         late = f"{duration_text(view.delay)} after {escaped(view.full_tier, SMALL_LINE)}"
         return small(f"Opening and changes came {late}")
     if len(trade.parts) < 2:

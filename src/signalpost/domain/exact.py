@@ -8,7 +8,9 @@ context.
 import re
 from collections.abc import Iterable
 from decimal import (
+    ROUND_DOWN,
     ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
     Context,
     Decimal,
     DecimalException,
@@ -34,6 +36,8 @@ _ONE = Decimal(1)
 _WIDE = Context(prec=250, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 # 250 digits hold any sum or product of two admitted numbers exactly. Rounding a quotient to 250 digits and then to 18
 # decimals equals rounding it once: different quotients of 48-digit numbers differ within their first 120 digits.
+_CUT_OFF = Context(prec=250, rounding=ROUND_DOWN)
+_HALF_UP = Context(prec=250, rounding=ROUND_HALF_UP)
 _MOST_DIGITS = 48
 _LARGEST = 18
 _SMALLEST = -30
@@ -146,9 +150,14 @@ def product(one: Decimal, other: Decimal) -> Decimal:
 
 def quotient(dividend: Decimal | Fraction, divisor: Decimal) -> Decimal:
     """`dividend` divided by `divisor`, rounded half to even to 18 decimals, without trailing zeros."""
-    if isinstance(dividend, Fraction):
-        return rounded(dividend / Fraction(divisor))
-    return plain(_WIDE.quantize(_WIDE.divide(dividend, divisor), step(PLACES)))
+    if isinstance(dividend, Decimal):
+        return plain(_WIDE.quantize(_WIDE.divide(dividend, divisor), step(PLACES)))
+    return rounded(dividend / Fraction(divisor))
+
+
+def half_up(dividend: Decimal | int, divisor: Decimal | int, places: int) -> Decimal:
+    """`dividend` divided by `divisor`, rounded once to `places` decimals; half rounds away from zero."""
+    return _HALF_UP.quantize(_CUT_OFF.divide(dividend, divisor), step(places))  # cutting off never makes a half
 
 
 def rounded(value: Fraction) -> Decimal:

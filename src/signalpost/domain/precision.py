@@ -116,7 +116,8 @@ def finest_of(prices: Iterable[Decimal | None], at_least: int | None) -> int:
 
 def places_for(price: Decimal, places: int) -> int:
     """`places`, or more if `price` would otherwise be shown as zero."""
-    return min(places if price == 0 else max(places, -price.adjusted()), _MOST_SHOWN)
+    needed = -price.adjusted()
+    return places if needed <= places or price == 0 else min(needed, _MOST_SHOWN)
 
 
 def signal_places(value: object, name: str) -> int:

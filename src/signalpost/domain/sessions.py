@@ -190,6 +190,12 @@ def until_traded(start: datetime, lasts_for: timedelta) -> timedelta:
 
 def open_sessions(instant: datetime) -> tuple[str, ...]:
     """The names of the centres open at `instant`, which is aware, from east to west; empty at the weekend."""
-    if not is_market_open(instant):
+    return _open_in(instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0))
+
+
+@lru_cache(maxsize=512)
+def _open_in(hour: datetime) -> tuple[str, ...]:
+    """The centres open in an hour of UTC; all of them open and close on the hour."""
+    if not is_market_open(hour):
         return ()
-    return tuple(session.name for session in TRADING_SESSIONS if session.is_open(instant))
+    return tuple(session.name for session in TRADING_SESSIONS if session.is_open(hour))

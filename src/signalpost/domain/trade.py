@@ -38,7 +38,10 @@ class TradeState(Word):
     @property
     def is_live(self) -> bool:
         """True if it can still change without being reopened."""
-        return self in {TradeState.PENDING, TradeState.OPEN}
+        return self in _LIVE
+
+
+_LIVE = (TradeState.PENDING, TradeState.OPEN)
 
 
 class News(Word):

@@ -14,6 +14,7 @@ from signalpost.domain.exact import (
     decimal_of,
     difference,
     fixed,
+    half_up,
     integer_of,
     non_negative,
     places_of,
@@ -230,6 +231,20 @@ def test_fixed_text_has_its_places_and_is_rounded_half_to_even(hostile: Hostile,
 @pytest.mark.parametrize(("dividend", "expected"), [("1", "0E-18"), ("3", "2E-18"), ("5", "2E-18")])
 def test_a_tie_is_rounded_to_even(dividend: str, expected: str) -> None:
     assert quotient(Decimal(dividend), Decimal("2e18")) == Decimal(expected)
+
+
+@pytest.mark.parametrize(
+    ("dividend", "divisor", "expected"),
+    [
+        (Decimal("0.1"), Decimal(-20), "-0.01"),
+        (5 * 10**299 - 1, 10**302, "0.00"),
+        (-5 * 10**299 - 1, 10**302, "-0.01"),
+    ],
+)
+def test_half_rounds_away_from_zero_and_nothing_smaller_does(
+    dividend: Decimal | int, divisor: Decimal | int, expected: str
+) -> None:
+    assert str(half_up(dividend, divisor, 2)) == expected
 
 
 @pytest.mark.parametrize(

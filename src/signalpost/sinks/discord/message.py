@@ -135,10 +135,12 @@ def _body_of_signal(item: Item, signal: Signal, look: Look, view: View, guild: s
     if (step := _step(item, guild)) is not None:
         return companion([step], look, view)
     if (trade := notification.shown) is not None:
-        closes = None if trade.closes is None else CardLink(trade.closes, _link(item.closes, guild))
-        other = item.closed_by
-        closed_by = None if other is None else CardLink(other.number, _link(other.card, guild))
-        return signal_card(trade, look, msgspec.structs.replace(view, closes=closes, closed_by=closed_by))
+        links = {}
+        if trade.closes is not None:
+            links["closes"] = CardLink(trade.closes, _link(item.closes, guild))
+        if (other := item.closed_by) is not None:
+            links["closed_by"] = CardLink(other.number, _link(other.card, guild))
+        return signal_card(trade, look, msgspec.structs.replace(view, **links) if links else view)
     return _body_of_update(notification, signal, look, view)
 
 

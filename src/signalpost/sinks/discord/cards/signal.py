@@ -7,7 +7,7 @@ from typing import Any
 
 from signalpost.domain.change import Flag
 from signalpost.domain.distance import PERCENT
-from signalpost.domain.exact import plain, product
+from signalpost.domain.exact import plain
 from signalpost.domain.identity import short_id
 from signalpost.domain.sessions import open_sessions
 from signalpost.domain.side import SignalType
@@ -50,18 +50,18 @@ from signalpost.sinks.discord.cards.wording import (
     packed,
     prefixed,
     price_text,
+    ratio_text,
     replay_mark,
     risk_text,
     small,
     small_facts,
     ticket_symbol,
-    unsigned,
     until_text,
 )
 from signalpost.sinks.discord.escape import escaped
 
 _CHANGED = frozenset({Flag.CORRECTED, Flag.REVISED, Flag.REOPENED})
-_HUNDRED = Decimal(100)
+_HUNDREDTH = Decimal("0.01")
 _TITLE = 30
 _EMBED = 900
 _FEWEST_TARGETS = 3
@@ -86,11 +86,11 @@ def signal_card(trade: Trade, look: Look, view: View) -> dict[str, Any]:
     A first message has a content: the ticket of a new signal, otherwise a headline. An edit takes the ticket out,
     except if it only adds a chart, a note or the fill of a market order: then the content stays.
     """
-    role = _role(trade, look, view)
     embeds = [_card(trade, look, view)]
     attachments = _attachments(trade, view)
     if view.is_edit:
         return edit(None if is_new(trade) and _is_as_opened(trade) else "", embeds, attachments)
+    role = _role(trade, look, view)
     return post(look, [*_content(trade, look, view), mention(role)], embeds, role=role, attachments=attachments)
 
 
@@ -112,7 +112,7 @@ def event_card(trade: Trade, event: str, look: Look, view: View) -> dict[str, An
 
 
 def _role(trade: Trade, look: Look, view: View) -> str | None:
-    is_live_signal = is_new(trade) and not (view.is_edit or view.is_replay or view.is_copy or view.is_replacement)
+    is_live_signal = is_new(trade) and not (view.is_replay or view.is_copy or view.is_replacement)
     return look.role(view.tier, Event.NEW) if is_live_signal else None
 
 
@@ -258,7 +258,7 @@ def _facts(trade: Trade, view: View, left_out: _Cut) -> list[str]:
     if sessions and left_out < _Cut.SESSIONS:
         second.append(" + ".join(sessions))
     if signal.confidence_score is not None and left_out < _Cut.CONFIDENCE:
-        second.append(f"confidence {unsigned(product(signal.confidence_score, _HUNDRED), 0)}%")
+        second.append(f"confidence {ratio_text(signal.confidence_score, _HUNDREDTH, 0).lstrip('+')}%")
     if signal.risk_percent is not None and left_out < _Cut.CONFIDENCE:
         second.append(f"risk {plain(signal.risk_percent)}{PERCENT}")
     return [*small_facts(first), *small_facts(second)]

@@ -18,8 +18,8 @@ _FENCE = "```"
 _HIT = "hit"
 _WIDEST, _WIDEST_WITH_LONG_PRICES = 26, 28
 _USUAL_PRICE = 7
-_LABEL, _DISTANCE, _R = 5, 6, 5
-"""The least widths of columns, so that an edit does not move them."""
+_COLUMNS = ((5, "%-{}s"), (0, " %{}s"), (6, " %{}s"), (5, " %{}s"))
+"""The least width of each column, so that an edit does not move it, and its format."""
 _LONGEST_TIER = 18
 
 
@@ -37,9 +37,10 @@ def table(trade: Trade, view: View, most_targets: int = MOST_TARGETS) -> list[st
     the name of the tier that sees it.
     """
     scale = scale_of(trade.signal.pair, trade.entry)
-    rows = [_Row("Entry", price_text(trade, trade.entry)), *_levels(trade, view, most_targets, scale)]
-    if not view.hides_levels(trade):
-        rows += _parts(trade, scale)
+    risk = risk_of(trade)
+    rows = [_Row("Entry", price_text(trade, trade.entry)), *_levels(trade, view, most_targets, scale, risk)]
+    if trade.parts and not view.hides_levels(trade):
+        rows += _parts(trade, scale, risk)
     return [_FENCE, *_drawn(rows, scale.unit), _FENCE]
 
 
@@ -59,10 +60,11 @@ def exit_part(trade: Trade) -> Part | None:
     return None if last.target is not None else last
 
 
-def _levels(trade: Trade, view: View, most_targets: int, scale: Scale) -> Iterator[_Row]:
-    risk = None if view.hides(Hidden.STOP, trade) else risk_of(trade)
-    if trade.stop is not None and view.hides(Hidden.STOP, trade):
-        yield _Row("SL", cut(view.full_tier, _LONGEST_TIER))
+def _levels(trade: Trade, view: View, most_targets: int, scale: Scale, risk: Decimal | None) -> Iterator[_Row]:
+    if view.hides(Hidden.STOP, trade):
+        risk = None
+        if trade.stop is not None:
+            yield _Row("SL", cut(view.full_tier, _LONGEST_TIER))
     elif trade.stop is not None:
         yield _row("SL", trade, trade.stop, scale, risk, is_hit=trade.end_reason is CloseReason.STOP)
     if trade.targets and view.hides(Hidden.TARGETS, trade):
@@ -74,9 +76,9 @@ def _levels(trade: Trade, view: View, most_targets: int, scale: Scale) -> Iterat
         yield _row(f"TP{number}", trade, target.price, scale, risk, is_hit=number <= trade.hits)
 
 
-def _parts(trade: Trade, scale: Scale) -> Iterator[_Row]:
+def _parts(trade: Trade, scale: Scale, risk: Decimal | None) -> Iterator[_Row]:
     """Parts that were not closed at a level, and the end if it was not at one."""
-    last, risk = exit_part(trade), risk_of(trade)
+    last = exit_part(trade)
     others = [part for part in trade.parts if part is not last and not _is_at_target(trade, part)]
     if len(others) > _MOST_PARTS:
         yield _Row("Part", f"+{len(others) - _MOST_PARTS} more")
@@ -128,7 +130,8 @@ def _without_head(rows: Sequence[_Row]) -> list[str]:
 
 
 def _aligned(rows: Sequence[_Row]) -> list[str]:
-    columns = zip(zip(*rows, strict=True), (_LABEL, 0, _DISTANCE, _R), strict=True)
-    shown = [(column, max(least, *map(len, column))) for column, least in columns if any(column)]
-    line = " ".join(f"{{:{'>' if number else '<'}{width}}}" for number, (_, width) in enumerate(shown))
-    return [line.format(*texts).rstrip() for texts in zip(*(column for column, _ in shown), strict=True)]
+    line = "".join(
+        column.format(max(least, *map(len, texts))) if any(texts) else "%.0s"
+        for texts, (least, column) in zip(zip(*rows, strict=True), _COLUMNS, strict=True)
+    )
+    return [(line % row).rstrip() for row in rows]

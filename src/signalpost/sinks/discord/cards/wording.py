@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import floor
 
 from signalpost.domain.asset_class import COIN_QUOTES, AssetClass
 from signalpost.domain.context import Fact
-from signalpost.domain.distance import PERCENT, Distance, Scale, distance_of
-from signalpost.domain.exact import fixed, places_of, plain, product, quotient
+from signalpost.domain.distance import PERCENT, Scale, scale_of
+from signalpost.domain.exact import fixed, half_up, places_of, plain, product
 from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.precision import places_for
@@ -32,7 +33,7 @@ _UNITS = (("d", _DAY), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 _COMMAS_FROM = 10_000
 _TAG = re.compile(r"<t:-?\d+:[a-zA-Z]>")
 _TAG_SHOWN = "in 12 months"
-_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_NOT_SHOWN = re.compile(r"\[([^\]]*)\]\([^)]*\)|\*\*|\A-# ")
 _LONGEST_SYMBOL = 64
 _PERPETUAL = re.compile(r"(?:\.P|[-_]?PERP|[-_]SWAP)$")
 _SETTLED = re.compile(r"[^:]+/[^:]+:[^:-]+")
@@ -43,18 +44,18 @@ _QUOTES = (*COIN_QUOTES, "USD", "EUR", "GBP", "JPY", "TRY")
 
 def unsigned(number: Decimal | Fraction, places: int) -> str:
     """The size of `number` with `places` decimals, without a sign."""
-    numerator, denominator = number.as_integer_ratio()  # several times faster than a Fraction
-    units = (2 * abs(numerator) * 10**places + denominator) // (2 * denominator)
-    whole, rest = divmod(units, 10**places)
-    return f"{whole}.{rest:0{places}d}" if places else str(whole)
+    return signed(number, places).lstrip("+-")
 
 
 def signed(number: Decimal | Fraction, places: int) -> str:
     """`number` with `places` decimals and its sign; zero has none."""
-    size = unsigned(number, places)
-    if not size.strip("0."):
-        return size
-    return f"+{size}" if number > 0 else f"-{size}"
+    return ratio_text(*number.as_integer_ratio(), places)
+
+
+def ratio_text(dividend: Decimal | int, divisor: Decimal | int, places: int) -> str:
+    """`dividend` divided by `divisor`, with `places` decimals and its sign; zero has none."""
+    ratio = half_up(dividend, divisor, places)
+    return format(ratio, "+f") if ratio else format(ratio.copy_abs(), "f")
 
 
 def share_text(share: Decimal | Fraction) -> str:
@@ -101,17 +102,20 @@ def since_text(start: datetime) -> str:
     return f"since {tag(start, 't')}, {tag(start, 'R')}"
 
 
+@lru_cache(maxsize=512)
 def ticket_symbol(pair: Instrument) -> str:
     """The symbol as trading programs spell it: `EURUSD`, `BTC/USDT`, others as quoted."""
     name = plain_name(pair)
     return escaped(name.replace("/", "") if pair.is_currency_pair else name, 2 * _LONGEST_SYMBOL)
 
 
+@lru_cache(maxsize=512)
 def name_of(pair: Instrument) -> str:
     """The name as people read it: `EUR/USD`, `BTC/USDT`, others as quoted."""
     return escaped(plain_name(pair), 2 * _LONGEST_SYMBOL)
 
 
+@lru_cache(maxsize=512)
 def is_perpetual(pair: Instrument) -> bool:
     """True for a contract without an end."""
     is_settled = _SETTLED.fullmatch(pair.symbol) is not None and ":" not in pair
@@ -156,7 +160,7 @@ def small_facts(facts: Iterable[str], separator: str = DOT) -> list[str]:
 
 def visible_length(line: str) -> int:
     """The length of `line` as Discord shows it, about: links show their text, and times at most twelve letters."""
-    return len(_LINK.sub(r"\1", _TAG.sub(_TAG_SHOWN, line)).replace("**", "").removeprefix(_SMALL))
+    return len(_NOT_SHOWN.sub(r"\1", _TAG.sub(_TAG_SHOWN, line)))
 
 
 def headline(before: str, name: str, after: str = "", most: int = HEADLINE) -> str:
@@ -224,28 +228,28 @@ _HUNDREDTH = Decimal("0.01")
 
 
 def price_text(trade: Trade, price: Decimal) -> str:
-    """`price` with the decimals of the instrument.
-
-    Metals are quoted with two decimals or three. They get two, or as many as the trade's own prices have.
-    """
-    most = trade.signal.price_places
-    pair = trade.signal.pair
+    """`price` with the decimals of the instrument."""
+    pair, most = trade.signal.pair, trade.signal.price_places
     if pair.asset_class is AssetClass.METAL and pair.quoted_pip is None:
-        prices = (trade.signal.entry_price, trade.entry, trade.stop, trade.first_stop, price)
-        given = [*prices, *(each.price for each in trade.targets), *(each.price for each in trade.parts)]
-        finest = max(places_of(plain(each)) for each in given if each is not None)
-        most = min(most, max(_PLACES_OF_A_METAL, finest))
+        most = min(most, _places_of_a_metal(trade, price))
     return fixed(price, places_for(price, most))
+
+
+def _places_of_a_metal(trade: Trade, price: Decimal) -> int:
+    """Metals are quoted with two decimals or three. They get two, or as many as the trade's own prices have."""
+    prices = (trade.signal.entry_price, trade.entry, trade.stop, trade.first_stop, price)
+    given = [*prices, *(each.price for each in trade.targets), *(each.price for each in trade.parts)]
+    return max(_PLACES_OF_A_METAL, *(places_of(plain(each)) for each in given if each is not None))
 
 
 def gain_text(gain: Decimal, scale: Scale) -> str:
     """`gain`, in price, on `scale`, without the unit."""
-    return signed(quotient(gain, scale.size), scale.places)
+    return ratio_text(gain, scale.size, scale.places)
 
 
 def r_text(gain: Decimal, risk: Decimal) -> str:
     """`gain`, in price, in R, without the R."""
-    return signed(quotient(gain, risk), _PLACES)
+    return ratio_text(gain, risk, _PLACES)
 
 
 def moved_text(trade: Trade, price: Decimal) -> str:
@@ -253,8 +257,7 @@ def moved_text(trade: Trade, price: Decimal) -> str:
     gain = trade.gain(price)
     if (risk := risk_of(trade)) is not None:
         return f"{r_text(gain, risk)}R"
-    distance = _distance(trade, gain)
-    return _with_unit(signed(distance.amount, distance.places), distance)
+    return _distance_text(gain, scale_of(trade.signal.pair, trade.entry))
 
 
 def risk_text(trade: Trade) -> str:
@@ -262,10 +265,11 @@ def risk_text(trade: Trade) -> str:
     risk = risk_of(trade)
     if risk is None:
         return ""
-    distance = _distance(trade, risk)
-    if distance.unit == PERCENT or trade.entry <= 0:
-        return f"1R = {_size(distance)}"
-    return f"1R = {_size(distance)} ({unsigned(quotient(risk, product(trade.entry, _HUNDREDTH)), _PLACES)}%)"
+    scale = scale_of(trade.signal.pair, trade.entry)
+    text = f"1R = {_distance_text(risk, scale).lstrip('+')}"
+    if scale.unit == PERCENT or trade.entry <= 0:
+        return text
+    return f"{text} ({ratio_text(risk, product(trade.entry, _HUNDREDTH), _PLACES).lstrip('+')}%)"
 
 
 def slippage_text(trade: Trade) -> str:
@@ -274,7 +278,8 @@ def slippage_text(trade: Trade) -> str:
     gain = trade.gain(plan)  # the plan is worse than the fill if it would gain
     if gain == 0:
         return ""
-    return f"{_size(distance_of(trade.signal.pair, gain.copy_abs(), plan))} {'worse' if gain < 0 else 'better'}"
+    size = _distance_text(gain.copy_abs(), scale_of(trade.signal.pair, plan)).lstrip("+")
+    return f"{size} {'worse' if gain < 0 else 'better'}"
 
 
 def gained(trade: Trade) -> str:
@@ -302,16 +307,12 @@ def at_risk(trade: Trade) -> str:
 
 def _gained_distance(trade: Trade) -> str:
     distance = Result(trade).distance
-    return _with_unit(signed(distance.amount, distance.places), distance)
+    return _with_unit(signed(distance.amount, distance.places), distance.unit)
 
 
-def _distance(trade: Trade, gain: Decimal) -> Distance:
-    return distance_of(trade.signal.pair, gain, trade.entry)
+def _distance_text(gain: Decimal, scale: Scale) -> str:
+    return _with_unit(gain_text(gain, scale), scale.unit)
 
 
-def _size(distance: Distance) -> str:
-    return _with_unit(unsigned(distance.amount, distance.places), distance)
-
-
-def _with_unit(amount: str, distance: Distance) -> str:
-    return f"{amount}{'' if distance.unit == PERCENT else ' '}{distance.unit}"
+def _with_unit(amount: str, unit: str) -> str:
+    return f"{amount}{'' if unit == PERCENT else ' '}{unit}"

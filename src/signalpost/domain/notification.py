@@ -2,10 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from typing import Any, Self, get_args
 
 import msgspec
@@ -272,21 +273,19 @@ def is_same_content(known: bytes, other: bytes) -> bool:
 
 def _content(payload: Payload, event: str) -> list[tuple[str, object]]:
     """The fields that are content, by name."""
-    follows = _FOLLOWS if isinstance(payload, Signal) else {}
-    content = []
-    for name, default in _content_fields(type(payload)):
-        value = getattr(payload, name)
-        if value is default or (default is not msgspec.NODEFAULT and value == default):
+    fields, values_of = _content_fields(type(payload))
+    content: list[tuple[str, object]] = []
+    for (name, default, follows, as_content), value in zip(fields, values_of(payload), strict=True):
+        if value is default or (default is not None and value == default):
             continue
-        if name in follows and follows[name](payload, value):
+        if follows is not None and follows(payload, value):
             continue
-        if value is SignalStatus.CLOSED and event == CLOSED:
-            value = SignalStatus.FILLED  # its name in earlier versions, whose hashes stay valid
         if type(value) is Decimal:
-            value = plain(value)  # 1.10 is 1.1
-        elif name in _PLAIN_BY_FIELD:
-            value = _PLAIN_BY_FIELD[name](value)
-        content.append((name, value))
+            content.append((name, plain(value)))  # 1.10 is 1.1
+        elif value is SignalStatus.CLOSED and event == CLOSED:
+            content.append((name, SignalStatus.FILLED))  # its name in earlier versions, whose hashes stay valid
+        else:
+            content.append((name, value if as_content is None else as_content(value)))
     return content
 
 
@@ -299,8 +298,8 @@ _PLAIN_BY_FIELD: Mapping[str, Callable[[Any], object]] = {
 
 _FOLLOWS: Mapping[str, Callable[[Any, Any], bool]] = {
     "current_price": lambda signal, price: price == signal.entry_price,
-    "crossover_type": lambda signal, crossover: crossover == signal.signal_type.crossover,
-    "risk_reward_ratio": lambda signal, _: signal.risk is not None and signal.take_profit is not None,
+    "crossover_type": lambda signal, crossover: crossover is signal.signal_type.crossover,
+    "risk_reward_ratio": lambda signal, _: signal.take_profit is not None and _has_stop(signal),
     "status": lambda signal, status: status is signal.order.first_status,
     "targets": lambda _, targets: len(targets) == 1 and targets[0].share is None,
     "good_until": lambda signal, until: until == signal.known_at + validity.of_order(signal.timeframe),
@@ -308,13 +307,24 @@ _FOLLOWS: Mapping[str, Callable[[Any, Any], bool]] = {
 """For each field of a signal whose value may follow from other fields: whether it does. Then it is no content."""
 
 
+def _has_stop(signal: Signal) -> bool:
+    return signal.stop_loss is not None or signal.initial_stop is not None
+
+
+_ContentField = tuple[str, object, Callable[[Any, Any], bool] | None, Callable[[Any], object] | None]
+"""A field that can be content: its name, its default, whether it follows from others, and how it is written."""
+
+
 @cache
-def _content_fields(kind: type[Payload]) -> tuple[tuple[str, object], ...]:
-    """The fields that can be content, with their defaults; sorted, so that their order in the class does not matter."""
+def _content_fields(kind: type[Payload]) -> tuple[tuple[_ContentField, ...], Callable[[Payload], Sequence[object]]]:
+    """The fields that can be content, sorted by name, and how to get their values."""
     # An alert's or a report's timestamp defaults to the time of the call. A signal's is its candle's, and required.
     excluded = _NOT_CONTENT | _IDS if kind is Signal else _NOT_CONTENT | _IDS | {"timestamp"}
-    fields = sorted(msgspec.structs.fields(kind), key=lambda field: field.name)
-    return tuple((field.name, field.default) for field in fields if field.name not in excluded)
+    default_by_name = {each.name: each.default for each in msgspec.structs.fields(kind) if each.name not in excluded}
+    names = sorted(default_by_name)
+    follows = _FOLLOWS if kind is Signal else {}
+    fields = [(name, default_by_name[name], follows.get(name), _PLAIN_BY_FIELD.get(name)) for name in names]
+    return tuple(fields), attrgetter(*names)
 
 
 def payload_id(payload: Payload) -> str:

@@ -62,12 +62,10 @@ def encoded(data: object) -> bytes:
 
 
 def _to_plain(value: object) -> object:
-    if isinstance(value, Instrument):
-        return value.symbol
     if isinstance(value, str):
-        return str.__str__(value)
+        return value.symbol if type(value) is Instrument else str.__str__(value)
     if isinstance(value, Context):
-        return dict(value)
+        return dict(value.items())
     if isinstance(value, Fraction):
         return str(value)
     raise TypeError(f"cannot convert a {type(value).__name__} to JSON: remove it from the value")

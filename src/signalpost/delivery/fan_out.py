@@ -56,7 +56,7 @@ def deliveries_of(
     copy = routing.copy(notification.user_tier)
     stale = stale or _too_unsure(notification, copy)
     routes = routing.route(notification.payload, notification.user_tier, notification.about)
-    return tuple(_delivery(notification, route, stale, copy) for route in routes)
+    return tuple([_delivery(notification, route, stale, copy) for route in routes])
 
 
 def _delivery(notification: Notification, route: Route, stale: str | None, copy: TierCopy) -> NewDelivery:

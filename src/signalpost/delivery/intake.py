@@ -119,7 +119,7 @@ class Intake:
         the trade that a new signal reverses. If the store is unavailable, the notification is held in memory, or
         refused without `hold`. Raises InvalidValue for invalid arguments, and StoreClosed after the outbox is closed.
         """
-        new = self._new(payload, event, priority, user_tier, context, about, closes=closes)._replace(tiers=tiers)
+        new = self._new(payload, event, priority, user_tier, context, about, closes=closes, tiers=tiers)
         if self._held and is_routed(new):
             return self._hold(new, _RECOVERING, hold=hold)
         try:
@@ -245,7 +245,7 @@ class Intake:
 
     async def _save(self, news: Sequence[NewNotification], state: StreamState | None) -> list[Ticket]:
         """Put the notifications that have a destination, and return the tickets of all in order."""
-        routed = tuple(new for new in news if is_routed(new))
+        routed = tuple([new for new in news if is_routed(new)])
         answers: list[PutResult] = []
         if routed or state:
             try:
@@ -256,14 +256,20 @@ class Intake:
             if not self._held:
                 self._recovered()
         results = iter(answers)
-        tickets = []
-        for new in news:
-            result = next(results) if is_routed(new) else None
-            accepted = new if result is None else as_put(new, result)
-            ticket = self._refused(new) if result is None else ticket_of(accepted, result)
-            tickets.append(warned(new.notification, ticket))
-            self._report(accepted, tickets[-1], () if result is None else result.companions)
-        return tickets
+        return [self._answered(new, next(results) if new in routed else None) for new in news]
+
+    def _answered(self, new: NewNotification, result: PutResult | None) -> Ticket:
+        """The ticket of a notification, after it is reported. Without a result, it has no destination."""
+        companions: Sequence[str] = ()
+        if result is None:
+            reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)
+            ticket = Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
+        else:
+            new, companions = as_put(new, result), result.companions
+            ticket = ticket_of(new, result)
+        ticket = warned(new.notification, ticket)
+        self._report(new, ticket, companions)
+        return ticket
 
     def _report_after_cancel(self, routed: Iterable[NewNotification]) -> None:
         """The caller was cancelled, but the notifications may be saved all the same. If so, they must be reported."""
@@ -285,8 +291,9 @@ class Intake:
     async def _saved_as(self, name: str) -> list[Delivery]:
         return [entry.delivery for entry in await self._outbox.do(Find(notification_id=name))]
 
-    def _report(self, new: NewNotification, ticket: Ticket, companions: Sequence[str] = ()) -> None:
-        waiting = (*(each.destination for each in new.deliveries if each.state is DeliveryState.PENDING), *companions)
+    def _report(self, new: NewNotification, ticket: Ticket, companions: Sequence[str]) -> None:
+        pending = [each.destination for each in new.deliveries if each.state is DeliveryState.PENDING]
+        waiting = (*pending, *companions)
         self._emit(Taken(ticket, new.notification, waiting))
         if ticket.outcome is Outcome.ACCEPTED:
             self._on_put(waiting, new.notification.priority, new.notification.valid_until)
@@ -372,28 +379,18 @@ class Intake:
         about: str | None,
         unpublished: UnpublishedRule | None = None,
         closes: int | None = None,
+        tiers: frozenset[UserTier] | None = None,
     ) -> NewNotification:
         if event == NEW and isinstance(payload, Signal):
             check_that_it_is_live(payload)
             payload = payload.valid_for(self._valid_for)
         now = clock.now()
+        name, run = self._ids.next(now), self._run
         notification = notification_of(
-            payload,
-            priority,
-            user_tier,
-            context,
-            event=event,
-            ticket_id=self._ids.next(now),
-            accepted_at=now,
-            run=self._run,
-            about=about,
+            payload, priority, user_tier, context, event=event, ticket_id=name, accepted_at=now, run=run, about=about
         )
         notification = notification if closes is None else notification.but(closes=closes)
-        former = tuple(map(notification.key_of, former_ids(payload)))
+        former = tuple([notification.key_of(each) for each in former_ids(payload)])
         why = None if unpublished is None else why_unpublished(unpublished)
         owed, until = deliveries_of(notification, self.routing, why), key_until(notification)
-        return NewNotification(notification, owed, until, former_keys=former, unpublished=why, filters=self._filters)
-
-    def _refused(self, new: NewNotification) -> Ticket:
-        reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)
-        return Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
+        return NewNotification(notification, owed, until, former, tiers, why, self._filters)

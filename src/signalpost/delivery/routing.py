@@ -113,7 +113,7 @@ class Routing:
 
         A notification about a destination goes to operators, and never to that destination itself.
         """
-        return tuple(self._checked(name, about) for name in self._destinations(payload, tier, about))
+        return tuple([self._checked(name, about) for name in self._destinations(payload, tier, about)])
 
     def copy(self, tier: UserTier) -> TierCopy:
         """How a tier gets its signals."""

@@ -33,6 +33,8 @@ def ticket_of(new: NewNotification, result: PutResult) -> Ticket:
 
 def of_several(tickets: Sequence[Ticket]) -> Ticket:
     """One ticket for the same notification for several tiers: the outcome that matters most, and all warnings."""
+    if len(tickets) == 1:
+        return tickets[0]
     ticket = max(tickets, key=lambda ticket: _BY_WEIGHT.index(ticket.outcome))
     known = next((each for each in tickets if each.id), ticket)
     warnings = tuple(dict.fromkeys(warning for each in tickets for warning in each.warnings))

@@ -67,8 +67,16 @@ _BY_SEVERITY = {
 _NOT_CONTENT = frozenset({"created_at", "updated_at", "known_at", "valid_until", "price_places"})
 """Fields that default to the time of the call, so they differ between two calls with the same content; and the number
 of decimals shown."""
-_IDS = frozenset({"signal_id", "alert_id", "analysis_id", "status_id", "announcement_id", "digest_id", "recap_id"})
-"""Fields that are already part of the key."""
+_ID_FIELD_BY_KIND: Mapping[type[Payload], str] = {
+    Signal: "signal_id",
+    Alert: "alert_id",
+    MarketAnalysis: "analysis_id",
+    SystemStatus: "status_id",
+    Announcement: "announcement_id",
+    Digest: "digest_id",
+    Recap: "recap_id",
+}
+"""The field with the id of each kind. It is already part of the key."""
 
 
 def for_one(kind: str, destination: str | None) -> str:
@@ -149,8 +157,9 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     @property
     def resolves(self) -> bool:
         """True if it shows that an alert which was sent before is resolved."""
-        is_resolved = isinstance(self.payload, Alert) and self.payload.status is AlertStatus.RESOLVED
-        return is_resolved and self.event != NEW and not self.is_recovery
+        if self.event == NEW or self.is_recovery or not isinstance(self.payload, Alert):
+            return False
+        return self.payload.status is AlertStatus.RESOLVED
 
     @property
     def shown(self) -> Trade | None:
@@ -228,6 +237,8 @@ def notification_of(
 
 
 def _event(given: str) -> str:
+    if given == NEW:
+        return NEW
     event = id_of(given, "event")
     if is_version(event.removesuffix(CHART)):
         advice = "use another word, such as 'update 1', because this one is kept for changes of a signal"
@@ -243,17 +254,14 @@ def _context(context: Mapping[str, object] | None) -> Context:
 
 def usual_priority(payload: Payload) -> NotificationPriority:
     """The default priority: a confidence above 0.9 is URGENT, above 0.8 HIGH; a critical alert is URGENT."""
-    match payload:
-        case Signal(confidence_score=confidence) if confidence is not None and confidence > URGENT_ABOVE:
-            return NotificationPriority.URGENT
-        case Signal(confidence_score=confidence) if confidence is not None and confidence > HIGH_ABOVE:
-            return NotificationPriority.HIGH
-        case Alert(severity=severity):
-            return _BY_SEVERITY[severity]
-        case SystemStatus():
-            return NotificationPriority.LOW
-        case _:
+    if isinstance(payload, Signal):
+        confidence = payload.confidence_score
+        if confidence is None or confidence <= HIGH_ABOVE:
             return NotificationPriority.NORMAL
+        return NotificationPriority.URGENT if confidence > URGENT_ABOVE else NotificationPriority.HIGH
+    if isinstance(payload, Alert):
+        return _BY_SEVERITY[payload.severity]
+    return NotificationPriority.LOW if isinstance(payload, SystemStatus) else NotificationPriority.NORMAL
 
 
 def is_version(event: str) -> bool:
@@ -319,7 +327,7 @@ _ContentField = tuple[str, object, Callable[[Any, Any], bool] | None, Callable[[
 def _content_fields(kind: type[Payload]) -> tuple[tuple[_ContentField, ...], Callable[[Payload], Sequence[object]]]:
     """The fields that can be content, sorted by name, and how to get their values."""
     # An alert's or a report's timestamp defaults to the time of the call. A signal's is its candle's, and required.
-    excluded = _NOT_CONTENT | _IDS if kind is Signal else _NOT_CONTENT | _IDS | {"timestamp"}
+    excluded = {*_NOT_CONTENT, _ID_FIELD_BY_KIND[kind], *(() if kind is Signal else ("timestamp",))}
     default_by_name = {each.name: each.default for each in msgspec.structs.fields(kind) if each.name not in excluded}
     names = sorted(default_by_name)
     follows = _FOLLOWS if kind is Signal else {}
@@ -329,18 +337,5 @@ def _content_fields(kind: type[Payload]) -> tuple[tuple[_ContentField, ...], Cal
 
 def payload_id(payload: Payload) -> str:
     """The payload's own id."""
-    match payload:
-        case Signal():
-            return payload.signal_id
-        case Alert():
-            return payload.alert_id
-        case MarketAnalysis():
-            return payload.analysis_id
-        case Digest():
-            return payload.digest_id
-        case Recap():
-            return payload.recap_id
-        case SystemStatus():
-            return payload.status_id
-        case _:
-            return payload.announcement_id
+    name: str = getattr(payload, _ID_FIELD_BY_KIND[type(payload)])
+    return name

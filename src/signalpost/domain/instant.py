@@ -77,9 +77,8 @@ def _out_of_range(text: str, name: str) -> InvalidValue:
 
 def compact(instant: datetime) -> str:
     """`instant`, which is in UTC, as part of an id: `20250820T010000Z`, with microseconds unless they are 0."""
-    fraction = f".{instant.microsecond:06d}" if instant.microsecond else ""
-    day, time = instant.isoformat(timespec="seconds")[:19].split("T")
-    return f"{day.replace('-', '')}T{time.replace(':', '')}{fraction}Z"
+    text = instant.isoformat().removesuffix("+00:00")
+    return f"{text[:4]}{text[5:7]}{text[8:13]}{text[14:16]}{text[17:]}Z"
 
 
 def iso(instant: datetime) -> str:

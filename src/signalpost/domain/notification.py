@@ -205,7 +205,6 @@ def notification_of(
     user_tier: UserTier | str | None = None,
     context: Mapping[str, object] | None = None,
     *,
-    kind: Any = Payload,
     event: str = "new",
     ticket_id: str = "",
     accepted_at: datetime | None = None,
@@ -214,14 +213,9 @@ def notification_of(
 ) -> Notification:
     """A notification from a caller's arguments, which are copied. Raises InvalidValue for invalid ones.
 
-    `kind` is the type of payload that the caller accepts. The default priority depends on the payload; the default tier
-    is FREE.
+    The default priority depends on the payload; the default tier is FREE.
     """
-    if not isinstance(payload, kind):
-        known = ", ".join(each.__name__ for each in get_args(kind) or (kind,) if each not in {Digest, Recap})
-        given = type(payload).__name__
-        text = f"a {given} cannot be sent this way: use one of {known}"
-        raise InvalidValue(text, code="wrong-kind", field="payload", value=given, limit=known)
+    check_kind(payload, Payload)
     return Notification(
         id=ticket_id,
         payload=payload,
@@ -230,7 +224,7 @@ def notification_of(
         user_tier=UserTier.FREE if user_tier is None else UserTier(user_tier),
         accepted_at=clock.now() if accepted_at is None else accepted_at,
         valid_until=payload.valid_until,
-        context=_context(context),
+        context=context_of(context),
         run=run,
         about=None if about is None else text_of(about, "about"),
     )
@@ -246,7 +240,17 @@ def _event(given: str) -> str:
     return event
 
 
-def _context(context: Mapping[str, object] | None) -> Context:
+def check_kind(payload: Payload, kind: Any) -> None:
+    """Raises InvalidValue unless `payload` is of `kind`, a type of payload or a union of them."""
+    if not isinstance(payload, kind):
+        known = ", ".join(each.__name__ for each in get_args(kind) or (kind,) if each not in {Digest, Recap})
+        given = type(payload).__name__
+        text = f"a {given} cannot be sent this way: use one of {known}"
+        raise InvalidValue(text, code="wrong-kind", field="payload", value=given, limit=known)
+
+
+def context_of(context: Mapping[str, object] | None) -> Context:
+    """A copy of a caller's facts. Raises InvalidValue."""
     if context is None:
         return NO_CONTEXT
     return context if isinstance(context, Context) else Context(context)

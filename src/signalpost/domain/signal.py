@@ -119,12 +119,13 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         faults = Faults()
         fields = faults.fields(self, _CONVERSION_BY_FIELD, _NEVER_NONE)
         if isinstance(pair := fields["pair"], Instrument):
-            for name in _PRICES:
-                faults.read(pair.check_price, fields.get(name), name)
-            for target in fields.get("targets") or ():
-                faults.read(pair.check_price, target.price, "targets")
-            if zone := fields.get("entry_zone"):
-                faults.read(pair.check_price, zone.low, "entry_zone")
+            prices = [(name, price) for name in _PRICES if (price := fields.get(name)) is not None]
+            prices += [("targets", target.price) for target in fields.get("targets") or ()]
+            if (zone := fields.get("entry_zone")) is not None:
+                prices.append(("entry_zone", zone.low))
+            for name, price in prices:
+                if price <= 0:
+                    faults.read(pair.check_price, price, name)
         faults.raise_any()
         fields |= agreed(fields.get("take_profit"), fields.get("targets", ()), faults)
         self._set(**fields)
@@ -315,12 +316,11 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     def _derive(self) -> None:
         """Derive the fields that were not given."""
-        if self.crossover_type is None:
-            self._set(crossover_type=self.signal_type.crossover)
-        if self.status is None:
-            self._set(status=self.order.first_status)
-        if self.current_price is None:
-            self._set(current_price=self.entry_price)
+        self._set(
+            crossover_type=self.signal_type.crossover if self.crossover_type is None else self.crossover_type,
+            status=self.order.first_status if self.status is None else self.status,
+            current_price=self.entry_price if self.current_price is None else self.current_price,
+        )
         current = None if self.current_price is self.entry_price else self.current_price
         if self.price_places is None:
             targets, zone = (each.price for each in self.targets), self.entry_zone

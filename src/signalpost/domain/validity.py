@@ -1,6 +1,5 @@
 """The end of a notification's validity. Everything expires: see docs/why/0005-everything-expires.md."""
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from signalpost.domain.instant import LATEST, Instant, iso, utc
@@ -72,8 +71,7 @@ def end(given: Instant | None, start: datetime, lasts_for: timedelta, name: str 
 
 def later(start: datetime, by: timedelta, name: str = "timestamp") -> datetime:
     """`start` plus `by`. Raises InvalidValue if the result is out of range."""
-    with suppress(OverflowError):
-        if (end_at := start + by) < LATEST:
-            return end_at
+    if by < LATEST - start:
+        return start + by
     text = f"{name} is {iso(start)}, and {by} later is not before the year {LATEST.year}: use an earlier time"
     raise InvalidValue(text, code="out-of-range", field=name, value=iso(start), limit=iso(LATEST))

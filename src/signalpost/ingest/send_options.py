@@ -88,6 +88,8 @@ def several(
     good_for: timedelta | str | None,
 ) -> tuple[Payload, Sequence[UserTier | str | None]]:
     """Convert the options of a send: the payload with its order's duration, and its tiers. Raises InvalidValue."""
+    if good_for is None and isinstance(tiers, tuple) and not tiers:
+        return payload, (user_tier,)
     if good_for is not None:
         if not isinstance(payload, Signal):
             raise InvalidValue.of("good_for", good_for, "omit it: only a signal has an order", code="not-a-signal")

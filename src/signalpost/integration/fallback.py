@@ -158,11 +158,12 @@ class LostNotifications:
         if dead and are_gone and notification.id not in self._taken:
             self._taken.append(notification.id)
             refused = Ticket(Outcome.REFUSED, "", "all its destinations are gone", Refusal.NO_DESTINATION)
-            self._otherwise(Submission(notification), refused)
+            lost = notification
+            self._otherwise(Submission(lost.payload, lost.priority, lost.user_tier, lost.context), refused)
 
 
 def _staleness(submission: Submission) -> str | None:
-    until = submission.notification.valid_until
+    until = submission.payload.valid_until
     return f"stale: it expired at {iso(until)}" if until <= clock.now() else None
 
 
@@ -184,9 +185,9 @@ def _calling(sender: Sender) -> Callable[[Submission], Any]:
         if _fits(signature, (None,), dict.fromkeys(names)):
             return partial(_call_by_name, sender, names)
     if _fits(signature, (None,) * 4, {}) and _has_places(signature):
-        return lambda submission: sender(submission.notification.payload, *_facts(submission).values())
+        return lambda submission: sender(submission.payload, *_facts(submission).values())
     if _fits(signature, (None,), {}):
-        return lambda submission: sender(submission.notification.payload)
+        return lambda submission: sender(submission.payload)
     raise _wrong_signature(sender, f"takes {signature}", str(signature))
 
 
@@ -201,7 +202,7 @@ def _has_places(signature: inspect.Signature) -> bool:
 
 def _call_by_name(sender: Sender, names: Iterable[str], submission: Submission) -> object:
     facts = _facts(submission)
-    return sender(submission.notification.payload, **{name: facts[name] for name in names})
+    return sender(submission.payload, **{name: facts[name] for name in names})
 
 
 def _facts(submission: Submission) -> dict[str, object]:

@@ -13,7 +13,7 @@ import msgspec
 from signalpost.config import Config
 from signalpost.config.config import checked
 from signalpost.domain.events import Listener
-from signalpost.domain.notification import Notification, Payload, notification_of
+from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.reason import Reason
 from signalpost.domain.reports import Alert
@@ -192,9 +192,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         of these, and the ticket is that of all: refused if it was refused for one. `good_for`, such as "24h", is how
         long a signal's limit or stop order is good after its candle's close. Raises InvalidValue.
         """
-        payload, each_tier = several(signal_or_alert, user_tier, tiers, good_for)
-        made = [notification_of(payload, priority, tier, additional_context) for tier in each_tier]
-        return of_all([*map(self._submit, made)])
+        return self._send(Payload, signal_or_alert, priority, user_tier, additional_context, tiers, good_for)
 
     def send_signal(
         self,
@@ -210,9 +208,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
 
         `tiers` and `good_for` are as in `send`.
         """
-        payload, each_tier = several(signal, user_tier, tiers, good_for)
-        made = [notification_of(payload, priority, tier, additional_context, kind=Signal) for tier in each_tier]
-        return of_all([*map(self._submit, made)])
+        return self._send(Signal, signal, priority, user_tier, additional_context, tiers, good_for)
 
     _open = send_signal
 
@@ -224,7 +220,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         additional_context: Mapping[str, object] | None = None,
     ) -> TicketFuture:
         """Queue an alert from any thread, without waiting. Returns a future of its ticket. Raises InvalidValue."""
-        return self._submit(notification_of(alert, priority, user_tier, additional_context, kind=Alert))
+        return self._send(Alert, alert, priority, user_tier, additional_context)
 
     send_signal_async = _awaited(send_signal)
     send_alert_async = _awaited(send_alert)
@@ -249,8 +245,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         ticket is then `direct` if it was or may have been shown, else `refused`, with the reason. A conflict is not
         sent. The fallback is not called. Raises InvalidValue.
         """
-        notification = notification_of(signal, priority, user_tier, additional_context, kind=Signal)
-        return self._submit(notification, self._send_directly)
+        return self._send(Signal, signal, priority, user_tier, additional_context, otherwise=self._send_directly)
 
     def health(self) -> Health:
         """The service's health, with reasons."""
@@ -304,19 +299,33 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         lost.deliveries = service.deliveries
         return service
 
-    def _submit(self, notification: Notification, otherwise: Otherwise | None = None) -> TicketFuture:
+    def _send(
+        self,
+        kind: Any,
+        payload: Payload,
+        priority: NotificationPriority | int | str | None,
+        user_tier: UserTier | str | None,
+        context: Mapping[str, object] | None,
+        tiers: Iterable[UserTier | str] = (),
+        good_for: timedelta | str | None = None,
+        otherwise: Otherwise | None = None,
+    ) -> TicketFuture:
+        """Submit a payload of `kind` for each tier, if all arguments are valid."""
+        payload, each_tier = several(payload, user_tier, tiers, good_for)
         if otherwise is None and self._fallback is not None:
             otherwise = self._fall_back
-        return self._put(Submission(notification, otherwise, self._refusals.add))
+        refused = self._refusals.add
+        submissions = [Submission(payload, priority, each, context, otherwise, refused, kind) for each in each_tier]
+        return of_all([*map(self._put, submissions)])
 
     def _change(self, wanted: SignalChange) -> TicketFuture:
         return self._put(SubmittedChange(wanted, self._refusals.add))
 
     def _put(self, submitted: Submitted) -> TicketFuture:
-        if (thread := self._lifecycle.for_submission()) is None:
+        if (thread := self._lifecycle.thread or self._lifecycle.start_as_parent()) is None:
             submitted.refuse(self._lifecycle.not_running, Refusal.NOT_RUNNING)
         else:
-            thread.put(submitted)
+            thread.queue.put(submitted)
         return submitted.future
 
     def _fall_back(self, submission: Submission, refused: Ticket) -> None:

@@ -93,10 +93,6 @@ class Lifecycle:
             left += stopping.wait_for_stop(deadline.remaining)
         return left
 
-    def for_submission(self) -> ServiceThread | None:
-        """The thread that accepts a submission; None if the service does not run."""
-        return self.thread or (self._start_as_parent() if self._parents_home else None)
-
     def forget_home(self) -> None:
         """Do not start by itself in the parent's data folder any more."""
         self._parents_home = None
@@ -121,8 +117,13 @@ class Lifecycle:
         self.thread = ServiceThread(self._make(home))
         return self.thread
 
-    def _start_as_parent(self) -> ServiceThread | None:
-        """Start a service in the parent's data folder, even if a relative path leads elsewhere by now."""
+    def start_as_parent(self) -> ServiceThread | None:
+        """In a child, start a service in the parent's data folder, even if a relative path leads elsewhere by now.
+
+        Returns its thread; None if the parent ran none, or if it cannot be started.
+        """
+        if self._parents_home is None:
+            return None
         with self.lock:
             try:
                 return self.thread or self._new_thread(self._parents_home)

@@ -11,7 +11,7 @@ from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, Store
 from signalpost.integration.direct import DirectSender
 from signalpost.integration.futures import Deadline
 from signalpost.integration.loop_thread import MARGIN, LoopThread
-from signalpost.integration.submission import MOST_WAITING, SubmissionQueue, Submitted
+from signalpost.integration.submission import MOST_WAITING, SubmissionQueue
 from signalpost.secret import described
 from signalpost.service import AsyncNotificationService, Health, HealthStatus
 from signalpost.telemetry.log_queue import log_failure, logger
@@ -30,7 +30,8 @@ class ServiceThread:
         self.service = service
         self._thread = LoopThread("service", self._close)
         self._thread.closing.append(lambda: service.stop(0))  # without a thread it would only keep its folder
-        self._queue = SubmissionQueue(service, self._thread.loop)
+        self.queue = SubmissionQueue(service, self._thread.loop)
+        """Takes submissions from any thread."""
         self._direct: DirectSender | None = None
         self._start_ended = asyncio.Event()
         self._started = self._thread.begin(self._start)
@@ -50,7 +51,7 @@ class ServiceThread:
     @property
     def waiting(self) -> int:
         """The number of submissions without a ticket."""
-        return self._queue.waiting
+        return self.queue.waiting
 
     @property
     def direct(self) -> DirectSender:
@@ -93,10 +94,6 @@ class ServiceThread:
         status = max(health.status, HealthStatus.DEGRADED, key=list(HealthStatus).index)
         return Health(status, (*health.reasons, full))
 
-    def put(self, submission: Submitted) -> None:
-        """Take a submission from any thread. Its future always gets a ticket, whatever happens."""
-        self._queue.put(submission)
-
     def flush(self, timeout: float) -> int:
         """Wait until everything submitted is saved, and delivered as far as possible now.
 
@@ -115,7 +112,7 @@ class ServiceThread:
         try:
             return self._answer(self._stopping, timeout)
         finally:  # also if the waiting caller is interrupted
-            self._queue.close("the service stopped before it accepted this")
+            self.queue.close("the service stopped before it accepted this")
             self._thread.end(deadline.remaining + MARGIN)
 
     def _answer(self, answer: Future[int], timeout: float) -> int:
@@ -134,7 +131,7 @@ class ServiceThread:
         return self.waiting + held + self.service._runtime.still_open
 
     def _close(self) -> None:
-        self._queue.close("the service's thread has ended: start it again")
+        self.queue.close("the service's thread has ended: start it again")
 
     async def _start(self) -> None:
         try:
@@ -143,17 +140,17 @@ class ServiceThread:
             is_ours = isinstance(fault, SignalpostError)
             why = str(fault) if is_ours else type(fault).__name__
             logger.error("the service failed to start: %s", why if is_ours else described(fault))
-            self._queue.close(f"the service failed to start: {why}")
+            self.queue.close(f"the service failed to start: {why}")
             self._thread.end(0)
             raise
-        self._queue.open()
+        self.queue.open()
         self._start_ended.set()
 
     async def _flush(self, timeout: float) -> int:
         with suppress(TimeoutError, StoreFailed, CommandFailed, StoreClosed):
             async with asyncio.timeout(timeout) as deadline:
                 await self._start_ended.wait()
-                await self._queue.committed()
+                await self.queue.committed()
                 if self._direct is not None:
                     await self._direct.all_sent()
                 left = await self.service.drain(_until(deadline))

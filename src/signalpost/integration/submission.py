@@ -7,12 +7,16 @@ there is none: each step is one operation that is atomic in the interpreter, and
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
+from typing import Any
 
-from signalpost.domain.notification import Notification
+from signalpost.domain.notification import Notification, Payload, check_kind, context_of, notification_of
+from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.tier import UserTier
+from signalpost.domain.words import member
 from signalpost.integration.futures import TicketFuture
 from signalpost.integration.loop_thread import THREADS, LazyThread
 from signalpost.integration.process_end import this_process
@@ -68,33 +72,42 @@ class Submitted(ABC):
 
 
 class Submission(Submitted):
-    """A notification that a caller submits. Intake gives it its id and time.
+    """What a caller sends, a payload of `kind` for a tier. Intake makes the notification of it.
 
     If the service refuses it, `otherwise` answers for it. A conflict is final: something else was accepted under the
-    same id, and a second, contradictory one would only confuse readers.
+    same id, and a second, contradictory one would only confuse readers. Raises InvalidValue for invalid arguments.
     """
 
-    __slots__ = ("notification", "otherwise")
+    __slots__ = ("_context", "_priority", "_user_tier", "otherwise", "payload")
 
     def __init__(
         self,
-        notification: Notification,
+        payload: Payload,
+        priority: NotificationPriority | int | str | None = None,
+        user_tier: UserTier | str | None = None,
+        context: Mapping[str, object] | None = None,
         otherwise: "Otherwise | None" = None,
         refused: "Refused" = lambda _: None,
+        kind: Any = Payload,
     ) -> None:
-        super().__init__(refused)
-        self.notification = notification
+        check_kind(payload, kind)
+        self.payload = payload
+        self._priority = None if priority is None else member(NotificationPriority, priority, "priority")
+        self._user_tier = None if user_tier is None else UserTier(user_tier)
+        self._context = context_of(context)
         self.otherwise = otherwise
+        super().__init__(refused)
 
     @property
-    def holds(self) -> bool:
-        """True if the service should hold it in memory when the store is unavailable: nobody else would send it."""
-        return self.otherwise is None
+    def notification(self) -> Notification:
+        """As it would be accepted now."""
+        return notification_of(self.payload, self._priority, self._user_tier, self._context)
 
     async def answered_by(self, service: AsyncNotificationService) -> Ticket:
-        """The service's ticket."""
-        new = self.notification
-        return await service.queue_notification(new.payload, new.priority, new.user_tier, new.context, hold=self.holds)
+        """The service's ticket. While the store is unavailable, it holds what nobody else would send."""
+        return await service.queue_notification(
+            self.payload, self._priority, self._user_tier, self._context, hold=self.otherwise is None
+        )
 
     def refuse(self, why: str, cause: Refusal) -> None:
         """Refuse it before any service saw it, unless `otherwise` can answer."""
@@ -149,17 +162,23 @@ class SubmissionQueue:
         return len(self._submissions) + len(self._tasks)
 
     def put(self, submission: Submitted) -> None:
-        """Take a submission. Its future always gets a ticket, whatever happens."""
-        if self.waiting >= MOST_WAITING:
+        """Take a submission. Its future always gets a ticket, whatever happens.
+
+        This is all that a caller waits for, so it calls nothing else.
+        """
+        if len(self._submissions) + len(self._tasks) >= MOST_WAITING:
             why = f"{MOST_WAITING} notifications are waiting already: send it yourself, or later"
             submission.refuse(why, Refusal.TOO_MANY)
             return
         self._submissions.append(submission)
-        if not self._is_woken:
-            self._is_woken = True
-            self._wake()
         if self._closed_for is not None:  # perhaps closed after the last look, so that nobody else would see it
             self._refuse_all()
+        elif not self._is_woken:
+            self._is_woken = True
+            try:
+                self._loop.call_soon_threadsafe(self._take)
+            except RuntimeError:  # the loop is closed: `close` has been called, or will be
+                return
 
     def open(self) -> None:
         """Begin to take submissions, because the service runs. On the loop."""
@@ -178,12 +197,6 @@ class SubmissionQueue:
         self._is_open = False
         self._closed_for = self._closed_for or why
         self._refuse_all()
-
-    def _wake(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._take)
-        except RuntimeError:  # the loop is closed: `close` has been called, or will be
-            return
 
     def _take(self) -> None:
         self._is_woken = False  # before the look: a later submission wakes the loop again

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from signalpost import Alert, Context, InvalidValue, NotificationPriority, Signal, UserTier
+from signalpost import Alert, Context, InvalidValue, NotificationPriority, UserTier
 from signalpost.domain.notification import notification_of
 from signalpost.testing.manual_clock import ManualClock
 
@@ -30,7 +30,6 @@ def test_arguments_are_converted_and_copied() -> None:
     ("wrong", "code", "field"),
     [
         ({"payload": "BUY"}, "wrong-kind", "payload"),
-        ({"payload": ALERT, "kind": Signal}, "wrong-kind", "payload"),
         ({"priority": "soon"}, "unknown-word", "priority"),
         ({"priority": True}, "unknown-word", "priority"),
         ({"user_tier": "no such tier!"}, "unknown-word", "user_tier"),

@@ -13,7 +13,6 @@ from signalpost.config import DestinationConfig
 from signalpost.delivery.deduplication import Filters
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.pacing.limits import Limits
-from signalpost.domain.notification import notification_of
 from signalpost.domain.ticket import Ticket
 from signalpost.integration import direct, service_thread
 from signalpost.integration.direct import DirectSender
@@ -93,7 +92,7 @@ def test_direct_sends_beside_a_service_fill_the_windows_of_its_lanes(
 ) -> None:
     thread = ServiceThread(AsyncNotificationService(config_for(limits=Limits(messages_a_minute=30))))
     thread.wait(10)
-    submission = Submission(notification_of(signal()))
+    submission = Submission(signal())
     thread.direct.take(submission, Ticket(Outcome.REFUSED, "", "the disk is full", Refusal.STORE))
     assert submission.future.result(10).outcome is Outcome.DIRECT
     assert len(shown(sandbox, "signals-free")) == 1
@@ -213,7 +212,7 @@ def test_a_stop_counts_unfinished_sends_and_their_tickets_end(sandbox: Sandbox, 
 async def test_a_cancelled_send_counts_as_perhaps_shown(sandbox: Sandbox, config_for: ConfigFor) -> None:
     sandbox.discord.faults.plan(Fault(seconds_before=60))
     thread = LoopThread("direct")
-    submission = Submission(notification_of(signal()))
+    submission = Submission(signal())
     refused = Ticket(Outcome.REFUSED, "", "no service", Refusal.NOT_RUNNING)
     DirectSender(config_for(), thread).take(submission, refused)
     await until(lambda: not sandbox.discord.faults.pending())
@@ -257,7 +256,7 @@ def test_an_unexpected_error_is_refused_and_logged_without_its_text(
 def test_a_signal_after_the_end_of_the_loop_is_refused(config_for: ConfigFor) -> None:
     sender = DirectSender(config_for(), LoopThread("direct"))
     assert sender.stop(5) == 0
-    submission = Submission(notification_of(signal()))
+    submission = Submission(signal())
     sender.take(submission, Ticket(Outcome.REFUSED, "", "no service", Refusal.NOT_RUNNING))
     assert submission.future.result(10).cause is Refusal.NOT_RUNNING
 

@@ -19,7 +19,6 @@ from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Rate
-from signalpost.domain.notification import notification_of
 from signalpost.integration.direct import DirectSender, SavedFacts
 from signalpost.integration.loop_thread import LoopThread
 from signalpost.integration.submission import Submission
@@ -273,7 +272,7 @@ async def test_a_fact_that_cannot_be_saved_is_given_up_at_the_end(sandbox: Sandb
     with_broken_store.outbox.faults[SaveFacts] = 1_000_000
     lane = with_broken_store.dispatcher.lanes["signals-free"]
     sender = DirectSender(config_for("signals-free"), thread, lambda _: lane)
-    submission = Submission(notification_of(signal()))
+    submission = Submission(signal())
     sender.take(submission, Ticket(Outcome.REFUSED, "", "no store", Refusal.STORE))
     assert (await submission.future).cause is Refusal.STORE, "the ticket does not wait for the store"
 

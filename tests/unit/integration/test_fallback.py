@@ -270,5 +270,5 @@ def test_a_full_queue_of_the_fallback_refuses(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_fallback_removed_meanwhile_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     integration = NotificationIntegration(fallback=lambda _: None)
-    monkeypatch.setattr(Lifecycle, "for_submission", lambda _: integration.configure())
+    monkeypatch.setattr(Lifecycle, "start_as_parent", lambda _: integration.configure())
     assert integration.send_signal(signal()).result(0).outcome is Outcome.REFUSED

@@ -129,6 +129,7 @@ def test_an_alert_is_passed_on_too_and_the_alerts_of_the_service_about_itself_ar
 async def test_only_a_notification_all_of_whose_channels_are_gone_is_lost(
     states: dict[str, str], is_lost: bool
 ) -> None:
+    sent = notification_of(signal(), user_tier=GOLD, ticket_id="t")
     lost: list[Submission] = []
     listener = LostNotifications(lambda submission, _: lost.append(submission))
 
@@ -139,9 +140,9 @@ async def test_only_a_notification_all_of_whose_channels_are_gone_is_lost(
     for event in (DestinationGone(FREE, ""), DestinationGone(PREMIUM, ""), DestinationEnabled(PREMIUM)):
         listener(event)
     for _ in range(2):
-        listener(Settled(of("t", FREE, DeliveryState.DEAD), notification_of(signal(), ticket_id="t")))
+        listener(Settled(of("t", FREE, DeliveryState.DEAD), sent))
         await looked(listener)
-    assert [each.notification.id for each in lost] == ["t"] * is_lost
+    assert [(each.payload, each.notification.user_tier) for each in lost] == [(sent.payload, GOLD)] * is_lost
 
 
 async def test_a_store_that_fails_passes_nothing_on() -> None:

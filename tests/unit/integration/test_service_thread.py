@@ -6,7 +6,6 @@ from queue import SimpleQueue
 import pytest
 
 from signalpost import Alert, AsyncNotificationService, Outcome, Refusal, Role, StoreFailed, Ticket
-from signalpost.domain.notification import notification_of
 from signalpost.integration.service_thread import ServiceThread
 from signalpost.integration.submission import Submission
 from signalpost.sandbox.rules.faults import Fault
@@ -16,7 +15,7 @@ from tests.unit.service.conftest import codes
 
 
 def submission(alert_type: str = "feed") -> Submission:
-    return Submission(notification_of(Alert(alert_type=alert_type, severity="critical", title="t")))
+    return Submission(Alert(alert_type=alert_type, severity="critical", title="t"))
 
 
 def test_a_stop_closes_the_service_and_the_sender_and_ends_the_thread(
@@ -79,7 +78,7 @@ def test_a_producer_that_is_cut_short_counts_only_its_own_deliveries(config_for:
     owner = ServiceThread(AsyncNotificationService(config_for()))
     owner.wait(10)
     for number in range(3):
-        owner.put(submission(f"owner_{number}"))
+        owner.queue.put(submission(f"owner_{number}"))
     assert owner.flush(0.5) == 3
     producer = ServiceThread(AsyncNotificationService(config_for()))
     assert producer.flush(0) == 0, "while its role is unknown"
@@ -87,7 +86,7 @@ def test_a_producer_that_is_cut_short_counts_only_its_own_deliveries(config_for:
     assert producer.service.role is Role.PRODUCER
     assert producer.flush(0) == 0
     own = submission("producer")
-    producer.put(own)
+    producer.queue.put(own)
     assert own.future.result(10).outcome is Outcome.ACCEPTED
     assert producer.flush(0) == 1
     assert producer.stop(0) == 1
@@ -110,7 +109,7 @@ def test_a_failing_store_raises_nothing_from_flush_or_stop(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     thread = ServiceThread(ServiceWithoutStore(config_for("alerts-critical")))
-    thread.put(submission())
+    thread.queue.put(submission())
     assert thread.flush(5) in {0, 1}
     assert thread.stop(5) in {0, 1}
     assert (logging.ERROR, True) in [(line.levelno, "StoreFailed" in line.getMessage()) for line in caplog.records]

@@ -10,12 +10,15 @@ from signalpost import (
     Alert,
     AsyncNotificationService,
     Config,
+    Context,
     NotificationIntegration,
+    NotificationPriority,
     Outcome,
     Refusal,
     SignalNotificationService,
     StoreFailed,
     Ticket,
+    UserTier,
     cancel_signal,
     cancel_signal_async,
     close_signal,
@@ -33,7 +36,6 @@ from signalpost.delivery.outbox.book import Amend
 from signalpost.delivery.outbox.commands import Command
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.events import Event, Taken
-from signalpost.domain.notification import notification_of
 from signalpost.integration.service_thread import ServiceThread
 from signalpost.integration.submission import MOST_WAITING, Submission, SubmissionQueue
 from tests.unit.integration.conftest import ConfigFor
@@ -41,7 +43,7 @@ from tests.unit.service.conftest import signal
 
 
 def submission(title: str = "t") -> Submission:
-    return Submission(notification_of(Alert(alert_type="feed", severity="high", title=title)))
+    return Submission(Alert(alert_type="feed", severity="high", title=title))
 
 
 class ResponsiveLoop:
@@ -108,7 +110,7 @@ def test_submissions_of_each_thread_are_accepted_in_order(config_for: ConfigFor)
 
     def submit(part: list[Submission]) -> None:
         for each in part:
-            service.put(each)
+            service.queue.put(each)
 
     threads = [Thread(target=submit, args=(part,)) for part in submissions]
     for thread in threads:
@@ -119,9 +121,18 @@ def test_submissions_of_each_thread_are_accepted_in_order(config_for: ConfigFor)
     assert {each.future.result(0).outcome for part in submissions for each in part} == {Outcome.ACCEPTED}
     accepted = [event.notification.payload for event in heard if isinstance(event, Taken)]
     for part in submissions:
-        sent = [each.notification.payload for each in part]
+        sent = [each.payload for each in part]
         assert [payload for payload in accepted if payload in sent] == sent
     service.stop(0)
+
+
+def test_a_submission_keeps_a_copy_of_the_facts_it_was_given() -> None:
+    facts: dict[str, object] = {"feed": "tiny.csv"}
+    made = Submission(Alert(alert_type="feed", severity="high", title="t"), "low", "VIP", facts)
+    facts.clear()
+    sent = made.notification
+    assert (sent.priority, sent.user_tier) == (NotificationPriority.LOW, UserTier("vip"))
+    assert sent.context == Context({"feed": "tiny.csv"})
 
 
 class BrokenService(AsyncNotificationService):
@@ -138,8 +149,8 @@ def test_an_error_of_the_service_is_logged_without_its_text_and_refuses_the_tick
 ) -> None:
     thread = ServiceThread(BrokenService(config_for()))
     broken, hanging = submission(), submission("hang")
-    thread.put(broken)
-    thread.put(hanging)
+    thread.queue.put(broken)
+    thread.queue.put(hanging)
     ticket = broken.future.result(10)
     assert ticket.cause is Refusal.STORE
     assert "LookupError" in (ticket.reason or "")

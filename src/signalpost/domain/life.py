@@ -294,7 +294,7 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
     if not wrong:
         return trade
     if not can_correct(trade):
-        _refuse(trade, "only a signal without changes can be corrected", "correct")
+        _refuse(trade, "it can be corrected only before any other change", "correct")
     was = Correct(**{name: getattr(trade.signal, name) for name in wrong})
     if change.targets:
         wrong["take_profit"] = change.targets[0].price

@@ -162,8 +162,8 @@ class LazyThread:
 def new_loop() -> asyncio.AbstractEventLoop:
     """A new event loop with threads of its own: uvloop's if standard input, output and error are open.
 
-    If one of these is closed, a socket or file gets its number, and uvloop aborts the process when it closes that. The
-    threads accept work until the end, and do not delay it, even if a file call hangs with its disk.
+    If one of these is closed, a socket or file gets its number, and uvloop aborts the process when that is closed. The
+    threads accept work until the process ends, and do not delay its end, even if a file call hangs with its disk.
     """
     try:
         import uvloop

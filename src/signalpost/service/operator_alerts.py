@@ -134,7 +134,7 @@ def _deleted_twice(gone: CardGone) -> Alert:
         severity="medium",
         title=f"{gone.destination}: card deleted twice",
         message=f"The message of signal {gone.signal_id} was deleted, replaced and deleted again. It is not posted "
-        "again, and its later states are not shown there.",
+        "again, and its later changes are not shown there.",
         alert_id=f"deleted {gone.destination} {gone.signal_id}",
     )
 

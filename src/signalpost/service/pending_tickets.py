@@ -21,7 +21,7 @@ _LOOKS_ALONE = 5
 """Consecutive looks that must find no delivering process before a wait ends: one may just have started."""
 _PAGE = 500
 _ALL = 2**31
-"""Deliveries per page, so many that a page is never cut."""
+"""A limit for the deliveries of a page, too high to be reached."""
 
 
 class PendingTickets:
@@ -30,11 +30,11 @@ class PendingTickets:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._tickets: dict[str, int] = {}
-        """How many deliveries of each were open when the store was last asked."""
+        """How many deliveries of each were open at the last query."""
 
     @property
     def open(self) -> int:
-        """How many deliveries are open, as far as is known without a query to the store. For any thread."""
+        """How many deliveries were open when last counted. Any thread may read it."""
         return sum(tuple(self._tickets.values()))
 
     def __call__(self, event: Event) -> None:
@@ -48,7 +48,7 @@ class PendingTickets:
                 pass
 
     def follow(self, deliveries: Iterable[Delivery]) -> None:
-        """Follow these as well: this process was to deliver them when another took over."""
+        """Follow these as well. This process would have delivered them, but another one took over."""
         self._tickets.update(Counter(each.id.notification_id for each in deliveries))
 
     async def drain(
@@ -70,7 +70,7 @@ class PendingTickets:
         return await self._open_of(wanted)
 
     async def _is_awaited(self, wanted: dict[str, int], until: datetime | None) -> bool:
-        """True if any of these may still be sent by `until`. Tickets before it that have ended are removed."""
+        """True if any of these may still be sent by `until`. Removes ended tickets up to the first that may."""
         tickets = list(wanted)
         for begin in range(0, len(tickets), _PAGE):
             page = tuple(tickets[begin : begin + _PAGE])

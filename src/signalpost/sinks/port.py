@@ -17,7 +17,7 @@ class Shown(NamedTuple):
     webhook: str | None = None
     """The identity of the webhook that posted it, which alone can edit it; None if unknown."""
     digest: str | None = None
-    """Of what it shows, from its last receipt; None if that is not certain."""
+    """A hash of what it shows, from its last receipt; None if that is not certain."""
     has_chart: bool | None = False
     """Whether it shows a chart; None if that is not certain."""
 
@@ -27,7 +27,7 @@ class Chart(NamedTuple):
 
     png: bytes
     text: str
-    """For people who cannot see it."""
+    """A description for people who cannot see it."""
 
 
 class Successor(NamedTuple):
@@ -47,7 +47,7 @@ class Item(NamedTuple):
     card: Shown | None = None
     """The message that shows its trade: to be edited, or, for a companion, to be linked to."""
     replaces: Loss | None = None
-    """Why the card was lost that it replaces; None if it replaces none."""
+    """Why the card that it replaces was lost; None if it replaces none."""
     tier: UserTier | None = None
     """The tier of its readers here; None for the notification's own."""
     closes: Shown | None = None
@@ -67,8 +67,7 @@ class Answer(NamedTuple):
 
     rate: RateFacts | None = None
     channel: str | None = None
-    """The id of the channel. Discord also limits messages per channel, which its documentation does not say, so
-    destinations in one channel share that limit."""
+    """The id of the channel. Destinations in one channel share a limit of messages that Discord does not document."""
     guild: str | None = None
     """The Discord server ("guild") of that channel."""
     trouble: str | None = None

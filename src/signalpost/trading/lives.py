@@ -40,7 +40,7 @@ class Lives:
         self._lives.append(Life(trade, begin(trade, self._timeframe, by_strategy=True)))
 
     def changes(self, candle: Candle) -> Iterator[tuple[Life, Change]]:
-        """The changes that the next candle makes, the newest trade first.
+        """The changes that the next candle causes, the newest trade first.
 
         Apply each change, and set the life's `trade` to the result, before you ask for the next one.
         """
@@ -88,7 +88,7 @@ def _apply(change: Change, life: Life, done: Advance, now: datetime) -> None:
 
 
 def changes_in(candle: QuoteCandle, lives: Sequence[Life]) -> Iterator[tuple[Life, Change]]:
-    """The changes by a candle, as of `Lives.changes`; `lives` are oldest first."""
+    """The changes that a candle causes, as in `Lives.changes`; `lives` are oldest first."""
     filled: list[Trade] = []
     for life in reversed(lives):
         fills = (newer.fill for newer in filled if reverses(newer.signal, life.trade))
@@ -101,12 +101,12 @@ def changes_in(candle: QuoteCandle, lives: Sequence[Life]) -> Iterator[tuple[Lif
 
 
 def _is_filled_before(candle: QuoteCandle, trade: Trade) -> bool:
-    """Whether a trade had its fill when the candle opened. A person may have filled it since."""
+    """Whether a trade has a fill from outside this candle: an earlier one, or one that a person reported since."""
     return trade.fill is not None and not candle.time <= trade.fill.at < candle.closes_at
 
 
 def lived(signals: Iterable[Signal], candles: Iterable[Candle], timeframe: Timeframe) -> list[Trade]:
-    """The trades of a strategy's signals after its last candle. Signals and candles are oldest first, as the result."""
+    """The trades of a strategy's signals after its last candle. Signals, candles and the result are oldest first."""
     waiting, trades, lives = deque(signals), dict[str, Trade](), Lives(timeframe)
     for candle in candles:
         closes_at = candle.time + timeframe.duration

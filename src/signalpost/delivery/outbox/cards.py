@@ -1,4 +1,4 @@
-"""Keeps what each destination shows of a trade, and decides from it what a delivery sends."""
+"""Records what each destination shows of a trade, and decides what a delivery sends."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -25,11 +25,11 @@ _SHOWN_BY = {True: "superseded: its card shows this state", False: "superseded: 
 NEVER_SHOWN = "its signal was never shown here"
 ALERT_NEVER_SHOWN = "its alert was never shown here"
 _LOOK_AGAIN = timedelta(seconds=2)
-"""After which a delayed tier, or a companion, looks again whether the cards before it were sent."""
+"""How long a delayed tier, or a companion, waits before it checks again whether the cards before it were sent."""
 _FOR_THE_CARD = timedelta(seconds=0.5)
 """How long a companion waits at least, so that its link leads to the new state."""
 _TO_SEND = timedelta(seconds=20)
-"""The time left to a companion that is joined: together they are cut off with the first of them."""
+"""How long a companion must be valid to be joined with others. Sending all of them ends when the first expires."""
 _ACTIVE, _RESOLVED = 1, 2
 """The versions of an alert."""
 _FEWEST_TOGETHER, _MOST_TOGETHER = 3, 10
@@ -129,7 +129,7 @@ def version_of(notification: Notification) -> int:
 
 
 def leased_entry(tx: Transaction, row: Row, notification: Notification, now: datetime) -> OutboxEntry | Row:
-    """The entry to send; or the row as it ends, because its card shows it already or may not show it."""
+    """The entry to send; or the row as it ends, if its card already shows this or must not show it."""
     plain = OutboxEntry(row.delivery, notification)
     if isinstance(notification.payload, Alert):
         return _alert(tx, plain, row, now)
@@ -176,7 +176,7 @@ def _companion(
             return _put_off(row, now)  # the card may be shown, and its receipt is not saved yet
         return row.moved(*end)
     if card.has_readers and _is_to_come(tx, card.sequence, {card.destination}):
-        return _put_off(row, now)  # the card says it, too, and never comes second
+        return _put_off(row, now)  # the card has the same news, and must be sent first
     return OutboxEntry(row.delivery, notification, _linked(tx, card), tier=card.tier)
 
 
@@ -213,10 +213,10 @@ def _put_off(row: Row, now: datetime) -> Row:
 
 
 def together(tx: Transaction, first: OutboxEntry, now: datetime) -> tuple[OutboxEntry, ...]:
-    """Lease what leaves in one message with a leased entry: the companions of two or more other trades, if they wait.
+    """Lease the entries of one message: `first`, and the waiting companions of at least two other trades.
 
-    They need not be due. Only those that were never tried are joined, so that a second try has its mark, and a
-    companion that Discord refuses is tried alone.
+    The companions need not be due. Only those that were never tried are joined. So a second try is marked as one, and a
+    companion that Discord rejected is tried alone.
     """
     if not _may_be_joined(first, now):
         return (first,)
@@ -255,7 +255,7 @@ def _readers(entry: OutboxEntry) -> tuple[UserTier | None, str | None]:
 
 
 def _linked(tx: Transaction, card: CardRow) -> Shown | None:
-    """The message of a card, with the server that other messages there name if its own does not."""
+    """The message of a card. If its server is unknown, that of other messages in the destination is used."""
     if card.message is None or card.message.guild is not None:
         return card.message
     found = tx.first(sql.RECENT_GUILD, (card.destination,))
@@ -361,7 +361,7 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
     elif result.loss is not None:
         tx.write(sql.LOSE_CARD, [(result.loss.value, result.is_stopped, *where)])
         tx.write(sql.MARK_EDIT, [(False, *row.delivery.id)])
-    elif not result.is_edit and row.delivery.state is DeliveryState.DELIVERED:  # but nobody knows its message
+    elif not result.is_edit and row.delivery.state is DeliveryState.DELIVERED:  # but its message is unknown
         tx.write(sql.DOUBT_CARD, [(result.version, message and micros(message.sent_at), shows_end, *where)])
     elif not result.is_edit and verdict.may_repeat:
         tx.write(sql.DOUBT_CARD, [(0, None, shows_end, *where)])

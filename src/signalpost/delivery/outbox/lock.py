@@ -44,7 +44,7 @@ class FileLock:
         try:
             file = open_regular(path, os.O_RDWR | os.O_CREAT)
         except OSError as fault:
-            advice = "let this process write to the folder" if fault.errno else "move it away"
+            advice = "give this process write access to the folder" if fault.errno else "move it away"
             raise StoreUnusable(
                 f"{path}: cannot create the lock file ({fault.strerror}): {advice}",
                 code="not-writable" if fault.errno else "not-a-file",

@@ -187,7 +187,7 @@ def _joined(bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
     ):
         if length > most:
             raise _invalid(
-                field, f"the {field} of {len(bodies)} notifications are too long together", length, str(most)
+                field, f"{len(bodies)} notifications in one message exceed the limit of {field}", length, str(most)
             )
     roles = list(dict.fromkeys(role for body in bodies for role in body["allowed_mentions"].get("roles", ())))
     joined = bodies[0] | {"content": content, "embeds": embeds}

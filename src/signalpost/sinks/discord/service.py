@@ -30,10 +30,10 @@ class DiscordService:
             receipt = await discord.send_signal_notification(signal)
 
     `webhooks` maps destinations to webhook URLs; times are in seconds. `may_send` is called right before a request is
-    written; nothing is sent if it returns False. `look` says how messages look, and `looks` how they do in a
-    destination that differs. Connections open on the event loop that sends first, and `close` or `async with` closes
-    them permanently. Raises InvalidConfiguration for an invalid URL. Each `send_...` raises InvalidConfiguration if it
-    has no destination, and Rejected, Unavailable, Throttled or Unconfirmed if it gets no receipt.
+    written; nothing is sent if it returns False. `look` sets how messages look, and `looks` overrides it for some
+    destinations. Connections open on the event loop that sends first, and `close` or `async with` closes them
+    permanently. Raises InvalidConfiguration for an invalid URL. Each `send_...` raises InvalidConfiguration if it has
+    no destination, and Rejected, Unavailable, Throttled or Unconfirmed if it gets no receipt.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The Donchian breakout: a signal when a close leaves the range of the candles before it, once for each direction."""
+"""The Donchian breakout: a signal when a close leaves the range of the candles before it, BUY and SELL in turn."""
 
 from collections import deque
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from signalpost.trading.strategies.atr_strategy import AtrStrategy
 class DonchianConfig(AtrConfig, frozen=True, kw_only=True):
     """One configuration of the Donchian breakout, validated when created.
 
-    `channel` is how many candles make the range; the other settings are those of `AtrConfig`. Raises
+    `channel` is the number of candles in the range; the other settings are those of `AtrConfig`. Raises
     InvalidConfiguration for invalid settings.
     """
 

@@ -21,7 +21,7 @@ _Marked = TypeVar("_Marked")
 
 
 def hears(*kinds: type[Event]) -> Callable[[_Marked], _Marked]:
-    """Mark a listener, or its class, so that a bus calls it only with events of these kinds."""
+    """Mark one of our own listeners, or its class, so that a bus calls it only with events of these kinds."""
 
     def mark(listener: _Marked) -> _Marked:
         listener.kinds = frozenset(kinds)  # type: ignore[attr-defined]
@@ -34,7 +34,7 @@ class Bus:
     """Calls each listener with each event that it hears, on the service's event loop.
 
     Our own listeners hear an event first: those of `ours`, then those that subscribed, in this order. Then come the
-    log and the user's listeners, which are `others`.
+    log and the user's listeners, which are `others` and hear all events, whatever their attributes are called.
     """
 
     def __init__(self, ours: Iterable[Listener] = (), others: Iterable[Listener] = ()) -> None:
@@ -61,9 +61,9 @@ class Bus:
     def emit(self, event: Event) -> None:
         """Call every listener that hears `event`. Raises nothing."""
         if (listeners := self._by_kind.get(type(event))) is None:
-            every = (*self._ours, *self._subscribed, *self._others)
-            listeners = tuple(each for each in every if type(event) in getattr(each, "kinds", (type(event),)))
-            self._by_kind[type(event)] = listeners
+            ours = (*self._ours, *self._subscribed)
+            hearing = (each for each in ours if type(event) in getattr(each, "kinds", (type(event),)))
+            listeners = self._by_kind[type(event)] = (*hearing, *self._others)
         loop = asyncio.get_running_loop()  # whose time a simulation controls
         began = loop.time()
         for listener in listeners:

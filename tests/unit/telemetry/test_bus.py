@@ -126,3 +126,18 @@ async def test_a_marked_listener_hears_only_events_of_its_kinds() -> None:
     bus.subscribe(of_the_store)
     bus.emit(moved)
     assert marked == [moved] * 3
+
+
+async def test_a_users_listener_hears_all_events_whatever_its_attributes_are_called() -> None:
+    class Mine:
+        kinds = 5
+
+        def __init__(self) -> None:
+            self.heard: list[Event] = []
+
+        def __call__(self, event: Event) -> None:
+            self.heard.append(event)
+
+    mine = Mine()
+    Bus((), (mine,)).emit(EVENT)
+    assert mine.heard == [EVENT]

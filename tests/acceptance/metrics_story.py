@@ -62,6 +62,8 @@ UNREACHABLE = "community"
 HOUR = timedelta(hours=1)
 NAMES = ("signals-free", "signals-premium", "alerts-critical", "alerts-general", "system-status")
 TOKEN = "a-token-that-nobody-may-see"
+PATIENCE = 300.0
+"""Seconds, in which even a busy machine delivers a few messages."""
 
 
 class Candles:
@@ -188,7 +190,7 @@ async def candles_story(story: Story) -> None:
     late = first.but(time=first.time - 9 * HOUR)
     Candles.every = [late, first, rest[0], rest[1].but(high="1.95"), rest[2]]
     async with story.run() as service:
-        await service.drain(30)
+        await service.drain(PATIENCE)
         await story.scrape(service)
     async with story.run(feeds=(FeedConfig("files", f"{__name__}:Candles", FX),)) as service:
         await story.scrape(service)
@@ -211,10 +213,10 @@ async def deliveries_story(story: Story, service: AsyncNotificationService) -> N
     story.fault("signals-premium", is_processed=True, is_cut=True, times=2)
     await service.queue_notification(alert("medium"))
     await service.queue_notification(signal(signal_type="SELL", stop_loss="1.4"), user_tier="premium")
-    assert await service.drain(30) == []
+    assert await service.drain(PATIENCE) == []
     for note in ("one", "two", "three"):
         await service.update_signal(opened, note=note)
-    assert await service.drain(30) == []
+    assert await service.drain(PATIENCE) == []
 
 
 async def outage_story(story: Story, service: AsyncNotificationService) -> None:
@@ -227,7 +229,7 @@ async def outage_story(story: Story, service: AsyncNotificationService) -> None:
     await service.queue_notification(alert(alert_id="expires", valid_until=soon))
     await story.scrape(service)
     story.sandbox.discord.faults.clear()
-    assert await service.drain(60) == []
+    assert await service.drain(PATIENCE) == []
     await story.scrape(service)
 
 
@@ -340,7 +342,7 @@ async def half_open(service: AsyncNotificationService, story: Story) -> None:
         await service.queue_notification(alert("medium", alert_id=f"half {number}"))
     await until_open(service, "alerts-general")
     story.sandbox.discord.faults.clear()
-    story.fault("alerts-general", method="POST", seconds_before=5.0)
+    story.fault("alerts-general", method="POST", seconds_before=30.0)
     while not service._runtime.started.engine.gates["alerts-general"].is_on_trial:
         await asyncio.sleep(0.01)
     await story.scrape(service)

@@ -37,9 +37,9 @@ def idle_sockets(served: Served, stack: ExitStack, count: int) -> None:
 
 
 def health_status(served: Served) -> int | None:
-    """The status of `/health`; None if there is no answer within 3 seconds."""
+    """The status of `/health`; None if there is no answer within 20 seconds."""
     try:
-        with urllib.request.urlopen(f"{served.url}/health", timeout=3) as answer:
+        with urllib.request.urlopen(f"{served.url}/health", timeout=20) as answer:
             status: int = answer.status
     except OSError:
         return None

@@ -1,7 +1,6 @@
 """The sandbox's page in a real browser: channels, new messages, phones, faults."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Literal
 
 import aiohttp
@@ -94,7 +93,7 @@ async def place(browser: Browser) -> AsyncIterator[Place]:
     assert troubles == []
 
 
-async def test_a_message_appears_when_it_arrives(place: Place, tmp_path: Path) -> None:
+async def test_a_message_appears_when_it_arrives(place: Place) -> None:
     await expect(place.page.locator("h1")).to_have_text("#signals-free")
     await expect(place.page.locator(".welcome")).to_contain_text(f"{place.sandbox.url}/api/v10/webhooks/signals-free/")
     await place.send("signals-free", SIGNAL | {"username": "Desk", "content": "Look:"})
@@ -108,7 +107,6 @@ async def test_a_message_appears_when_it_arrives(place: Place, tmp_path: Path) -
     await expect(message.locator(".embed")).to_have_css("border-left-color", "rgb(46, 204, 113)")
     await expect(message.locator(".embed-description strong")).to_have_text("above")
     await expect(message.locator(".embed-footer")).to_contain_text("EUR_USD-H4-20250820T010000Z•08/20/2025 1:00 AM")
-    await place.page.screenshot(path=tmp_path / "signal.png")
 
 
 CLOCK = "new Intl.DateTimeFormat('en-US', {hour: 'numeric', minute: '2-digit'}).format(new Date())"
@@ -213,7 +211,7 @@ async def test_a_new_message_does_not_scroll_a_reader_who_can_jump_to_it(place: 
     await expect(place.page.locator("#present")).to_be_hidden()
 
 
-async def test_a_thousand_messages_do_not_freeze_the_page_and_200_are_kept(place: Place, tmp_path: Path) -> None:
+async def test_a_thousand_messages_do_not_freeze_the_page_and_200_are_kept(place: Place) -> None:
     await place.page.evaluate(
         """() => { let last = performance.now(); window.longest = 0;
         setInterval(() => { const now = performance.now();
@@ -227,10 +225,9 @@ async def test_a_thousand_messages_do_not_freeze_the_page_and_200_are_kept(place
     await expect(place.page.locator("#topic")).to_contain_text("200")
     await expect(place.page.locator("#counts dd").first).to_have_text("1,000")
     assert await place.page.evaluate("window.longest") < LONGEST_PAUSE
-    await place.page.screenshot(path=tmp_path / "thousand.png")
 
 
-async def test_a_lost_connection_is_shown_and_restored(browser: Browser, tmp_path: Path) -> None:
+async def test_a_lost_connection_is_shown_and_restored(browser: Browser) -> None:
     page = await browser.new_page()
     async with Sandbox(open=True) as sandbox:
         port = int(sandbox.url.rpartition(":")[2])
@@ -238,7 +235,6 @@ async def test_a_lost_connection_is_shown_and_restored(browser: Browser, tmp_pat
         await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
     await expect(page.locator("#lost")).to_be_visible()
-    await page.screenshot(path=tmp_path / "lost.png")
     async with Sandbox(open=True, port=port) as sandbox:
         sandbox.webhook("made-meanwhile")
         await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=20_000)
@@ -247,9 +243,8 @@ async def test_a_lost_connection_is_shown_and_restored(browser: Browser, tmp_pat
         await page.close()
 
 
-async def test_a_person_can_make_it_fail(place: Place, tmp_path: Path) -> None:
+async def test_a_person_can_make_it_fail(place: Place) -> None:
     await place.page.locator("summary").click()
-    await place.page.screenshot(path=tmp_path / "provoke.png")
     await place.page.get_by_role("button", name="Cut off, message shown").click()
     await expect(place.page.locator("#planned")).to_have_text("1")
     with pytest.raises(aiohttp.ClientError):
@@ -266,7 +261,7 @@ async def test_a_person_can_make_it_fail(place: Place, tmp_path: Path) -> None:
     assert place.sandbox.discord.faults.pending() == []
 
 
-async def test_it_fits_a_phone(place: Place, tmp_path: Path) -> None:
+async def test_it_fits_a_phone(place: Place) -> None:
     await place.page.set_viewport_size({"width": 360, "height": 740})
     await place.send("signals-free", SIGNAL | {"content": "w" * 500})
     await place.send("b", {"content": "in b"})
@@ -274,7 +269,6 @@ async def test_it_fits_a_phone(place: Place, tmp_path: Path) -> None:
     widths = "() => [document.documentElement.scrollWidth, document.getElementById('scroller').scrollWidth]"
     assert max(await place.page.evaluate(widths)) <= 360
     await expect(place.channel("b")).to_be_hidden()
-    await place.page.screenshot(path=tmp_path / "phone.png")
     await place.page.locator("#menu").click()
     await place.channel("b").click()
     await expect(place.page.locator("h1")).to_have_text("#b")
@@ -282,7 +276,7 @@ async def test_it_fits_a_phone(place: Place, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-async def test_every_text_has_enough_contrast(scheme: Literal["dark", "light"], place: Place, tmp_path: Path) -> None:
+async def test_every_text_has_enough_contrast(scheme: Literal["dark", "light"], place: Place) -> None:
     """At least 4.5 to 1 (WCAG 2, level AA)."""
     await place.page.emulate_media(color_scheme=scheme)
     deleted = await place.send("signals-free", {"content": "soon deleted"})
@@ -292,7 +286,6 @@ async def test_every_text_has_enough_contrast(scheme: Literal["dark", "light"], 
     await expect(place.page.locator(".badge.ping")).to_have_count(1)
     await expect(place.page.locator(".deleted")).to_have_count(1)
     await place.page.locator("summary").click()
-    await place.page.screenshot(path=tmp_path / "colours.png")
     assert await place.page.evaluate(CONTRASTS) == []
 
 
@@ -324,7 +317,7 @@ CONTRASTS = """() => {
 }"""
 
 
-async def test_an_uploaded_picture_shows_in_its_embed_and_not_beside_it(place: Place, tmp_path: Path) -> None:
+async def test_an_uploaded_picture_shows_in_its_embed_and_not_beside_it(place: Place) -> None:
     sent = await place.send("signals-free", SIGNAL)
     made = opened(CHARTED, 1, (UserTier.FREE,), CHARTED.known_at)
     plan = plan_of(made, View(), candles_until(CHARTED), (8, 21))
@@ -338,4 +331,3 @@ async def test_an_uploaded_picture_shows_in_its_embed_and_not_beside_it(place: P
     await expect(picture).to_have_attribute("alt", plan.text)
     await expect(picture).to_have_js_property("naturalWidth", 800)
     await expect(place.page.locator(".message .file")).to_have_count(0)
-    await place.page.screenshot(path=tmp_path / "chart.png")

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -64,7 +63,7 @@ async def send(browser: Browser) -> AsyncIterator[Sent]:
     assert troubles == []
 
 
-async def test_an_edited_card_keeps_what_its_notification_said(send: Sent, tmp_path: Path) -> None:
+async def test_an_edited_card_keeps_what_its_notification_said(send: Sent) -> None:
     card = await send("POST", OPEN)
     phone = send.page.locator(".message .phone > div")
     await expect(phone).to_have_text("signalpost: BUY EURUSD @ 1.10000\n@role 77")
@@ -83,7 +82,6 @@ async def test_an_edited_card_keeps_what_its_notification_said(send: Sent, tmp_p
     await expect(phone.last).to_have_text("signalpost: (no text)")
     await send.page.reload()
     await expect(phone.first.locator("> div")).to_have_text(after_edit)
-    await send.page.screenshot(path=tmp_path / "card.png")
 
 
 async def test_a_link_leads_to_its_message(send: Sent) -> None:
@@ -109,7 +107,7 @@ async def test_a_link_leads_to_its_message(send: Sent) -> None:
     await expect(item).to_be_in_viewport()
 
 
-async def test_a_deleted_message_leaves_a_line(send: Sent, tmp_path: Path) -> None:
+async def test_a_deleted_message_leaves_a_line(send: Sent) -> None:
     first, second, _ = [await send("POST", OPEN | {"content": text}) for text in ("first\nline", "second", "third")]
     await expect(send.page.locator(".message")).to_have_count(3)
     await send.page.locator(".message").first.hover()
@@ -130,7 +128,6 @@ async def test_a_deleted_message_leaves_a_line(send: Sent, tmp_path: Path) -> No
         await expect(send.page.locator(".message .author")).to_have_count(1)
         await send.page.reload()
         await expect(lines).to_have_count(2)
-    await send.page.screenshot(path=tmp_path / "deleted.png")
 
 
 async def test_a_person_can_fail_edits_alone_and_act_as_a_moderator(send: Sent) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -219,7 +218,7 @@ def _hostile_message(text: str) -> dict[str, Any]:
     }
 
 
-async def test_hostile_text_is_shown_and_has_no_effect(browser: Browser, tmp_path: Path) -> None:
+async def test_hostile_text_is_shown_and_has_no_effect(browser: Browser) -> None:
     """It creates no element and no script, and all requests go to the sandbox."""
     page = await browser.new_page()
     requested: list[str] = []
@@ -253,14 +252,13 @@ async def test_hostile_text_is_shown_and_has_no_effect(browser: Browser, tmp_pat
         assert await page.evaluate("window.pwned") is None
         assert [each for each in requested if not each.startswith(sandbox.url)] == []
         assert refused == []
-        await page.screenshot(path=tmp_path / "hostile.png")
         await page.close()
 
 
 LINES = "**Signal** one\nline two\n\nline four"
 
 
-async def test_line_breaks_are_kept_as_in_discord(browser: Browser, tmp_path: Path) -> None:
+async def test_line_breaks_are_kept_as_in_discord(browser: Browser) -> None:
     """In a message's text, and in the description and fields of an embed."""
     page = await browser.new_page(**utc_and_english())
     body = {"content": LINES, "embeds": [{"description": LINES, "fields": [{"name": "n", "value": LINES}]}]}
@@ -271,5 +269,4 @@ async def test_line_breaks_are_kept_as_in_discord(browser: Browser, tmp_path: Pa
         for place in (".content", ".embed-description", ".field-value"):
             text = await page.locator(place).last.inner_text()
             assert text == LINES.replace("*", ""), place
-        await page.screenshot(path=tmp_path / "lines.png")
         await page.close()

@@ -42,7 +42,7 @@ async def before(
     """A webhook connected to a server that runs `converse`."""
     async with (
         raw_server(converse) as server,
-        webhook(server.url, connect=min(0.2, total / 2), total=total, connections=connections) as sink,
+        webhook(server.url, connect=total / 2, total=total, connections=connections) as sink,
     ):
         yield sink, server
 

@@ -218,7 +218,7 @@ async def test_a_trickling_body_is_cut_off_by_the_total_timeout() -> None:
             await asyncio.wait([asyncio.ensure_future(connection.server.stopped.wait())], timeout=0.02)
 
     async with before(converse, total=0.3) as (sink, _):
-        await asyncio.wait_for(possibly_sent(sink), 3)
+        await asyncio.wait_for(possibly_sent(sink), 30)
 
 
 async def test_a_body_that_is_too_large_is_not_read_to_its_end() -> None:
@@ -229,7 +229,7 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end() -> None:
             await connection.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
 
     async with before(converse) as (sink, _):
-        await asyncio.wait_for(possibly_sent(sink), 3)
+        await asyncio.wait_for(possibly_sent(sink), 30)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ async def test_a_message_after_the_server_closed_an_idle_connection_is_neither_l
 
     async with before(converse) as (sink, server):
         assert isinstance(await outcome(sink), Receipt)
-        await asyncio.wait_for(left.wait(), 3)
+        await asyncio.wait_for(left.wait(), 30)
         assert isinstance(await outcome(sink), Receipt)
         assert [connection.number for connection in server.connections] == [0, 1]
         assert len(server.requests) == 2
@@ -337,7 +337,7 @@ async def test_a_hanging_server_does_not_block_another() -> None:
         quick = DiscordWebhook(WebhookAddress.parse(good.url), connections)
         waiting = [asyncio.ensure_future(outcome(stuck)) for _ in range(150)]
         await asyncio.wait(waiting, timeout=0.2)
-        assert isinstance(await asyncio.wait_for(outcome(quick), 3), Receipt)
+        assert isinstance(await asyncio.wait_for(outcome(quick), 20), Receipt)
         for each in waiting:
             each.cancel()
         await asyncio.wait(waiting)
@@ -355,9 +355,9 @@ async def test_a_message_in_flight_when_the_connections_are_closed_may_have_been
     connections = Connections("tests")
     async with before(converse, connections=connections) as (sink, _):
         sending = asyncio.ensure_future(outcome(sink))
-        await asyncio.wait_for(arrived.wait(), 3)
+        await asyncio.wait_for(arrived.wait(), 30)
         await connections.close()
-        found = await asyncio.wait_for(sending, 3)
+        found = await asyncio.wait_for(sending, 30)
         assert type(found) is Unconfirmed
         assert not found.is_answered
 

@@ -139,13 +139,13 @@ async def test_a_cancelled_send_shows_no_token_and_leaves_nothing(everything_log
         warnings.simplefilter("always")
         async with before(converse) as (sink, server):
             sending = asyncio.ensure_future(sink.send([item(signal())]))
-            await asyncio.wait_for(is_received.wait(), 3)
+            await asyncio.wait_for(is_received.wait(), 30)
             assert len(server.requests) == 1
             sending.cancel()
             with pytest.raises(asyncio.CancelledError) as caught:
                 await sending
             assert TOKEN not in texts(caught.value)
-            await asyncio.wait_for(is_closed.wait(), 3)
+            await asyncio.wait_for(is_closed.wait(), 30)
         gc.collect()
     assert [str(each.message) for each in warned] == []
     assert TOKEN not in everything_logged.text

@@ -97,7 +97,7 @@ def _complete(db: sqlite3.Connection) -> None:
         if db.execute(IS_THERE, (name,)).fetchone() is None:
             with _writing(db):
                 if db.execute(IS_THERE, (name,)).fetchone() is None:  # another process may have been first
-                    db.execute(add)
+                    _execute_all(db, add)
 
 
 @contextmanager

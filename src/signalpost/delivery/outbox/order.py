@@ -183,14 +183,14 @@ def choose(rows: Iterable[Row], lease: Lease) -> tuple[list[Row], list[Row], boo
     expired: list[Row] = []
     has_doubtful = False
     for row in rows:
-        if len(taken) >= most:
-            break
         if row.delivery.valid_until <= lease.now:
             expired.append(row.outlived())
         elif lease.sure_only and row.delivery.may_repeat:
             has_doubtful = True
         else:
             taken.append(row.moved(DeliveryState.LEASED, row.delivery.reason))
+            if len(taken) == most:
+                break  # the next row is not read
     if (failures := lease.failures) is not None:
         taken.sort(key=lambda row: failures.get(row.delivery.id, 0))
     return taken[: lease.limit], expired, has_doubtful

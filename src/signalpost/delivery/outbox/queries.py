@@ -21,6 +21,7 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.rows import STATES, instant, is_text, is_time, listed, reason_of, stand_in
+from signalpost.delivery.outbox.schema import DAMAGED_STATE
 from signalpost.delivery.outbox.trades import find_trades
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.ticket_ids import first_of
@@ -36,8 +37,8 @@ def _find(tx: Transaction, wanted: Find) -> tuple[OutboxEntry, ...]:
     if wanted.destination is not None:
         conditions["destination = ?"] = wanted.destination
     if wanted.states:
-        lost = f" OR {sql.LOST_STATE}" if DeliveryState.DEAD in wanted.states else ""
-        conditions[f"(state IN {sql.LISTED}{lost})"] = listed([state.value for state in wanted.states])
+        damaged = f" OR {DAMAGED_STATE}" if DeliveryState.DEAD in wanted.states else ""
+        conditions[f"(state IN {sql.LISTED}{damaged})"] = listed([state.value for state in wanted.states])
     if wanted.priority is not None:
         conditions["priority = ?"] = wanted.priority.value
     if wanted.since is not None:

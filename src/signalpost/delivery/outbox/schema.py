@@ -127,6 +127,11 @@ CREATE TABLE IF NOT EXISTS meta (  -- what is known about the store itself
 ) WITHOUT ROWID;
 """
 
+_STATES = ("pending", "leased", "delivered", "unconfirmed", "expired", "superseded", "suppressed", "cancelled", "dead")
+DAMAGED_STATE = " AND ".join(f"state <> '{state}'" for state in _STATES)
+"""A state that is none of ours. Comparisons, because every write of a delivery evaluates this: for a list, SQLite would
+build a table each time."""
+
 ADDED_LATER = {
     "digest": "ALTER TABLE message ADD COLUMN digest TEXT",
     "has_chart": "ALTER TABLE message ADD COLUMN has_chart INTEGER DEFAULT 0",
@@ -140,6 +145,7 @@ ADDED_LATER = {
   sequence TEXT NOT NULL,
   PRIMARY KEY (at, sequence)
 ) WITHOUT ROWID""",
+    "damaged": f"CREATE INDEX damaged ON delivery (state) WHERE {DAMAGED_STATE};\nDROP INDEX IF EXISTS lost",
 }
 """Columns, indexes and tables of version 3 that its first files lack.
 
@@ -168,6 +174,7 @@ ALTER TABLE message ADD COLUMN guild TEXT;
 ALTER TABLE message ADD COLUMN webhook TEXT;
 {ADDED_LATER["digest"]};
 {ADDED_LATER["has_chart"]};
+{ADDED_LATER["damaged"]};
 CREATE TABLE trade (  -- the signal book
   sequence   TEXT PRIMARY KEY,
   run        TEXT,                  -- the replay that it belongs to

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from signalpost.delivery.outbox.schema import LAST
+from signalpost.delivery.outbox.schema import DAMAGED_STATE, LAST
 from signalpost.domain.notification import CHART, COMPANION
 
 COLUMNS = (
@@ -236,12 +236,8 @@ INSERT OR IGNORE INTO card (sequence, destination, tier, open_until, release_at,
   FROM card WHERE sequence = ? AND destination = ?"""
 LEAVE_CARD = "UPDATE card SET is_stopped = 1, loss = ? WHERE sequence = ? AND destination = ?"
 
-# A state that is none of ours: only damage leads there, and no other index holds such a row.
-LOST_STATE = (
-    "state NOT IN ('pending', 'leased', 'delivered', 'unconfirmed', 'expired', 'superseded', 'suppressed',"
-    " 'cancelled', 'dead')"
-)
-LOST = f"SELECT notification_id, destination, turn FROM delivery INDEXED BY lost WHERE {LOST_STATE}"
+# Only damage leads to such a state, and no other index holds such a row.
+DAMAGED = f"SELECT notification_id, destination, turn FROM delivery INDEXED BY damaged WHERE {DAMAGED_STATE}"
 
 # What other processes have done: what they put, and which of them delivers.
 ARRIVED = """

@@ -199,7 +199,7 @@ def _show_less(tx: Transaction, messages: Sequence[tuple[int, str, str]]) -> Non
 
 
 def _expire(tx: Transaction, command: Expire) -> list[Delivery]:
-    tx.guard.suspects.update(dict.fromkeys(tx.select(sql.LOST)))
+    tx.guard.suspects.update(dict.fromkeys(tx.select(sql.DAMAGED)))
     rows = [row.outlived() for row in _overdue(tx, micros(command.now), command.limit)]
     tx.move(rows, was=_PENDING)
     return [row.delivery for row in rows]

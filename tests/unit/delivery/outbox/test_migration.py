@@ -117,7 +117,7 @@ def test_a_signal_that_was_closed_without_a_trace_ends_without_a_result(path: Pa
 
 def _make_incomplete(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
-        for name in ("lane", "express", "later", "card_message"):
+        for name in ("lane", "express", "later", "damaged", "card_message"):
             db.execute(f"DROP INDEX {name}")
         for name in ("trade", "card", "price_note"):
             db.execute(f"DROP TABLE {name}")
@@ -147,7 +147,7 @@ def test_a_store_of_this_version_gets_what_an_earlier_commit_lacked(
         with closing(sqlite3.connect(path)) as other:
             for name, add in schema.ADDED_LATER.items():
                 if other.execute(schema.IS_THERE, (name,)).fetchone() is None:
-                    other.execute(add)
+                    other.executescript(add)
             other.commit()
         begin(db)
 

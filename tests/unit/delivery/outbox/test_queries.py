@@ -41,7 +41,7 @@ MAY_READ_HISTORY = {
     "SELECT DISTINCT notification_id FROM delivery WHERE sequence": "a signal whose keys are forgotten, for a person",
 }
 """Parts of the queries that may scan `delivery` or `notification`, and their purposes."""
-SCAN = re.compile(r"SCAN (delivery|notification)\b(?! USING (COVERING )?INDEX (lane|waiting|lost|express|later))")
+SCAN = re.compile(r"SCAN (delivery|notification)\b(?! USING (COVERING )?INDEX (lane|waiting|damaged|express|later))")
 QUERY = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT)\b.*\b(delivery|notification)\b", re.DOTALL)
 
 

@@ -136,7 +136,7 @@ class Agreement(RuleBasedStateMachine):
         return c.Put(tuple(items), data.draw(st.sampled_from((None, state))))
 
     def lease(self, data: st.DataObject) -> c.Lease:
-        limit, express, sure_only = data.draw(st.tuples(st.integers(0, 3), st.booleans(), st.booleans()))
+        limit, express, sure_only = data.draw(st.tuples(st.integers(1, 3), st.booleans(), st.booleans()))
         return c.Lease(data.draw(lanes), self.now, limit, express, sure_only)
 
     def name(self, data: st.DataObject, *states: str) -> DeliveryId:

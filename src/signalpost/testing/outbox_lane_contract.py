@@ -46,7 +46,6 @@ async def check_order(outbox: Outbox) -> None:
     leased = await outbox.do(Find(states=frozenset({_S.LEASED}), destination=LANE))
     same("the deliveries found as leased", {entry.delivery.id.notification_id for entry in leased}, set(ranks))
     same("the next time with nothing waiting", leases[-1].next_at, None)
-    same("a limit of zero", ids(await outbox.do(Lease("other", START, limit=0))), [])
 
 
 async def check_sequences(outbox: Outbox) -> None:

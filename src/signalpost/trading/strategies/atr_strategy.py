@@ -67,7 +67,8 @@ class AtrStrategy(ABC):
         Raises OutOfOrder if the candle is not newer than the last one, and InvalidValue if a price is finer than the
         stream's ticks, or not above zero although the pair requires it. The state does not change then.
         """
-        if self._last is not None and candle.time <= self._last:
+        time, low_price = candle.time, candle.low
+        if self._last is not None and time <= self._last:
             raise OutOfOrder(
                 f"{self.config.key}: the candle of {iso(candle.time)} is not newer than the last one, "
                 f"of {iso(self._last)}: feed each candle once, oldest first",
@@ -75,12 +76,13 @@ class AtrStrategy(ABC):
                 value=iso(candle.time),
                 limit=f"after {iso(self._last)}",
             )
-        self.config.pair.check_price(candle.low, "low")
+        if low_price <= 0:
+            self.config.pair.check_price(low_price, "low")
         ticks = self._scale.ticks
-        high, low, close = ticks(candle.high), ticks(candle.low), ticks(candle.close)
+        high, low, close = ticks(candle.high), ticks(low_price), ticks(candle.close)
         if self._origin is None:
-            self._origin = candle.time
-        self._last = candle.time
+            self._origin = time
+        self._last = time
         cross = self.on_ticks(high, low, close)
         return self._judged(candle, SignalType.BUY if cross > 0 else SignalType.SELL) if cross else None
 

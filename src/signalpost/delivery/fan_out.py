@@ -91,11 +91,9 @@ def only(new: NewNotification, destinations: Collection[str]) -> NewNotification
 
 
 def as_put(new: NewNotification, result: PutResult) -> NewNotification:
-    """The notification as it was saved: for some destinations only, or only recorded, with the number of its trade."""
+    """The notification as it was saved: for some destinations only, or only recorded."""
     saved = new if result.added is None else only(new, result.added)
-    if result.unpublished is not None:
-        saved = saved.not_posted(result.unpublished)
-    return saved if result.number is None else saved._replace(notification=saved.notification.but(number=result.number))
+    return saved if result.unpublished is None else saved.not_posted(result.unpublished)
 
 
 def is_routed(new: NewNotification) -> bool:

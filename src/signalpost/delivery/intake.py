@@ -27,7 +27,7 @@ from signalpost.delivery.fan_out import (
 )
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades, Permission
-from signalpost.delivery.outbox.commands import Find, LoadState, NewNotification, Put, PutResult
+from signalpost.delivery.outbox.commands import Find, LoadState, NewDelivery, NewNotification, Put, PutResult
 from signalpost.delivery.outbox.patience import StoreHealth, try_store
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.routing import Routing
@@ -260,15 +260,18 @@ class Intake:
 
     def _answered(self, new: NewNotification, result: PutResult | None) -> Ticket:
         """The ticket of a notification, after it is reported. Without a result, it has no destination."""
-        companions: Sequence[str] = ()
+        notification = new.notification
+        companions: tuple[str, ...] = ()
         if result is None:
-            reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)
+            reason = self.routing.refusal([each.destination for each in new.deliveries], notification.user_tier)
             ticket = Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
         else:
             new, companions = as_put(new, result), result.companions
             ticket = ticket_of(new, result)
-        ticket = warned(new.notification, ticket)
-        self._report(new, ticket, companions)
+            if result.number is not None:
+                notification = notification.but(number=result.number)
+        ticket = warned(notification, ticket)
+        self._report(notification, new.deliveries, ticket, companions)
         return ticket
 
     def _report_after_cancel(self, routed: Iterable[NewNotification]) -> None:
@@ -285,18 +288,19 @@ class Intake:
                     if all(each.state is DeliveryState.SUPPRESSED for each in deliveries):
                         accepted = accepted.not_posted(deliveries[0].reason or "")
                     ticket = ticket_of(accepted, PutResult(Outcome.ACCEPTED, new.notification.id))
-                    beside = await self._saved_as(new.notification.companion_id)
-                    self._report(accepted, ticket, [each.id.destination for each in beside])
+                    companions = [each.id.destination for each in await self._saved_as(new.notification.companion_id)]
+                    self._report(accepted.notification, accepted.deliveries, ticket, companions)
 
     async def _saved_as(self, name: str) -> list[Delivery]:
         return [entry.delivery for entry in await self._outbox.do(Find(notification_id=name))]
 
-    def _report(self, new: NewNotification, ticket: Ticket, companions: Sequence[str]) -> None:
-        pending = [each.destination for each in new.deliveries if each.state is DeliveryState.PENDING]
-        waiting = (*pending, *companions)
-        self._emit(Taken(ticket, new.notification, waiting))
+    def _report(
+        self, new: Notification, deliveries: Iterable[NewDelivery], ticket: Ticket, companions: Iterable[str]
+    ) -> None:
+        waiting = (*[each.destination for each in deliveries if each.state is DeliveryState.PENDING], *companions)
+        self._emit(Taken(ticket, new, waiting))
         if ticket.outcome is Outcome.ACCEPTED:
-            self._on_put(waiting, new.notification.priority, new.notification.valid_until)
+            self._on_put(waiting, new.priority, new.valid_until)
 
     def _unstorable(self, new: NewNotification, fault: CommandFailed) -> Ticket:
         ticket = Ticket(Outcome.REFUSED, "", f"this notification cannot be saved: {fault}", Refusal.UNSTORABLE)

@@ -56,10 +56,16 @@ NO_STRATEGY = "signal"
 """The strategy in the id of a signal without one."""
 
 
-def derived_id(signal: "Signal", strategy: str, symbol: str) -> str:
-    """The default id of `signal`: its strategy's slug, symbol, timeframe if it has one, side and candle."""
+def derived_id(signal: "Signal", start: str) -> str:
+    """The default id of `signal`: `start` (its `id_start`), timeframe if it has one, side and candle."""
     timeframe = "" if signal.timeframe is None else f"{signal.timeframe}:"
-    return f"{strategy}:{symbol}:{timeframe}{signal.signal_type}:{compact(signal.timestamp)}"
+    return f"{start}:{timeframe}{signal.signal_type}:{compact(signal.timestamp)}"
+
+
+@lru_cache(maxsize=256)
+def id_start(strategy: str, symbol: str) -> str:
+    """How the default ids of a strategy's signals begin: with its slug and the symbol."""
+    return f"{strategy_slug(strategy)}:{symbol}"
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from signalpost import clock
 from signalpost.domain import exact, spellings, validity
-from signalpost.domain.identity import NO_STRATEGY, derived_id, strategy_slug
+from signalpost.domain.identity import NO_STRATEGY, derived_id, id_start
 from signalpost.domain.instant import Instant, iso, utc
 from signalpost.domain.instrument import Instrument, read_pair
 from signalpost.domain.level_rules import wrong_levels
@@ -334,7 +334,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             ratio = exact.quotient(self._gain(self.take_profit), risk)
             self._set(risk_reward_ratio=exact.decimal_of(ratio, "risk_reward_ratio"))
         if self.signal_id is None:
-            self._set(signal_id=derived_id(self, strategy_slug(self.strategy_name or NO_STRATEGY), self.pair.symbol))
+            self._set(signal_id=derived_id(self, id_start(self.strategy_name or NO_STRATEGY, self.pair.symbol)))
 
 
 def _none_if_zero(value: exact.Number, name: str) -> Decimal | None:

@@ -18,7 +18,7 @@ _HELP_BY_COMMAND = {
     "deliveries": "List, explain, revive and cancel deliveries.",
     "destinations": "List destinations and test their webhooks.",
     "feeds": "Test the feeds of candles.",
-    "health": "Report whether deliveries are sent.",
+    "health": "Report the health of the process that delivers.",
     "preview": "Show messages before anybody sees them.",
     "publish": "Send one signal, alert, announcement, status report or analysis.",
     "purge": "Delete old notifications.",

@@ -62,7 +62,7 @@ _json_option = json_option("Print one line of JSON for each delivery.")
 @click.option("--priority", help="Only this priority: LOW, NORMAL, HIGH or URGENT.")
 @click.option("--since", metavar="WHEN", help="Only deliveries since WHEN: 90m, 12h, 30d, 2026-01-31 ...")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="The most to show, newest first."
+    "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many to show at most."
 )
 @configured
 @_json_option

@@ -77,8 +77,8 @@ def list_(flags: Flags, as_json: bool) -> None:
 def test(names: tuple[str, ...], send: bool, every: bool, flags: Flags, as_json: bool) -> None:
     """Test the webhooks of the named destinations, or of all, with one request each and without the outbox.
 
-    The request reads the webhook's name, kind and channel, and shows nothing in the channel. With --send, a message is
-    shown; then you must name destinations or give --all. The exit code is 1 if a webhook fails.
+    The request reads the webhook's name, kind and channel, and shows nothing in the channel. --send shows a message,
+    and needs the names of destinations, or --all. The exit code is 1 if a webhook fails.
     """
     from signalpost.cli.webhook_trial import look_at_all, say_trial, send_to_all
 
@@ -103,8 +103,8 @@ def test(names: tuple[str, ...], send: bool, every: bool, flags: Flags, as_json:
 def enable(name: str, flags: Flags, as_json: bool) -> None:
     """Enable destination NAME again after it was disabled because its webhook was gone.
 
-    A running service sends to it again within seconds, including the waiting deliveries. With another webhook,
-    this is not necessary.
+    A running service sends to it again within seconds, including the waiting deliveries. If you set another webhook,
+    you do not need this command.
     """
     config = flags.config()
     path = config.home / STORE_FILE

@@ -1,4 +1,4 @@
-"""`signalpost health`: reports whether deliveries are sent, for people, cron and containers."""
+"""`signalpost health`: reports the health of the process that delivers, for people, cron and containers."""
 
 from contextlib import closing
 from pathlib import Path

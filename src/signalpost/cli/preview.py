@@ -65,7 +65,7 @@ def preview(
     Without STATE, all of them are shown.
 
     The messages are made from a sample, or from your own signal, in the format of `signalpost publish signal`. A signal
-    is changed by the same rules as a real one. Its number and the ids in links are samples.
+    changes by the same rules as a real one. Its number and the ids in links are made up.
 
     --send posts one message without the outbox. It begins with TRIAL, pings nobody and has no ticket, so that no
     program trades on it. The exit code is 1 if it could not be sent.

@@ -73,8 +73,8 @@ def publish() -> None:
 
     If a service runs on the data folder, the service delivers it, by its own configuration. The exit code is 0 if it
     was delivered or need not be (suppressed, superseded), and 1 if it was refused or is not delivered yet. If its tier
-    gets it after the timeout, the command prints the time, and exits with 0 without waiting. A repeat has the exit code
-    of the first one. With --no-wait, 0 means that it is saved.
+    is delayed beyond the timeout, the command prints when it will be sent, and exits with 0 at once. A repeat has the
+    exit code of the first one. With --no-wait, 0 means that it is saved.
     """
 
 

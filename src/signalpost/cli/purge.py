@@ -50,7 +50,7 @@ def purge(before: str, yes: bool, dry_run: bool, flags: Flags, as_json: bool) ->
     """Delete notifications accepted before WHEN, with their deliveries, attempts and messages.
 
     Notifications with an open delivery stay, and so do idempotency keys that are still valid. This works page by page
-    while a service runs. A service itself does the same after its retention of 30 days.
+    while a service runs. A running service does the same by itself, by default after 30 days.
     """
     instant = parse_time(before, "--before")
     if instant > clock.now():

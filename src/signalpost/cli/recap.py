@@ -42,9 +42,9 @@ _YEARS = range(2, 9999)
 def recap(day: str | None, week: str | None, destination: str | None, flags: Flags, as_json: bool) -> None:
     """Show the results of the signals that ended in a day or a week, by pair.
 
-    It counts signals that were shown before they ended, by the day on which they ended: in UTC, or as the destination's
-    recap_timezone and recap_hour say. A trade of +0.05R or more is won, one of -0.05R or less is lost, and one in
-    between is break-even. Results are before costs. Results that are computed from candles are hypothetical.
+    It counts signals that were shown before they ended, by the day on which they ended: in UTC, or by the destination's
+    recap_timezone and recap_hour. A trade of +0.05R or more is won, one of -0.05R or less is lost, and one in between
+    is break-even. Results are before costs. Results that are computed from candles are hypothetical.
     """
     if day is not None and week is not None:
         raise click.UsageError("Give --day or --week, not both.")

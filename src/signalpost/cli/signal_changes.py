@@ -46,9 +46,9 @@ _OPTION_BY_FIELD = {
 @click.command()
 @_id_argument
 @click.option("--target-hit", type=click.IntRange(1, 10), metavar="N", help="Target N was hit, and those before it.")
-@fact_option("--stop", "stop_loss", metavar="PRICE|be", help="The new stop; `be` is the entry, to break even.")
+@fact_option("--stop", "stop_loss", metavar="PRICE|be", help="The new stop. `be` moves it to the entry: break even.")
 @fact_option("--take-profit", metavar="PRICE", help="The new price of the next target.")
-@fact_option("--close", "close_part", metavar="SHARE%", help="The part that was closed, of the initial size.")
+@fact_option("--close", "close_part", metavar="SHARE%", help="The part that was closed: a share of the initial size.")
 @fact_option("--price", help="The price of --close, or of --target-hit if it differs from the target.")
 @fact_option("--note", help="A line for the message.")
 @_version_option
@@ -92,7 +92,7 @@ def fill(name: str, if_version: int | None, **options: Any) -> None:
 def close(name: str | None, every: bool, pair: str | None, if_version: int | None, **options: Any) -> None:
     """Close the open part of a signal, and show its result.
 
-    `manual` and `reversed` need the price. Without one, `stop` takes the stop in force, and `target` the last target.
+    `manual` and `reversed` need the price. Without one, `stop` uses the current stop, and `target` the last target.
     Orders that are not filled cannot be closed: cancel them.
     """
     if (name is not None) + every + (pair is not None) != 1:

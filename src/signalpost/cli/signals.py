@@ -58,7 +58,7 @@ for each in (*CHANGES, recap):
 )
 @click.option("--pair", help="Only this pair: EUR_USD, EUR/USD, EURUSD ...")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="The most to show, newest first."
+    "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many to show at most."
 )
 @configured
 @json_option("Print one line of JSON for each signal.")

@@ -81,7 +81,7 @@ class Store:
         return only(name, self.trades(FindTrades(name=name)))
 
     def watermark(self, stream: str) -> datetime | None:
-        """The time of the last candle of a strategy's stream; None if it has taken none."""
+        """The time of the last candle that a strategy's stream processed; None if there is none."""
         state: StreamState | None = self._read(LoadState(stream))
         return None if state is None else state.watermark
 

@@ -46,7 +46,7 @@ class _Status(NamedTuple):
 @configured
 @json_option("Print one line of JSON for each strategy.")
 def status(flags: Flags, as_json: bool) -> None:
-    """Show the last candle that each strategy has taken, its lag, and its last signal.
+    """Show the last candle that each strategy processed, its lag, and its last signal.
 
     The number of candles read and the source of the state come from the process that runs the strategies. They are
     missing if no process does.

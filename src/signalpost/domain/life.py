@@ -352,7 +352,7 @@ def _check_stop(trade: Trade, stop: Decimal) -> None:
 
 
 def _check_targets(trade: Trade, targets: Sequence[Target]) -> None:
-    """Each target that is not hit lies beyond the entry, the stop in force and the targets before it."""
+    """Each target that is not hit lies beyond the entry, the current stop and the targets before it."""
     reached = Decimal(0) if trade.stop is None else max(Decimal(0), trade.gain(trade.stop))
     for number, target in enumerate(targets, start=1):
         trade.signal.pair.check_price(target.price, "targets")

@@ -144,7 +144,7 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     first_stop: Decimal | None = None
     """The stop from which R counts: the one at the fill."""
     stop: Decimal | None = None
-    """The stop in force."""
+    """The current stop."""
     stop_was: Decimal | None = None
     """The stop before it was last moved."""
     stop_moved_at: datetime | None = None
@@ -221,7 +221,7 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
         return difference(price, self.entry) if self.signal.signal_type.sign > 0 else difference(self.entry, price)
 
     def can_end_by(self, reason: CloseReason, price: Decimal) -> bool:
-        """Whether `price` fits a reason: a stop makes no gain beyond the stop in force, and a target no loss."""
+        """Whether `price` fits a reason: a stop makes no gain beyond the current stop, and a target no loss."""
         gain = self.gain(price)
         if reason is CloseReason.STOP and self.stop is not None:
             return gain <= max(Decimal(0), self.gain(self.stop))

@@ -107,7 +107,7 @@ class SignalVerbs(ABC, Generic[Answer]):
     ) -> Answer:
         """Close what is open.
 
-        `reason` is manual, stop, target, reversed or time. Without a price, `stop` takes the stop in force and `target`
+        `reason` is manual, stop, target, reversed or time. Without a price, `stop` uses the current stop and `target`
         the last target. `time` has no price: nobody knows how the signal ended.
         """
         return self._change(_wanted(id_or_signal, Close(price=price, reason=reason, at=at), if_version))

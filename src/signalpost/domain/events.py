@@ -6,7 +6,7 @@ block. See docs/why/0015-one-emission-point.md.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.instrument import Instrument
@@ -271,3 +271,15 @@ Event = (
     | IncidentEnded
 )
 Listener = Callable[[Event], None]
+
+_Marked = TypeVar("_Marked")
+
+
+def hears(*kinds: type[Event]) -> Callable[[_Marked], _Marked]:
+    """Mark one of our own listeners, or its class, so that a bus calls it only with events of these kinds."""
+
+    def mark(listener: _Marked) -> _Marked:
+        listener.kinds = frozenset(kinds)  # type: ignore[attr-defined]
+        return listener
+
+    return mark

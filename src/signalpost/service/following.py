@@ -15,7 +15,7 @@ from signalpost.config.feeds import Candles
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import FindTrades
-from signalpost.domain.events import Event, Listener, Taken
+from signalpost.domain.events import Event, Listener, Taken, hears
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.ledger import StreamState, Unpublished
 from signalpost.domain.notification import NEW
@@ -27,7 +27,6 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.trade import FollowState, Trade
 from signalpost.errors import CommandFailed, FeedFailed, StoreFailed
 from signalpost.secret import redacted
-from signalpost.telemetry.bus import hears
 from signalpost.telemetry.log_queue import logger
 from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.feeds.port import Feed, Series

@@ -10,7 +10,6 @@ from signalpost.domain import events
 from signalpost.domain.instant import iso
 from signalpost.domain.reason import Reason
 from signalpost.domain.words import Word
-from signalpost.telemetry.bus import hears
 
 if TYPE_CHECKING:
     from signalpost.delivery.dispatch.gate import Gate
@@ -48,7 +47,7 @@ class Health(NamedTuple):
     """Sentences. Each reason from the service is a `Reason`, which also has a `code`."""
 
 
-@hears(
+@events.hears(
     events.StoreMoved,
     events.RowDamaged,
     events.HostBanned,

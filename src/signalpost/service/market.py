@@ -13,7 +13,7 @@ from signalpost.config import Config
 from signalpost.config.feeds import Candles, make_feeds
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.domain.events import Event, IncidentBegan, StoreMoved
+from signalpost.domain.events import Event, IncidentBegan, StoreMoved, hears
 from signalpost.domain.reason import Reason
 from signalpost.domain.signal import Signal
 from signalpost.service.away import Away
@@ -22,7 +22,7 @@ from signalpost.service.following import FollowedLedger, Follower, FollowPlan, S
 from signalpost.service.health_report import StreamReport
 from signalpost.service.standings import Standings
 from signalpost.sinks.discord.chart import CANDLES
-from signalpost.telemetry.bus import Bus, hears
+from signalpost.telemetry.bus import Bus
 from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.feeds import FEEDS
 from signalpost.trading.feeds.bounded import CLOSE_WITHIN, BoundedFeed

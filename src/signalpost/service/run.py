@@ -24,7 +24,7 @@ from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.delivery.wake_socket import Waker, WakeSocket
 from signalpost.domain.delivery import Delivery
-from signalpost.domain.events import Event, OwnershipLost, RowDamaged, Taken, TookOver
+from signalpost.domain.events import Event, OwnershipLost, RowDamaged, Taken, TookOver, hears
 from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.service.health import Role
@@ -36,7 +36,7 @@ from signalpost.service.owner import OwnerWatch
 from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
 from signalpost.service.recaps import Recaps
 from signalpost.service.retention import Retention
-from signalpost.telemetry.bus import Bus, hears
+from signalpost.telemetry.bus import Bus
 from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
 

@@ -5,9 +5,9 @@ See docs/why/0015-one-emission-point.md and docs/why/0029-logging-never-blocks.m
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import inf
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from signalpost.domain.events import Event, Listener
 from signalpost.errors import is_from_keyboard
@@ -16,18 +16,6 @@ from signalpost.telemetry.log_queue import log_failure, logger
 SLOW = 0.1
 """Seconds; a slower listener is reported, because it delays deliveries."""
 _REPORT_EVERY = 60.0
-
-_Marked = TypeVar("_Marked")
-
-
-def hears(*kinds: type[Event]) -> Callable[[_Marked], _Marked]:
-    """Mark one of our own listeners, or its class, so that a bus calls it only with events of these kinds."""
-
-    def mark(listener: _Marked) -> _Marked:
-        listener.kinds = frozenset(kinds)  # type: ignore[attr-defined]
-        return listener
-
-    return mark
 
 
 class Bus:

@@ -3,8 +3,8 @@ import signal
 
 import pytest
 
-from signalpost.domain.events import ClockStepped, Event, Listener, StoreMoved
-from signalpost.telemetry.bus import Bus, hears
+from signalpost.domain.events import ClockStepped, Event, Listener, StoreMoved, hears
+from signalpost.telemetry.bus import Bus
 
 EVENT = ClockStepped(2.0)
 

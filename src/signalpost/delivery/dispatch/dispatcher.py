@@ -22,10 +22,10 @@ from signalpost.delivery.outbox.patience import RetryingOutbox, StoreHealth, set
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.domain.delivery import Attempt, Delivery
-from signalpost.domain.events import BreakerMoved, DestinationEnabled, DestinationGone, Event, SendEnded, Settled
+from signalpost.domain.events import BreakerMoved, DestinationEnabled, DestinationGone, Event, SendEnded, Settled, hears
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
-from signalpost.telemetry.bus import Bus, hears
+from signalpost.telemetry.bus import Bus
 
 MAX_OPEN_SHOWN = 1000
 """The most open deliveries that `drain` and `stop` return."""

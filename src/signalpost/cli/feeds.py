@@ -67,7 +67,7 @@ def _feed_of(config: Config, name: str) -> Feed:
         if each.name == name:
             return make_feeds([each])[name]
     known = ", ".join(each.name for each in config.feeds)
-    advice = f"use one of {known}" if known else f"no feed is configured; add a [{FEEDS}.NAME] to the settings file"
+    advice = f"use one of {known}" if known else f"no feed is configured: add a [{FEEDS}.NAME] to the settings file"
     raise InvalidConfiguration.of("feed", name, advice, code="unknown-word", limit=known)
 
 

@@ -57,7 +57,7 @@ class Ticket(NamedTuple):
     warnings: tuple[str, ...] = ()
     """Problems in a notification that was accepted anyway, such as a candle that opens in the future."""
     signal_id: str | None = None
-    """Of the signal that was opened or changed; None for everything else, and if it is unknown."""
+    """The id of the signal that was opened or changed; None if there is none, or it is unknown."""
     version: int | None = None
     """The signal's version, after a change that was accepted; None while it is not known."""
 

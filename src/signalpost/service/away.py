@@ -24,7 +24,7 @@ _MOST = 100_000
 
 
 class Away:
-    """Sends to each destination one digest of the signals that the book has as too old since the last digest.
+    """Sends each destination one digest of the signals that were recorded as too old since the last digest.
 
     The number of the newest trade that was read is saved together with the digests, so a crash neither loses nor
     repeats one.
@@ -45,7 +45,7 @@ class Away:
         self._has_news.set()
 
     async def run(self) -> None:
-        """Send digests until cancelled. Started before the strategies, it misses none of their signals."""
+        """Send digests until cancelled. Start it before the strategies, so that it misses none of their signals."""
         with suppress(StoreFailed, CommandFailed):
             await self._read_up_to()
         while True:
@@ -99,7 +99,7 @@ class Away:
                 yield from ((each.destination, tier) for each in routes if each.suppressed_for is None)
 
     async def _read_up_to(self) -> int:
-        """The number of the newest trade that was considered. At the first start, nothing before it was missed."""
+        """The number of the newest trade that was considered. At the first start, all earlier trades count as read."""
         newest = await self._intake.find(FindTrades(limit=1))
         saved = await self._intake.load_state(_STREAM)
         if saved is not None and saved.state.isdigit():

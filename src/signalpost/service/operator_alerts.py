@@ -155,8 +155,8 @@ def _refused_change(refused: ChangeRefused) -> _Report:
         alert_type="change_refused",
         severity="high",
         title="A change of a signal was refused after it was held",
-        message=f"The store was unavailable when {refused.signal} was changed. Now it works again, and has refused "
-        f"the change: {refused.reason}",
+        message=f"The store was unavailable when {refused.signal} was changed. Now it works again, and the "
+        f"change was refused: {refused.reason}",
         alert_id=f"refused {refused.signal} {iso(clock.now())}",
     )
     return _Report(alert, about="(signal book)")

@@ -19,18 +19,18 @@ from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed, StoreFailed
 
 SETTLES_FOR = timedelta(minutes=5)
-"""How long after the end of a period, and after a start, the last results of it may still become known."""
+"""How long to wait for the last results of a period after its end, and after a start."""
 _LOOK_EVERY = 60.0
-"""Seconds after which the time is read again, because the clock may have been set; also the wait after a failure."""
+"""Seconds between two looks at the clock, because it may have been set, and before a retry after a failure."""
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _MOST = 100_000
 
 
 class Recaps:
-    """Sends each destination the recap of its last day or week once, also over restarts.
+    """Sends each destination the recap of its last day or week once, even across restarts.
 
     The end of that period is saved in one transaction with the recap, so a crash neither loses nor repeats one. A recap
-    begins where the last one ended, also if the settings have changed since, so no trade is counted twice. After
+    begins where the last one ended, even if the settings have changed since, so no trade is counted twice. After
     downtime only the newest recap is sent. An empty one is not sent.
     """
 

@@ -9,7 +9,7 @@ _AT_MOST = 0.25
 
 
 class Round:
-    """Lets those at work wait for each other. Belongs to one event loop."""
+    """Lets tasks that process candles wait for each other before they save. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._at_work: set[asyncio.Task[object] | None] = set()
@@ -26,7 +26,7 @@ class Round:
             self._leave(task)
 
     async def together(self) -> None:
-        """Wait until all at work wait here, but at most a quarter of a second."""
+        """Wait until every task at work waits here, but at most a quarter of a second."""
         await asyncio.sleep(0)  # those that woke at the same time begin their work first
         if self._gate is None:
             loop = asyncio.get_running_loop()

@@ -104,7 +104,7 @@ class Dispatcher:
     def wake(
         self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime | None = None
     ) -> None:
-        """Tell the lanes of these destinations that deliveries arrived, none of a higher priority than `priority`.
+        """Wake the lanes of these destinations for new deliveries, none of a higher priority than `priority`.
 
         `valid_until` is when they expire.
         """

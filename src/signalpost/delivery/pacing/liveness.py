@@ -1,4 +1,4 @@
-"""Whether a destination has answered since its last silence, and when to probe it.
+"""Whether a destination answers, and when to probe it.
 
 A message that may have been shown is not sent again to a silent destination: that would use up its last attempt. It
 waits until the destination has answered another message or a probe. A new process knows of no answer yet.
@@ -31,7 +31,7 @@ class Liveness:
         return inf if self._is_probing else self._next_at
 
     def wait_for_answer(self, now: float) -> None:
-        """A delivery that may be a repeat waits for an answer."""
+        """Note that a delivery that may be a repeat waits for an answer."""
         self.is_wanted = True
         if not self._is_probing:
             self.probe_at = max(now, self._next_at)
@@ -49,7 +49,7 @@ class Liveness:
             self.probe_at = max(now, self._next_at)
 
     def learn(self, *, is_alive: bool) -> bool:
-        """A message or a probe ended. Returns whether deliveries that waited for an answer may leave now."""
+        """Record the end of a message or a probe. Returns whether waiting deliveries may be sent now."""
         self.has_answered = is_alive
         if not is_alive or not self.is_wanted:
             return False

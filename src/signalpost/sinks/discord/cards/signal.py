@@ -137,7 +137,7 @@ def _content(trade: Trade, look: Look, view: View) -> list[str]:
 
 
 def _stream_headline(before: str, signal: Signal, after: str) -> str:
-    """A headline with symbol and timeframe; of a long one the timeframe goes, then the symbol is cut."""
+    """A headline with symbol and timeframe. If it is too long, the timeframe is dropped, then the symbol is cut."""
     symbol = ticket_symbol(signal.pair)
     line = f"{before}{symbol}{'' if signal.timeframe is None else f' {signal.timeframe}'}{after}"
     return line if len(line) <= HEADLINE else headline(before, symbol, after)
@@ -156,7 +156,7 @@ def _embed(trade: Trade, look: Look, view: View, left_out: _Cut) -> dict[str, An
     lines = _opening(trade, view, left_out) if is_new(trade) else _later(trade, view, left_out)
     lines += _own_lines(trade, look, view, left_out)
     title, name = _title(trade, view), name_of(trade.signal.pair)
-    if name not in title:  # it had no room there
+    if name not in title:  # the title had no room for it
         lines = [name, *lines]
     identity = short_id(trade.signal.signal_id, view.run)
     made = embed(
@@ -273,7 +273,7 @@ def _own_lines(trade: Trade, look: Look, view: View, left_out: _Cut) -> list[str
     """The words of the strategy, the caller and the operator. They may name a hidden level."""
     lines: list[str] = []
     note = trade.signal.notes if is_new(trade) and trade.note is None else trade.note
-    is_current = trade.state.is_live or note == getattr(trade.last_change, "note", None)  # not one about the open trade
+    is_current = trade.state.is_live or note == getattr(trade.last_change, "note", None)  # an older note is outdated
     if note and note.strip() and is_current and left_out < _Cut.NOTE and not view.hides_levels(trade):
         lines += small(escaped(note, NOTE))
     if is_new(trade) and left_out < _Cut.CONTEXT and not view.hides_levels(trade):
@@ -286,7 +286,7 @@ def _own_lines(trade: Trade, look: Look, view: View, left_out: _Cut) -> list[str
 
 
 def _shows_chart(trade: Trade, view: View) -> bool:
-    """True for a chart, new or kept, that is not hidden and has the right levels. Discord finds a kept one by name."""
+    """True if a chart, new or kept, is not hidden and has the right levels. Discord finds a kept one by name."""
     has_chart = view.chart is not None or view.keeps_chart is True
     return has_chart and not view.hides(Hidden.CHART, trade) and Flag.CORRECTED not in trade.flags
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -47,6 +48,17 @@ async def test_a_change_is_saved_and_its_lanes_are_woken(opened: IntakeHarness, 
     assert (taken.ticket, taken.notification.event, dict(taken.notification.context)) == (ticket, "v2", {"by": "Ann"})
     (found,) = await opened.intake.find(FindTrades())
     assert found.trade.version == 2
+
+
+async def test_a_trade_is_decoded_once_until_it_changes(opened: IntakeHarness, clock: ManualClock) -> None:
+    name = await opening(opened)
+    await opened.intake.amend(name, Update(stop_loss="1.095"))
+    first, second = [(await opened.intake.find(FindTrades()))[0].trade for _ in range(2)]
+    assert first is second
+    await opened.intake.accept(signal(stop_loss="1.09", targets=["1.12"]), user_tier="premium")
+    await opened.intake.amend(name, Update(stop_loss="1.096"))
+    (found,) = await opened.intake.find(FindTrades())
+    assert (found.trade.version, found.trade.stop, found.trade.tiers) == (3, Decimal("1.096"), ("free", "premium"))
 
 
 async def test_a_repeated_change_is_a_duplicate_and_an_impossible_one_refused(

@@ -6,6 +6,7 @@ docs/why/0032-a-signal-has-a-life.md.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -32,6 +33,8 @@ from signalpost.domain.trade import Trade, TradeState, unpublished
 from signalpost.errors import InvalidValue, StoreFailed
 
 _MICROSECOND = timedelta(microseconds=1)
+_MOST_DECODED = 1_000
+"""Trades that are kept decoded, each until it changes."""
 _NEVER = 2**63 - 1
 """Later than any time in a row."""
 _DIGITS = 16
@@ -85,7 +88,7 @@ class Book:
         """The trade of a row; None if it is damaged."""
         try:
             if row.body is not None:
-                return Trade.from_json(row.body).but(tiers=row.tiers)
+                return _decoded(row.body, row.tiers)
             found = notification_in((self._tx.first(sql.OPENING, (row.opening,)) or (None,))[0])
             if not isinstance(found, Notification) or not isinstance(found.payload, Signal):
                 return None
@@ -301,6 +304,11 @@ def find_trades(tx: Transaction, command: FindTrades) -> tuple[BookEntry, ...]:
         )
         raise StoreFailed(text, code="store-not-migrated")
     return tuple(islice(Book(tx).entries(command), command.limit))
+
+
+@lru_cache(maxsize=_MOST_DECODED)  # live trades are read again every few seconds
+def _decoded(body: str, tiers: tuple[UserTier, ...]) -> Trade:
+    return Trade.from_json(body).but(tiers=tiers)
 
 
 def _is_wanted(row: TradeRow, wanted: FindTrades) -> bool:

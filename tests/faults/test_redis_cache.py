@@ -14,6 +14,7 @@ import pytest
 from signalpost.domain.ledger import StreamState
 from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret
+from signalpost.trading import redis_cache, redis_url
 from signalpost.trading.redis_cache import RedisCache
 from tests.faults.valkey_server import PrivateValkey
 
@@ -30,6 +31,12 @@ def state(stream: str, number: int = 0) -> StreamState:
 STATES = tuple(map(state, STREAMS))
 
 
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_url, "BUDGET", BUDGET)
+    monkeypatch.setattr(redis_cache, "PROBE_EVERY", 0.02)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[PrivateValkey]:
     server = PrivateValkey(tmp_path, password=PASSWORD)
@@ -40,7 +47,7 @@ def server(tmp_path: Path) -> Iterator[PrivateValkey]:
 
 @pytest.fixture
 async def cache(server: PrivateValkey) -> AsyncIterator[RedisCache]:
-    cache = RedisCache(server.url, "folder", budget=BUDGET, probe_every=0.02)
+    cache = RedisCache(server.url, "folder")
     yield cache
     await cache.close()
 
@@ -71,7 +78,7 @@ async def test_a_newer_state_replaces_the_older_one(cache: RedisCache) -> None:
 
 async def test_each_data_folder_has_copies_of_its_own(server: PrivateValkey, cache: RedisCache) -> None:
     await cache.write(STATES)
-    other = RedisCache(server.url, "another folder", budget=BUDGET)
+    other = RedisCache(server.url, "another folder")
     assert await other.read(STREAMS) == {}
     await other.close()
 
@@ -208,7 +215,7 @@ async def test_a_server_that_lost_its_primary(server: PrivateValkey, cache: Redi
 
 async def test_a_wrong_password_is_reported_and_never_shown(server: PrivateValkey) -> None:
     wrong = "wrong-horse-battery"
-    cache = RedisCache(Secret(f"redis://:{wrong}@127.0.0.1:{server.port}"), "folder", budget=BUDGET, probe_every=0.02)
+    cache = RedisCache(Secret(f"redis://:{wrong}@127.0.0.1:{server.port}"), "folder")
     await within_budget(cache)
     assert cache.trouble == f"Redis at 127.0.0.1:{server.port} does not accept the user or password"
     server.call("CONFIG", "SET", "requirepass", wrong)
@@ -219,7 +226,7 @@ async def test_a_wrong_password_is_reported_and_never_shown(server: PrivateValke
 async def test_a_user_without_the_right_to_write(server: PrivateValkey) -> None:
     server.call("ACL", "SETUSER", "reader", "on", ">reader-password", "~*", "+@read", "+ping")
     url = Secret(f"redis://reader:reader-password@127.0.0.1:{server.port}")
-    cache = RedisCache(url, "folder", budget=BUDGET, probe_every=0.02)
+    cache = RedisCache(url, "folder")
     await within_budget(cache)
     assert cache.trouble == f"Redis at 127.0.0.1:{server.port} does not permit this user to write"
     await cache.close()
@@ -240,7 +247,7 @@ async def test_a_stranger_on_the_port_is_reported(tmp_path: Path) -> None:
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as stranger:
         port = stranger.sockets[0].getsockname()[1]
-        cache = RedisCache(Secret(f"redis://127.0.0.1:{port}"), "folder", budget=BUDGET)
+        cache = RedisCache(Secret(f"redis://127.0.0.1:{port}"), "folder")
         await cache.write(STATES)
         assert cache.trouble is not None
         assert cache.trouble.startswith(f"Redis at 127.0.0.1:{port} ")
@@ -248,7 +255,7 @@ async def test_a_stranger_on_the_port_is_reported(tmp_path: Path) -> None:
 
 
 async def test_a_socket_is_named_by_its_path(tmp_path: Path) -> None:
-    cache = RedisCache(Secret(f"unix://:{PASSWORD}@{tmp_path}/missing.sock"), "folder", budget=BUDGET)
+    cache = RedisCache(Secret(f"unix://:{PASSWORD}@{tmp_path}/missing.sock"), "folder")
     await cache.write(STATES)
     assert cache.trouble == f"Redis at {tmp_path}/missing.sock cannot be reached"
     await cache.close()

@@ -90,14 +90,11 @@ class Retention:
         outbox: Outbox,
         retention: timedelta,
         end_trades: Callable[[], Awaitable[int]],
-        *,
-        boot: Callable[[], float] = boot_seconds,
     ) -> None:
         """`end_trades` ends some trades that have not changed for too long, and returns how many; 0 at the end."""
         self._outbox = outbox
         self._end_trades = end_trades
         self._retention = retention
-        self._boot = boot
         self._agreement: Agreement | None = None
         self._deleted_at: float | None = None
 
@@ -114,10 +111,10 @@ class Retention:
         """Compare the clocks, and save the result for the next run. Raises StoreFailed."""
         if self._agreement is None:
             saved = from_fact((await self._outbox.do(LoadFacts(CLOCK))).get(AGREED))
-            now, boot = clock.now(), self._boot()
+            now, boot = clock.now(), boot_seconds()
             self._agreement = Agreement(now, boot) if saved is None else saved.next_run(now, boot)
         else:
-            self._agreement = self._agreement.later(clock.now(), self._boot())
+            self._agreement = self._agreement.later(clock.now(), boot_seconds())
         await self._outbox.do(SaveFacts(CLOCK, {AGREED: to_fact(self._agreement)}))
 
     async def end(self) -> None:

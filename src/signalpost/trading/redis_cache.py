@@ -16,7 +16,8 @@ from signalpost.domain.instant import utc
 from signalpost.domain.ledger import StreamState
 from signalpost.errors import InvalidValue
 from signalpost.secret import Secret
-from signalpost.trading.redis_url import BUDGET, client_of, server_of
+from signalpost.trading import redis_url
+from signalpost.trading.redis_url import client_of, server_of
 
 PROBE_EVERY = 5.0
 """Seconds between probes of a server that failed."""
@@ -42,15 +43,11 @@ class RedisCache:
     installed or the URL is invalid; its text does not contain the URL.
     """
 
-    def __init__(
-        self, url: Secret, namespace: str, *, budget: float = BUDGET, probe_every: float = PROBE_EVERY
-    ) -> None:
+    def __init__(self, url: Secret, namespace: str) -> None:
         self.trouble: str | None = None
-        self._redis = client_of(url, budget)
+        self._redis = client_of(url)
         self._where = f"Redis at {server_of(url)}"
         self._prefix = f"signalpost:{blake2b(namespace.encode(), digest_size=8).hexdigest()}:"
-        self._budget = budget
-        self._probe_every = probe_every
         self._unwritten: dict[str, StreamState] = {}
         self._probing: asyncio.Task[None] | None = None
 
@@ -86,10 +83,10 @@ class RedisCache:
     async def _do(self, command: Awaitable[Answer]) -> Answer | None:
         """Execute a command within the budget. None if it fails; then the server is probed until it works again."""
         try:
-            async with asyncio.timeout(self._budget):
+            async with asyncio.timeout(redis_url.BUDGET):
                 answer = await command
         except Exception as fault:  # noqa: BLE001  # a cache never stops a strategy
-            self.trouble = f"{self._where} {_cause(fault, self._budget)}"
+            self.trouble = f"{self._where} {_cause(fault, redis_url.BUDGET)}"
         else:
             self.trouble = None
             return answer
@@ -101,14 +98,14 @@ class RedisCache:
     async def _probe(self) -> None:
         """Retry until the server works, and all waiting copies are written."""
         while self.trouble is not None or self._unwritten:
-            await asyncio.sleep(self._probe_every)
+            await asyncio.sleep(PROBE_EVERY)
             await (self._write() if self._unwritten else self._do(self._redis.ping()))
         self._probing = None
 
     async def _disconnect(self) -> None:
         """Close all connections, because one may still wait for an answer, or lead to a server that was replaced."""
         with suppress(Exception):
-            async with asyncio.timeout(self._budget):
+            async with asyncio.timeout(redis_url.BUDGET):
                 await self._redis.connection_pool.disconnect()
 
 

@@ -36,7 +36,7 @@ def redis_url(text: str) -> Secret:
     return url
 
 
-def client_of(url: Secret, budget: float = BUDGET) -> "Redis":
+def client_of(url: Secret) -> "Redis":
     """A client of this server, which connects once it is used.
 
     Raises InvalidConfiguration if the URL is invalid, or the extra `redis` is not installed.
@@ -53,7 +53,7 @@ def client_of(url: Secret, budget: float = BUDGET) -> "Redis":
     with suppress(Exception):  # of many kinds, and their texts may quote the URL
         # Protocol 2 is enough, and every server speaks it.
         client = Redis.from_url(
-            url.reveal(), protocol=2, socket_timeout=budget, socket_connect_timeout=budget, retry=retry
+            url.reveal(), protocol=2, socket_timeout=BUDGET, socket_connect_timeout=BUDGET, retry=retry
         )
         pool: Any = client.connection_pool
         pool.make_connection()  # which rejects unknown options

@@ -34,12 +34,11 @@ class Slot(NamedTuple):
     polls: int = 0
 
     @classmethod
-    def of(cls, opened: datetime, calendar: Calendar, timeframe: Timeframe, grace: timedelta = GRACE) -> Self:
+    def of(cls, opened: datetime, calendar: Calendar, timeframe: Timeframe) -> Self:
         """The slot of the candle that opens at `opened`."""
         following = calendar.next_open(opened, timeframe)
-        return cls(
-            opened, calendar.closes_at(opened, timeframe) + grace, calendar.closes_at(following, timeframe) + grace
-        )
+        due, until = (calendar.closes_at(each, timeframe) + GRACE for each in (opened, following))
+        return cls(opened, due, until)
 
 
 class NextLook(NamedTuple):
@@ -57,7 +56,6 @@ def next_look(
     now: datetime,
     calendar: Calendar,
     timeframe: Timeframe,
-    grace: timedelta = GRACE,
 ) -> NextLook:
     """The next look at a feed, after one at `now` whose newest candle opened at `watermark`; None if it had none.
 
@@ -67,15 +65,15 @@ def next_look(
         return NextLook(now + _POLLS[-1], None)
     opened = max(calendar.next_open(watermark, timeframe), forming or watermark)
     if slot is None or opened > slot.opened:
-        slot = Slot.of(opened, calendar, timeframe, grace)
+        slot = Slot.of(opened, calendar, timeframe)
     if slot.until <= now:
-        slot = Slot.of(_newest_due(slot, now, calendar, timeframe, grace), calendar, timeframe, grace)
+        slot = Slot.of(_newest_due(slot, now, calendar, timeframe), calendar, timeframe)
     if slot.due > now:
         return NextLook(slot.due, slot)
     wait = _POLLS[min(slot.polls, len(_POLLS) - 1)] if now - slot.due < _LONG_SILENT else _POLL_OF_SILENT
     at = min(now + wait, slot.until)
     if wait == _POLL_OF_SILENT and calendar.hours is not None and not calendar.hours.is_open(now):
-        at = min(now + _POLL_OF_CLOSED, calendar.hours.opens_from(now) + grace)
+        at = min(now + _POLL_OF_CLOSED, calendar.hours.opens_from(now) + GRACE)
     return NextLook(at, slot._replace(polls=slot.polls + 1))
 
 
@@ -90,12 +88,12 @@ def lag(
     return max(timedelta(), now - calendar.closes_at(calendar.trades_from(opened), timeframe))
 
 
-def _newest_due(slot: Slot, now: datetime, calendar: Calendar, timeframe: Timeframe, grace: timedelta) -> datetime:
+def _newest_due(slot: Slot, now: datetime, calendar: Calendar, timeframe: Timeframe) -> datetime:
     """The open of the newest candle that is due at `now`."""
     length = timeframe.duration
     behind = (now - slot.until) // length - 2
     opened = slot.opened + max(0, behind) * length  # whole candles: a long silence must not be walked through
-    while calendar.closes_at(following := calendar.next_open(opened, timeframe), timeframe) + grace <= now:
+    while calendar.closes_at(following := calendar.next_open(opened, timeframe), timeframe) + GRACE <= now:
         opened = following
     return opened
 

@@ -5,13 +5,21 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from signalpost.delivery.outbox.commands import ForgetKeys, LoadFacts, Prune, SaveFacts
 from signalpost.domain.instant import utc
 from signalpost.errors import StoreFailed
+from signalpost.service import retention
 from signalpost.service.retention import AGREED, Agreement, Retention, from_fact, to_fact
 from signalpost.testing.virtual_loop import DAWN, run_virtual
 
 HOUR = 3_600
+
+
+@pytest.fixture(autouse=True)
+def _virtual_boot_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "boot_seconds", lambda: asyncio.get_running_loop().time())
 
 
 class FullOutbox:
@@ -49,13 +57,13 @@ def _run(outbox: FullOutbox, seconds: float) -> list[tuple[int, Prune | ForgetKe
     async def scenario() -> float:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        retention = Retention(outbox, timedelta(days=30), none_left, boot=loop.time)
-        running = loop.create_task(retention.run())
+        pruning = Retention(outbox, timedelta(days=30), none_left)
+        running = loop.create_task(pruning.run())
         await asyncio.sleep(seconds)
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-        await retention.end()
+        await pruning.end()
         return began
 
     began = run_virtual(scenario())
@@ -105,8 +113,8 @@ def test_forgotten_trades_are_ended_page_by_page_before_anything_is_deleted() ->
         async def some() -> int:
             return left.pop(0)
 
-        retention = Retention(FullOutbox(0), timedelta(days=30), some, boot=loop.time)
-        running = loop.create_task(retention.run())
+        pruning = Retention(FullOutbox(0), timedelta(days=30), some)
+        running = loop.create_task(pruning.run())
         await asyncio.sleep(1.2 * HOUR)
         running.cancel()
         with suppress(asyncio.CancelledError):

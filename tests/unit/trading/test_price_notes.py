@@ -15,9 +15,8 @@ from signalpost.domain.life import after
 from signalpost.domain.price_step import PriceStep
 from signalpost.domain.trade import Trade, TradeState
 from signalpost.errors import NotPossible
-from signalpost.trading.lives import Life, advance
+from signalpost.trading.lives import Life, advance, price_note
 from signalpost.trading.outcomes import QuoteCandle, begin
-from signalpost.trading.price_notes import price_note
 from tests.unit.trading.outcomes.lives import M1, MINUTE, START, at, mid, sides, trade
 
 HALF_R = PriceStep.of("0.5R")

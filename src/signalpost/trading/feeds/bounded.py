@@ -24,15 +24,15 @@ CLOSE_WITHIN = 5.0
 
 
 class BoundedFeed:
-    """A feed of which at most `most` fetches run at once, each for at most `within` seconds. Other fetches wait.
+    """A feed of which at most 32 fetches run at once, each for at most `within` seconds. Other fetches wait.
 
     It raises only FeedFailed, with the code `timeout` if the feed hangs, and `feed-raised` if it raises another error.
     """
 
-    def __init__(self, feed: Feed, *, most: int = MOST_AT_ONCE, within: float = WITHIN) -> None:
+    def __init__(self, feed: Feed, *, within: float = WITHIN) -> None:
         self.name, self.calendar = feed.name, feed.calendar
         self._feed = feed
-        self._turns = asyncio.Semaphore(most)
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         self._within = within
 
     async def fetch(

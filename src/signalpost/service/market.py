@@ -4,12 +4,13 @@ See docs/why/0035-the-strategy-lives.md.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from signalpost import clock
-from signalpost.config import Config
+from signalpost.config import Config, StrategyConfig
 from signalpost.config.feeds import Candles, make_feeds
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
@@ -58,55 +59,56 @@ class Market:
         was_alive_at: datetime | None = None,
         opened: Iterable[IncidentBegan] = (),
     ) -> None:
-        kinds = {each.name: each.kind for each in config.feeds}
-        self._made = {
-            name: BoundedFeed(feed if kinds[name] in FEEDS else IsolatedFeed(feed))
-            for name, feed in make_feeds(config.feeds).items()
-        }
+        self._bus = bus
+        self._began, self._was_alive_at = clock.now(), was_alive_at
+        self._made = _feeds_of(config)
         used = {each.feed for each in (*config.strategies, config.follow) if each is not None}
         self.feeds = {name: feed for name, feed in self._made.items() if name in used}
-        used_series = {each.key: Series(each.feed, each.pair, each.timeframe) for each in config.strategies}
-        self.incidents = Incidents(opened, used_series, config.watchdogs)
+        series_by_key = {each.key: Series(each.feed, each.pair, each.timeframe) for each in config.strategies}
+        self.incidents = Incidents(opened, series_by_key, config.watchdogs)
         self.alarms = AlarmClock()
         """Where the tasks that wait for candles sleep."""
-        self._was_alive_at = was_alive_at
-        self._began = clock.now()
         strategies = [(each, each.make()) for each in config.strategies]
         together = Round()
         self._cache = _cache_of(config, [strategy.config.stream for _, strategy in strategies], together)
         self._plan = _plan_of(config, [strategy for _, strategy in strategies])
         self._away = Away(intake, config.routing(), Standings(self.feeds, self._plan))
         ledger = FollowedLedger(intake, self._plan, together)
-        self.streams: dict[str, StreamRunner] = {}
-        for each, strategy in strategies:
-            feed = self.feeds[each.feed]
-            processor = IncrementalSignalProcessor(strategy, feed, ledger, self._cache, tiers=each.tiers)
-            self.streams[each.key] = StreamRunner(
-                each.key,
-                processor,
-                self.incidents,
-                bus.emit,
-                on_missed=self._missed,
-                at_work=together.at_work,
-                alarms=self.alarms,
-            )
-        self._bus = bus
+        self.streams = {each.key: self._stream(each, strategy, ledger, together) for each, strategy in strategies}
         self._others = None if config.follow is None else config.follow.feed
         step = config.filters.price_notes if config.run is None else None  # a replay has no notes
         self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit, self.alarms, step, together)
         bus.subscribe(self._follower.listen)
         bus.subscribe(self._listen)
-        work = {"digest": self._away.run} if self.streams else {}
-        work |= {f"strategy {key}": each.run for key, each in self.streams.items()}
+        self._tasks = [KeptTask(name, run, bus.emit) for name, run in self._work()]
+
+    def _stream(
+        self, config: StrategyConfig, strategy: LiveStrategy, ledger: FollowedLedger, together: Round
+    ) -> StreamRunner:
+        feed = self.feeds[config.feed]
+        return StreamRunner(
+            config.key,
+            IncrementalSignalProcessor(strategy, feed, ledger, self._cache, tiers=config.tiers),
+            self.incidents,
+            self._bus.emit,
+            on_missed=self._missed,
+            at_work=together.at_work,
+            alarms=self.alarms,
+        )
+
+    def _work(self) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """The work of each task, by its name. What nothing needs any more has no incidents from now on."""
+        if self.streams:
+            yield "digest", self._away.run
+        yield from ((f"strategy {key}", each.run) for key, each in self.streams.items())
         if self.feeds:
-            work["follower"] = self._follower.run
+            yield "follower", self._follower.run
         else:
             self._emit_each(self.incidents.only((), clock.now()))
         if self._cache is not None:
-            work["cache watchdog"] = partial(self._watch, self._cache)
+            yield "cache watchdog", partial(self._watch, self._cache)
         else:
             self._emit_each(self.incidents.without_cache(clock.now()))
-        self._tasks = [KeptTask(name, run, bus.emit) for name, run in work.items()]
 
     def is_followed(self, signal: Signal) -> bool:
         """True if the candles of a feed decide how a signal goes on."""
@@ -221,6 +223,14 @@ def candles_of(config: Config, market: Callable[[], Market | None]) -> CandleSou
         return None if running is None else await running.candles(signal)
 
     return candles if config.strategies or config.follow is not None else None
+
+
+def _feeds_of(config: Config) -> dict[str, BoundedFeed]:
+    kinds = {each.name: each.kind for each in config.feeds}
+    return {
+        name: BoundedFeed(feed if kinds[name] in FEEDS else IsolatedFeed(feed))
+        for name, feed in make_feeds(config.feeds).items()
+    }
 
 
 def _cache_of(config: Config, streams: list[str], together: Round) -> RoundCache | None:

@@ -66,7 +66,8 @@ class OwnerWatch:
         self._wants = wants
         self._hooks = hooks
         self._emit = emit
-        self._ownership = Ownership(core, heartbeat, wants=wants, now=monotonic)
+        self.ownership = Ownership(core, heartbeat, wants=wants, now=monotonic)
+        """What the store thread knows of the owner."""
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._pulse = self._loop.call_soon(self._beat)
@@ -82,29 +83,9 @@ class OwnerWatch:
         """True while this process owns the store and delivers from it."""
         return self._delivers and not self._core.is_deposed
 
-    @property
-    def may_send(self) -> bool:
-        """True if this process's last heartbeat is recent enough to begin a send."""
-        return self._ownership.may_send
-
-    @property
-    def owner(self) -> Seen:
-        """The other process that delivers."""
-        return self._ownership.seen
-
-    @property
-    def missing(self) -> str:
-        """Which file of the store is missing, and what to do; empty if none is."""
-        return self._ownership.missing
-
-    @property
-    def locked(self) -> str:
-        """Why this process cannot write to the store, and what to do; empty if it can."""
-        return self._ownership.locked
-
     def begin(self) -> None:
         """Start the heartbeat, or start to watch the owner's."""
-        self._outbox.keep_up(self._ownership.tick, self._changed.set)
+        self._outbox.keep_up(self.ownership.tick, self._changed.set)
 
     async def first_look(self) -> None:
         """Deliver if this process already owns the store, else follow the owner; then keep watching."""
@@ -131,11 +112,11 @@ class OwnerWatch:
 
     def reports(self) -> Iterator[Reason]:
         """Why the owner, this process or another, does not deliver."""
-        idle, seen = self._ownership.idle, self._ownership.seen
+        idle, seen = self.ownership.idle, self.ownership.seen
         if idle >= self._heartbeat.blocked_after:
             yield Reason(f"The event loop of this process has been blocked for {idle:.0f} s.", "loop-blocked")
         if self.delivers:
-            if not self.may_send:
+            if not self.ownership.may_send:
                 text = "This process could not write its heartbeat, so it starts no send until it can."
                 yield Reason(text, "no-heartbeat")
             return
@@ -161,7 +142,7 @@ class OwnerWatch:
 
     def _beat(self) -> None:
         """Note that the event loop runs. The heartbeat contains how long ago this was, for other processes."""
-        self._ownership.loop_ran_at = monotonic()
+        self.ownership.loop_ran_at = monotonic()
         self._pulse = self._loop.call_later(_PULSE_EVERY, self._beat)
 
     async def _watch(self) -> None:
@@ -192,14 +173,14 @@ class OwnerWatch:
         try:
             await self._hooks.take_over(holder, is_first=False)
         except Exception:  # whatever it is: release the store first
-            await self._outbox.call(self._ownership.disown)  # others may be able to
+            await self._outbox.call(self.ownership.disown)  # others may be able to
             raise
         self._delivers, self.trouble = True, None
 
     async def _follow(self) -> None:
-        seen = self._ownership.seen
-        if self._ownership.trouble is not None:
-            self._cannot_take_over(self._ownership.trouble)
+        seen = self.ownership.seen
+        if self.ownership.trouble is not None:
+            self._cannot_take_over(self.ownership.trouble)
         elif seen.is_alive:
             self.trouble = None
         elif not self._wants:

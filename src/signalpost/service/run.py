@@ -157,10 +157,10 @@ class Run:
         waited = max(self.outbox.oldest_command, self.outbox.stuck_for)
         if waited >= _STORE_HANGS_AFTER:
             return Reason(f"The store has not answered for {waited:.0f} s.", "store-hangs")
-        if self._watch.missing:
-            return Reason(f"the store is unavailable: {self._watch.missing}", "store-missing")
-        if self._watch.locked:
-            return Reason(f"the store is unavailable: {self._watch.locked}", "store-locked")
+        if self._watch.ownership.missing:
+            return Reason(f"the store is unavailable: {self._watch.ownership.missing}", "store-missing")
+        if self._watch.ownership.locked:
+            return Reason(f"the store is unavailable: {self._watch.ownership.locked}", "store-locked")
         return None
 
     def of_ownership(self) -> Iterator[Reason]:
@@ -291,7 +291,7 @@ class Run:
         """Other processes have written; without `arrivals`, it is unknown for which destinations."""
         self._metrics.found_open(sum(each.deliveries for each in arrivals))
         if (dispatcher := self.engine.dispatcher) is None:
-            if self._followed != self._watch.owner.holder:
+            if self._followed != self._watch.ownership.seen.holder:
                 self._watch.look()
         elif arrivals:
             for each in arrivals:
@@ -348,7 +348,7 @@ class Run:
         async with AsyncExitStack() as undo:  # closes what has begun if a later step fails or is cancelled
             candles = self._candles or candles_of(config, lambda: self.market)
             self.charts = await deliver(
-                self.engine, config, self._own_routing, candles, lambda: self._watch.may_send, undo
+                self.engine, config, self._own_routing, candles, lambda: self._watch.ownership.may_send, undo
             )
             wake_socket = await WakeSocket.open(self._core.bell_path, self.outbox.look, self.outbox.call)
             undo.push_async_callback(wake_socket.close)
@@ -384,7 +384,7 @@ class Run:
 
         A process that chose to be a producer uses its own configuration if no owner is alive.
         """
-        if holder == self._followed or (self._is_producer and not self._watch.owner.is_alive):
+        if holder == self._followed or (self._is_producer and not self._watch.ownership.seen.is_alive):
             return
         facts = await self.outbox.do(LoadFacts(OWNER))
         if (owner := read_owner(facts)) is not None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 STORE_WITHIN = 1.0
 """Seconds for which a scrape waits for the store. Without an answer, the metrics of the backlog are missing."""
-_OF_DESTINATION, _OF_FEED = ("destination",), ("feed",)
 
 
 class Scrape:
@@ -76,11 +75,9 @@ class Scrape:
             age = 0.0 if oldest is None else (now - oldest).total_seconds()
             depths[key] = depths.get(key, 0.0) + deliveries
             ages[key] = max(ages.get(key, 0.0), age)
-        yield Family(
-            "open_deliveries", Kind.GAUGE, "Open deliveries, also of other runs.", _OF_DESTINATION, depths.items()
-        )
+        yield _of_destinations("open_deliveries", "Open deliveries, also of other runs.", depths)
         text = "Seconds since the oldest open delivery was accepted; 0 if none is open."
-        yield Family("oldest_delivery_seconds", Kind.GAUGE, text, _OF_DESTINATION, ages.items())
+        yield _of_destinations("oldest_delivery_seconds", text, ages)
 
     def _of_gates(self, gates: "Mapping[str, Gate]", now: float) -> Iterator[Family]:
         known = [(name, gates[name]) for name in self._destinations.names if name in gates]
@@ -91,13 +88,10 @@ class Scrape:
         paused = {key: 0.0 if pause is None else pause.seconds for key, pause in pauses.items()}
         text = "1 for the present state of a breaker."
         yield Family("circuit_breaker_state", Kind.GAUGE, text, ("destination", "state"), states.items())
-        text = "1 while messages fail, as far as is known."
-        yield Family("destination_failing", Kind.GAUGE, text, _OF_DESTINATION, failing.items())
-        yield Family(
-            "destination_disabled", Kind.GAUGE, "1 if the webhook no longer exists.", _OF_DESTINATION, gone.items()
-        )
+        yield _of_destinations("destination_failing", "1 while messages fail, as far as is known.", failing)
+        yield _of_destinations("destination_disabled", "1 if the webhook no longer exists.", gone)
         text = "Seconds for which sending is still paused by a rate limit or too many rejections."
-        yield Family("destination_paused_seconds", Kind.GAUGE, text, _OF_DESTINATION, paused.items())
+        yield _of_destinations("destination_paused_seconds", text, paused)
 
     def _of_market(self, market: "Market") -> Iterator[Family]:
         lags, unusual = dict[tuple[str, ...], float](), Counter[str]()
@@ -107,7 +101,7 @@ class Scrape:
             key = (self._feeds.of(feed),)
             lags[key] = max(lags.get(key, 0.0), behind.total_seconds())
         text = "Seconds since the first missing candle should have closed, for the series that is furthest behind."
-        yield Family("feed_lag_seconds", Kind.GAUGE, text, _OF_FEED, lags.items())
+        yield Family("feed_lag_seconds", Kind.GAUGE, text, ("feed",), lags.items())
         text = "Unusual candles, by the rule that was applied."
         yield Family(
             "unusual_candles", Kind.COUNTER, text, ("rule",), [((each,), unusual[each]) for each in CandleRule]
@@ -119,6 +113,10 @@ class Scrape:
             ("rebuilt", "Saved states that could not be used.", sum(each.rebuilt for each in reports)),
         ):
             yield Family(f"cache_{name}", Kind.COUNTER, text, (), [((), count)])
+
+
+def _of_destinations(name: str, text: str, values: Mapping[tuple[str], float]) -> Family:
+    return Family(name, Kind.GAUGE, text, ("destination",), values.items())
 
 
 def _of_health(health: Health) -> Iterator[Family]:

@@ -10,14 +10,12 @@ from signalpost.delivery.outbox.book import BookEntry
 from signalpost.delivery.trade_object import described
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
-from signalpost.web.problem import CONTENT_TYPE, Problem
+from signalpost.web.problem import CONTENT_TYPE, Problem, unavailable
 
 TICKETS = "/api/v1/tickets/"
 SIGNALS = "/api/v1/signals"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": "signalpost"}
 _UNHEALTHY = "unhealthy"
-_RETRY_AFTER = 5
-"""Seconds."""
 _FINAL = frozenset(
     (
         Refusal.CONFLICT,
@@ -131,8 +129,7 @@ def _refused(ticket: Ticket) -> Problem:
         return _unknown_signal()
     if ticket.cause in _FINAL:
         return Problem(HTTPStatus.CONFLICT, reason, cause=cause)
-    detail = f"{reason}. Nothing was accepted; try again"
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, cause=cause, retry_after=_RETRY_AFTER)
+    return unavailable(f"{reason}. Nothing was accepted; try again", cause)
 
 
 def _unknown_signal() -> Problem:

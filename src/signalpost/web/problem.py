@@ -8,6 +8,8 @@ from signalpost.errors import Fault
 
 _MOST_IN_A_LINE = 10
 CONTENT_TYPE = "application/problem+json"
+_RETRY_AFTER = 5
+"""Seconds."""
 
 
 class Problem(Exception):
@@ -62,6 +64,11 @@ class Problem(Exception):
             # A fault of the whole body has an empty field.
             body["errors"] = [{"detail": each.text, **each.facts(), "field": each.field or ""} for each in self.faults]
         return json.dumps(body).encode()
+
+
+def unavailable(detail: str, cause: str | None) -> Problem:
+    """The problem while the store is unavailable."""
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, cause=cause, retry_after=_RETRY_AFTER)
 
 
 def not_understood(faults: Sequence[Fault]) -> Problem:

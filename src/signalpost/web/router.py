@@ -149,12 +149,12 @@ class Router:
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     async def _ticket(self, request: web.BaseRequest, id: str) -> web.Response:
-        token = self._admitted(request, bearer(request), Scope.API)
+        token = self._sender(request)
         found = self._service.deliveries(id, self._auth.tiers_of(token))
         return of_deliveries(id, await self._timeouts.wait(found))
 
     async def _send(self, request: web.BaseRequest, kind: Kind) -> web.Response:
-        token = self._admitted(request, bearer(request), Scope.API)
+        token = self._sender(request)
         check_json(request)
         raw, key = await body_of(request), request.headers.get("Idempotency-Key")
         parsed = await self._read(lambda: api.read(kind, json_object(raw), token, key))
@@ -165,18 +165,18 @@ class Router:
     async def _signals(self, request: web.BaseRequest) -> web.Response:
         if request.method == "POST":
             return await self._send(request, SIGNAL)
-        token = self._admitted(request, bearer(request), Scope.API)
+        token = self._sender(request)
         find = api.read_query(request.query.items(), self._auth.tiers_of(token))
         entries = await self._timeouts.wait(self._service.trades(find))
         return await self._read(lambda: of_signals(entries))
 
     async def _signal(self, request: web.BaseRequest, id: str) -> web.Response:
-        token = self._admitted(request, bearer(request), Scope.API)
+        token = self._sender(request)
         find = FindTrades(name=id, exact=True, tiers=self._auth.tiers_of(token))
         return of_signal(await self._timeouts.wait(self._service.trades(find)))
 
     async def _amend(self, request: web.BaseRequest, id: str, verb: str) -> web.Response:
-        token = self._admitted(request, bearer(request), Scope.API)
+        token = self._sender(request)
         check_json(request)
         raw = await body_of(request)
         key = api.change_key(token, request.headers.get("Idempotency-Key"))
@@ -246,6 +246,9 @@ class Router:
     async def _take_undated(self, token: Token, parsed: freqtrade.UndatedMessage, options: SendOptions) -> Ticket:
         first = await self._first_times.of(token, parsed.name, clock.now(), freqtrade.REPEATED_WITHIN)
         return await self._service.take(parsed.payload_at(first), options, self._auth.tiers_of(token))
+
+    def _sender(self, request: web.BaseRequest) -> Token:
+        return self._admitted(request, bearer(request), Scope.API)
 
     def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:
         return self._auth.admit(presented, scope, request.remote or "", asyncio.get_running_loop().time())

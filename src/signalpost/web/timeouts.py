@@ -3,20 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.telemetry.log_queue import log_failure
-from signalpost.web.problem import Problem
+from signalpost.web.problem import Problem, unavailable
 
 ANSWER_WITHIN = 2.0
 """Seconds. TradingView gives up after 3."""
 READ_WITHIN = 5.0
 """Seconds for a whole request."""
 MOST_PENDING = 512
-_RETRY_AFTER = 5
-"""Seconds."""
 
 Answer = TypeVar("Answer")
 
@@ -34,7 +31,7 @@ class Timeouts:
         """Return the result of `work`. Raises Problem 503 if the store fails, or with the advice `then` if it hangs."""
         if len(self._pending) >= MOST_PENDING:
             work.close()
-            raise _unavailable(
+            raise unavailable(
                 f"{MOST_PENDING} requests are already waiting for the store. Nothing was accepted; try again.",
                 "too-many-requests",
             )
@@ -44,12 +41,12 @@ class Timeouts:
         try:
             return await asyncio.wait_for(asyncio.shield(task), ANSWER_WITHIN)
         except TimeoutError:
-            raise _unavailable(
+            raise unavailable(
                 f"The store did not respond within {ANSWER_WITHIN:g} seconds. {then}", "timeout"
             ) from None
         except (StoreFailed, StoreClosed) as fault:
             cause = "not-running" if isinstance(fault, StoreClosed) else "store"
-            raise _unavailable("The store is unavailable. Nothing was accepted; try again.", cause) from None
+            raise unavailable("The store is unavailable. Nothing was accepted; try again.", cause) from None
 
     async def end(self, within: float) -> None:
         """Wait at most `within` seconds for pending operations, then cancel the rest."""
@@ -62,7 +59,3 @@ class Timeouts:
         self._pending.discard(task)
         if not task.cancelled() and (fault := task.exception()) is not None and not isinstance(fault, Problem):
             log_failure("An HTTP request failed", fault, level=logging.WARNING, with_text=False)
-
-
-def _unavailable(detail: str, cause: str) -> Problem:
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, cause=cause, retry_after=_RETRY_AFTER)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 from signalpost import clock
 from signalpost.cli.delivery_story import Surroundings
@@ -10,6 +10,7 @@ from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.facts import OWNER, of_webhook, read_owner
 from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import (
+    Answer,
     Command,
     Find,
     History,
@@ -23,7 +24,6 @@ from signalpost.delivery.outbox.commands import (
 from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.domain.delivery import Attempt
-from signalpost.domain.ledger import StreamState
 from signalpost.errors import InvalidValue, shown
 
 _MOST_NAMED = 10
@@ -50,13 +50,11 @@ class Store:
 
     def entries(self, find: Find) -> tuple[OutboxEntry, ...]:
         """The selected deliveries, newest first."""
-        found: tuple[OutboxEntry, ...] = self._read(find)
-        return found
+        return self._read(find)
 
     def of_ticket(self, ticket_id: str) -> tuple[OutboxEntry, ...]:
         """The deliveries of a ticket, ordered by destination and revival."""
-        found: tuple[OutboxEntry, ...] = self._read(Find(notification_id=ticket_id))
-        return found[::-1]
+        return self._read(Find(notification_id=ticket_id))[::-1]
 
     def tickets(self, name: str) -> list[str]:
         """Find tickets by their own id, a payload's id or a key. Raises InvalidValue if there are none."""
@@ -73,8 +71,7 @@ class Store:
 
     def trades(self, find: FindTrades) -> tuple[BookEntry, ...]:
         """The trades of the signal book that `find` selects, newest first."""
-        found: tuple[BookEntry, ...] = self._read(find)
-        return found
+        return self._read(find)
 
     def trade(self, name: str) -> BookEntry:
         """The only trade with this id, short id or number, or the live one of this pair. Raises InvalidValue."""
@@ -82,13 +79,12 @@ class Store:
 
     def watermark(self, stream: str) -> datetime | None:
         """The time of the last candle that a strategy's stream processed; None if there is none."""
-        state: StreamState | None = self._read(LoadState(stream))
+        state = self._read(LoadState(stream))
         return None if state is None else state.watermark
 
     def history(self, entry: OutboxEntry) -> tuple[Attempt, ...]:
         """The attempts of a delivery, oldest first."""
-        attempts: tuple[Attempt, ...] = self._read(History(entry.delivery.id))
-        return attempts
+        return self._read(History(entry.delivery.id))
 
     def message(self, entry: OutboxEntry) -> Message | None:
         """The message that shows a delivery; None if there is none."""
@@ -110,7 +106,7 @@ class Store:
             has_owner=self.has_owner,
             is_served=self._is_served(entry),
             messages_a_minute=self._limits,
-            facts=self._read(LoadFacts(Subject(destination))) | self._of_webhook(destination),
+            facts=self._facts(Subject(destination)) | self._of_webhook(destination),
             ahead=self._reader.ahead(delivery),
             failures=self._reader.failures(destination, self.now),
             message=self.message(entry),
@@ -126,7 +122,7 @@ class Store:
         If no service runs, or it does not route the delivery to this destination, the configuration counts.
         """
         destination, notification = entry.delivery.id.destination, entry.notification
-        owner = read_owner(self._read(LoadFacts(OWNER))) if self.has_owner else None
+        owner = read_owner(self._facts(OWNER)) if self.has_owner else None
         routes = (
             ()
             if owner is None
@@ -137,10 +133,13 @@ class Store:
 
     def _of_webhook(self, destination: str) -> dict[str, bytes]:
         place = self._webhooks.get(destination)
-        facts: dict[str, bytes] = {} if place is None else self._read(LoadFacts(place))
-        return facts
+        return {} if place is None else self._facts(place)
 
-    def _read(self, command: Command[Any]) -> Any:
+    def _facts(self, subject: Subject) -> dict[str, bytes]:
+        return self._read(LoadFacts(subject))
+
+    def _read(self, command: Command[Answer]) -> Answer:
+        answer: Answer
         (answer,) = self._reader.apply([command])
         return answer
 

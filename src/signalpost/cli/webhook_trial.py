@@ -1,7 +1,8 @@
 """Tests a webhook with one request: reads it, which shows nothing, or sends a message marked as a test."""
 
 from asyncio import get_running_loop
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -38,11 +39,8 @@ class Trial(NamedTuple):
 
 async def look_at_all(destinations: Sequence[DestinationConfig]) -> list[Trial]:
     """Read each webhook, one after the other; nothing is shown in a channel."""
-    connections = Connections(USER_AGENT, connect_timeout=5.0, total_timeout=SECONDS_TO_ANSWER)
-    try:
+    async with _connections() as connections:
         return [await _test(each.name, _look(connections, each.address)) for each in destinations]
-    finally:
-        await connections.close()
 
 
 async def send_to_all(destinations: Sequence[DestinationConfig], look: Look) -> list[Trial]:
@@ -53,9 +51,15 @@ async def send_to_all(destinations: Sequence[DestinationConfig], look: Look) -> 
 
 async def send_body(destination: DestinationConfig, body: Mapping[str, Any]) -> Trial:
     """Send the body of one message, in one attempt and without the outbox."""
+    async with _connections() as connections:
+        return await _test(destination.name, _post(connections, destination.address, body))
+
+
+@asynccontextmanager
+async def _connections() -> AsyncIterator[Connections]:
     connections = Connections(USER_AGENT, connect_timeout=5.0, total_timeout=SECONDS_TO_ANSWER)
     try:
-        return await _test(destination.name, _post(connections, destination.address, body))
+        yield connections
     finally:
         await connections.close()
 

@@ -239,41 +239,12 @@ def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping
 def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Path | None) -> Reading:
     sources = Sources(flags, environment, dot_env)
     values = {each.name: sources.value(each) for each in ALL_SETTINGS}
-    destinations = find_destinations(
-        sources, assume_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
-    )
-    faults_before = len(sources.findings.faults)
-    tiers = find_tiers(sources, [each.name for each in destinations.configs])
-    are_tiers_valid = len(sources.findings.faults) == faults_before
-    fallbacks = {each.name: each.fallbacks for each in destinations.configs if each.fallbacks}
-    for fault in _of_fallbacks(destinations, fallbacks, tiers if are_tiers_valid else None):
-        place = sources.file.place(*(fault.field or "").split("."))
-        sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
-    copies = find_copies(sources)
-    feeds = find_feeds(sources)
-    notes = [*_unused(sources, tiers, fallbacks), *slower_tiers(copies, ranks_of(tiers)), *_unknown(sources)]
     if sources.origin_by_key[HOME.key] == DEFAULT:
         values[HOME.key] = _usual_home(environment)
     if values[DRY_RUN.key]:
         values[HOME.key] /= DRY_RUN_FOLDER
-    fields = {key: value for key, value in values.items() if key in Config.__struct_fields__}
     return Reading(
-        {
-            **fields,
-            "destinations": destinations.configs,
-            "tiers": tiers,
-            "copies": copies,
-            "feeds": feeds,
-            "strategies": find_strategies(sources, ranks_of(tiers)),
-            "follow": find_follow(sources, values[FOLLOW_FEED.name], values[FOLLOW_TIMEFRAME.name]),
-            **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
-            "filters": Filters(**{each.key: values[each.name] for each in FILTER_SETTINGS}),
-            "watchdogs": WatchdogLimits(**{each.key: values[each.name] for each in WATCHDOG_SETTINGS}),
-            "look": find_look(sources, values, tiers, copies, [each.name for each in destinations.configs]),
-            "host_rate": HOST_RATE if values[LIMITS.key] else None,
-            "notes": (*sources.findings.notes, *notes),
-            "ignored": destinations.ignored,
-        },
+        _fields(sources, values),
         {each.name: each.parser.show(values[each.name]) for each in ALL_SETTINGS},
         sources.origin_by_key,
         None if sources.file is NO_FILE else sources.file.path,
@@ -281,12 +252,51 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
     )
 
 
-def _of_fallbacks(
-    destinations: Destinations, fallbacks: Mapping[str, tuple[str, ...]], tiers: Mapping[UserTier, Tier] | None
-) -> Iterator[Fault]:
+def _fields(sources: Sources, values: Mapping[str, Any]) -> dict[str, Any]:
+    destinations = find_destinations(
+        sources, assume_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
+    )
+    names = [each.name for each in destinations.configs]
+    tiers = _tiers(sources, destinations)
+    ranks, copies = ranks_of(tiers), find_copies(sources)
+    return {
+        **{key: value for key, value in values.items() if key in Config.__struct_fields__},
+        "destinations": destinations.configs,
+        "tiers": tiers,
+        "copies": copies,
+        "feeds": find_feeds(sources),
+        "strategies": find_strategies(sources, ranks),
+        "follow": find_follow(sources, values[FOLLOW_FEED.name], values[FOLLOW_TIMEFRAME.name]),
+        **{each.key: values[each.name] for each in SIGNAL_SETTINGS},
+        "filters": Filters(**{each.key: values[each.name] for each in FILTER_SETTINGS}),
+        "watchdogs": WatchdogLimits(**{each.key: values[each.name] for each in WATCHDOG_SETTINGS}),
+        "look": find_look(sources, values, tiers, copies, names),
+        "host_rate": HOST_RATE if values[LIMITS.key] else None,
+        "notes": (
+            *sources.findings.notes,
+            *_unused(sources, tiers, destinations),
+            *slower_tiers(copies, ranks),
+            *_unknown(sources),
+        ),
+        "ignored": destinations.ignored,
+    }
+
+
+def _tiers(sources: Sources, destinations: Destinations) -> Mapping[UserTier, Tier]:
+    """The tiers of the file. Checks the fallbacks too, because no lower tier may read them."""
+    faults_before = len(sources.findings.faults)
+    tiers = find_tiers(sources, [each.name for each in destinations.configs])
+    are_valid = len(sources.findings.faults) == faults_before
+    for fault in _of_fallbacks(destinations, tiers if are_valid else None):
+        place = sources.file.place(*(fault.field or "").split("."))
+        sources.findings.faults.append(fault._replace(text=f"{place}: {fault.text}"))
+    return tiers
+
+
+def _of_fallbacks(destinations: Destinations, tiers: Mapping[UserTier, Tier] | None) -> Iterator[Fault]:
     """The faults of the fallbacks, whatever else is wrong. If `tiers` is None, it is not known who reads them."""
     yield from unknown_fallbacks(destinations)
-    if fallbacks:
+    if fallbacks := {each.name: each.fallbacks for each in destinations.configs if each.fallbacks}:
         routing = Routing(tuple(fallbacks), tiers=tiers, fallbacks=fallbacks)
         found = fallback_faults(destinations.configs, routing, destinations.unusable)
         yield from (fault for fault in found if tiers is not None or fault.code != "tier-too-low")
@@ -298,10 +308,9 @@ def _usual_home(environment: Mapping[str, str]) -> Path:
     return base / HOME.default.name if base.is_absolute() else HOME.default.expanduser()
 
 
-def _unused(
-    sources: Sources, tiers: Mapping[UserTier, Tier], fallbacks: Mapping[str, tuple[str, ...]]
-) -> Iterator[str]:
-    used = {name for names in (*(tier.signals_to for tier in tiers.values()), *fallbacks.values()) for name in names}
+def _unused(sources: Sources, tiers: Mapping[UserTier, Tier], destinations: Destinations) -> Iterator[str]:
+    lists = (*(tier.signals_to for tier in tiers.values()), *(each.fallbacks for each in destinations.configs))
+    used = {name for names in lists for name in names}
     for name in own_names(sources):
         if name not in used:
             yield f"nothing is sent to {name}: add it to the signals_to of a tier, or to the fallbacks of a destination"

@@ -24,6 +24,7 @@ from signalpost.domain.trade import Trade
 from signalpost.service import AsyncNotificationService
 from signalpost.service.charts import CandleHistory
 from signalpost.service.market import Market
+from signalpost.trading.market_replay import closes
 from signalpost.trading.schedule import GRACE
 
 _LATE = 0.5
@@ -177,10 +178,9 @@ class LiveReplay:
         """
         await self._market.alarms.rest()  # after a leap in the first cycle, its feed would show candles of the future
         streams = self._market.streams
-        lengths = {key: each.processor.strategy.config.timeframe.duration for key, each in streams.items()}
-        closes = {candle.time + lengths[key] for key, candles in self._candles.items() for candle in candles}
+        candles = {key: (streams[key].processor.strategy.config.timeframe, each) for key, each in self._candles.items()}
         self._began, first = perf_counter(), self._clock.now()
-        for at in sorted(at for at in closes if at > first):
+        for at in (at for at, _ in closes(candles) if at > first):
             ahead = (at - first).total_seconds() / speed - (perf_counter() - self._began)
             self.is_late = ahead < -_LATE
             if ahead > 0:

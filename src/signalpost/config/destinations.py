@@ -7,7 +7,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from signalpost.config.parsers import advice, nearest, shown_name
-from signalpost.config.secrets import find_secret, read_given
+from signalpost.config.secrets import GivenSecret, find_secret, read_given
 from signalpost.config.settings import (
     DESTINATIONS,
     FALL_BACK_AFTER,
@@ -104,6 +104,7 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
     names = (ONLY_DESTINATION, *_USUAL_RATES, *own)
     found = {name: find_secret(sources, variable_of(name), DESTINATIONS, name, *_WEBHOOK_KEYS) for name in names}
     webhooks = {name: webhook for name, webhook in found.items() if webhook is not None}
+    unusable: dict[str, tuple[str, ...]] = {}
     if dry_run:
         chosen = [name for name in names if name in webhooks or name in own] or list(_USUAL_RATES)
         secrets = {name: Secret(f"{SANDBOX}/api/v10/webhooks/{name}/dry-run") for name in chosen}
@@ -114,14 +115,9 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
             for secret in read_given(sources, webhook, "webhook URL", WebhookAddress.parse)
         }
         _check_complete(sources, [name for name in own if name not in webhooks])
-    reported = (
-        [] if dry_run else [name for name in dict.fromkeys((*webhooks, *own_names(sources))) if name not in secrets]
-    )
-    unusable = {name: _fallbacks(sources, name) for name in reported}
-    ignored = None
-    if ONLY_DESTINATION in webhooks and len(webhooks) > 1:  # it counts only if no other webhook is set: promise P10
-        other = next(webhook for name, webhook in webhooks.items() if name != ONLY_DESTINATION)
-        ignored = f"{webhooks[ONLY_DESTINATION].place} is ignored, because {other.place} is set"
+        reported = dict.fromkeys((*webhooks, *own_names(sources)))
+        unusable = {name: _fallbacks(sources, name) for name in reported if name not in secrets}
+    if (ignored := _ignored(webhooks)) is not None:
         sources.findings.notes.append(f"{ignored}: messages for a destination without a webhook are refused")
         secrets.pop(ONLY_DESTINATION, None)
     for name in secrets:
@@ -129,6 +125,14 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
     every = {name: _settings_of(sources, name, assume_limits=assume_limits, reserve=reserve) for name in names}
     configs = (DestinationConfig(name, secret, *every[name]) for name, secret in secrets.items())
     return Destinations(tuple(configs), ignored, unusable)
+
+
+def _ignored(webhooks: Mapping[str, GivenSecret]) -> str | None:
+    """Why the webhook for everything has no effect. It counts only if no other webhook is set: promise P10."""
+    others = [webhook for name, webhook in webhooks.items() if name != ONLY_DESTINATION]
+    if ONLY_DESTINATION not in webhooks or not others:
+        return None
+    return f"{webhooks[ONLY_DESTINATION].place} is ignored, because {others[0].place} is set"
 
 
 def _settings_of(sources: Sources, name: str, *, assume_limits: bool, reserve: bool) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from signalpost.config import HttpAddress
 from signalpost.errors import InvalidConfiguration
 from signalpost.web.answers import of_problem
 from signalpost.web.auth import TokenAuth
@@ -41,7 +42,7 @@ class HttpServer:
         port: int = 0,
         max_connections: int = 1_000,
     ) -> None:
-        self._host, self._port = host, port
+        self._address = HttpAddress(host, port)
         self._max_connections = max_connections
         self.at_once = 0
         """Requests that are being answered."""
@@ -52,7 +53,7 @@ class HttpServer:
     @property
     def url(self) -> str:
         """The base URL, without a trailing slash."""
-        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+        return f"http://{self._address}"
 
     async def start(self) -> None:
         """Listen. Raises InvalidConfiguration if the address cannot be used."""
@@ -64,18 +65,19 @@ class HttpServer:
         )
         runner = web.ServerRunner(connections, shutdown_timeout=ANSWER_WITHIN + 1)
         await runner.setup()
+        host, port = self._address
         try:
-            await web.TCPSite(runner, self._host, self._port, backlog=_BACKLOG).start()
+            await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
         except OSError as fault:
             await runner.cleanup()
             raise InvalidConfiguration(
-                f"cannot listen on port {self._port} of {self._host} ({fault.strerror}). If signalpost is already "
+                f"cannot listen on port {port} of {host} ({fault.strerror}). If signalpost is already "
                 f"running, stop it; or set SIGNALPOST_HTTP to another address, or to off",
                 code="port-in-use",
                 field="SIGNALPOST_HTTP",
-                value=f"{self._host}:{self._port}",
+                value=str(self._address),
             ) from fault
-        self._runner, self._port = runner, runner.addresses[0][1]
+        self._runner, self._address = runner, self._address._replace(port=runner.addresses[0][1])
 
     async def stop(self) -> None:
         """Accept no more requests and finish the current ones. A second call does nothing."""

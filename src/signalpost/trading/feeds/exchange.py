@@ -24,7 +24,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, InvalidConfiguration, InvalidValue
 from signalpost.secret import redacted
 from signalpost.trading.calendar import Calendar
-from signalpost.trading.feeds.port import Fetched
+from signalpost.trading.feeds.port import Fetched, was_closed
 from signalpost.trading.feeds.price_grid import grid_of
 from signalpost.trading.feeds.retry_after import retry_after
 from signalpost.trading.outcomes import QuoteCandle
@@ -238,7 +238,7 @@ class ExchangeFeed:
         """Import the library in a thread, because that takes seconds. Raises FeedFailed."""
         async with self._loading:
             if self._is_closed:
-                raise FeedFailed(f"the feed {self.name} was closed: create a new one", code="closed", field=self.name)
+                raise was_closed(self.name)
             self._exchange = self._exchange or await to_thread(self._make)
         if self._exchange.has["fetchOHLCV"] is not True:
             text = f"{self._exchange.id} offers no candles: use another exchange"

@@ -25,7 +25,7 @@ from signalpost.own_threads import OwnThreads
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.candle_rules import MOST_AHEAD
 from signalpost.trading.feeds.candle_file import GZIP_MAGIC, check_step, not_utf8, read_candle_text
-from signalpost.trading.feeds.port import Fetched
+from signalpost.trading.feeds.port import Fetched, was_closed
 from signalpost.trading.feeds.visible import visible
 from signalpost.trading.outcomes import QuoteCandle
 
@@ -61,7 +61,7 @@ class FolderFeed:
         Raises FeedFailed, with file and line, for a missing or invalid file, or one whose last row opens in the future.
         """
         if self._is_closed:
-            raise FeedFailed(f"the feed {self.name} was closed: create a new one", code="closed", field=self.name)
+            raise was_closed(self.name)
         file = self._files.setdefault((pair, timeframe), _WatchedFile(self._folder, pair, timeframe))
         content, now = await file.content(), clock.now()
         content.check_ahead(now)

@@ -13,7 +13,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed
 from signalpost.own_threads import OwnThreads
 from signalpost.telemetry.log_queue import logger
-from signalpost.trading.feeds.port import Feed, Fetched
+from signalpost.trading.feeds.port import Feed, Fetched, was_closed
 from signalpost.trading.outcomes import QuoteCandle
 
 Answer = TypeVar("Answer")
@@ -66,7 +66,7 @@ class IsolatedFeed:
 
     async def _call(self, method: Callable[[], Awaitable[Answer]]) -> Answer:
         if self._is_closed:
-            raise FeedFailed(f"the feed {self.name} was closed: create a new one", code="closed", field=self.name)
+            raise was_closed(self.name)
         if (unfinished := len(self._unfinished)) >= _MOST_UNFINISHED:
             text = f"{unfinished} calls of {self.name} have not ended: correct its class, which blocks"
             raise FeedFailed(text, code="timeout", value=str(unfinished), limit=str(_MOST_UNFINISHED))

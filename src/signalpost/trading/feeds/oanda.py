@@ -27,7 +27,7 @@ from signalpost.secret import Secret, redacted
 from signalpost.sockets import new_socket
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.feeds import TIMEFRAMES
-from signalpost.trading.feeds.port import Fetched
+from signalpost.trading.feeds.port import Fetched, was_closed
 from signalpost.trading.feeds.retry_after import retry_after
 from signalpost.trading.outcomes import QuoteCandle
 
@@ -185,7 +185,7 @@ class OandaFeed:
         """The status, headers and body of an answer."""
         async with self._free:
             if self._is_closed:
-                raise FeedFailed(f"the feed {self.name} was closed: create a new one", code="closed", field=self.name)
+                raise was_closed(self.name)
             try:
                 session, through = self._opened(), _through_proxy(url)
                 async with session.get(url, headers=self._headers(), allow_redirects=False, **through) as response:

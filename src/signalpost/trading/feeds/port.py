@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from signalpost.domain.candle import Candle
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import FeedFailed
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.outcomes import QuoteCandle
 
@@ -36,6 +37,11 @@ class Fetched(NamedTuple):
         """The candles as quotes, for a feed that has only mid prices."""
         closes_at = calendar.closes_at
         return tuple(QuoteCandle(each, each, closes_at(each.time, timeframe), is_mid=True) for each in self.candles)
+
+
+def was_closed(feed: str) -> FeedFailed:
+    """The error of a feed that is used after it was closed."""
+    return FeedFailed(f"the feed {feed} was closed: create a new one", code="closed", field=feed)
 
 
 class Feed(Protocol):

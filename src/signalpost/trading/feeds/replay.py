@@ -10,7 +10,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles, bundled_days, bundled_pairs
-from signalpost.trading.feeds.port import Fetched
+from signalpost.trading.feeds.port import Fetched, was_closed
 from signalpost.trading.feeds.visible import visible
 from signalpost.trading.outcomes import QuoteCandle
 
@@ -35,7 +35,7 @@ class ReplayFeed:
     ) -> Fetched:
         """The candles that have closed by the clock. Raises FeedFailed for a stream that the feed does not have."""
         if self._is_closed:
-            raise FeedFailed(f"the feed {self.name} was closed: create a new one", code="closed", field=self.name)
+            raise was_closed(self.name)
         candles = self._of(pair, timeframe)
         return visible(candles, self.calendar, timeframe, clock.now(), since=since, limit=limit)
 

@@ -270,7 +270,7 @@ class Intake:
             ticket = ticket_of(new, result)
             if result.number is not None:
                 notification = notification.but(number=result.number)
-        ticket = warned(notification, ticket)
+        ticket = warned(notification, ticket, self.routing)
         self._report(notification, new.deliveries, ticket, companions)
         return ticket
 
@@ -320,7 +320,7 @@ class Intake:
             ticket = self._keep(new, notification.id, reason, hold=hold)
             if ticket.outcome is Outcome.HELD:
                 self._held_by_key[notification.key] = notification
-        ticket = warned(notification, ticket)
+        ticket = warned(notification, ticket, self.routing)
         self._emit(Taken(ticket, notification, ()))
         return ticket
 

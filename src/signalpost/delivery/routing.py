@@ -154,9 +154,19 @@ class Routing:
     def refusal(self, destinations: Collection[str], tier: UserTier) -> str:
         """The reason if none of a notification's destinations has a webhook, and what to do."""
         if not destinations:
-            return f"no destination for tier {str(tier)!r}: configure one"
+            return f"no destination for tier {str(tier)!r}: configure one, or use another tier ({self._known_tiers})"
         but = f"; {self._ignored}" if self._ignored else ""
         return f"{NO_WEBHOOK} for {', '.join(destinations)}: set one{but}"
+
+    def doubt(self, tier: UserTier) -> str | None:
+        """Why a signal's tier is probably a mistake although it was routed, to the only webhook; None if it is not."""
+        if self._everything_to is None or tier in self._ranks:
+            return None
+        return f"{str(tier)!r} is not a tier: use one of {self._known_tiers}. The only webhook gets every tier"
+
+    @property
+    def _known_tiers(self) -> str:
+        return ", ".join(self._ranks)
 
     def _destinations(self, payload: Payload, tier: UserTier, about: str | None) -> tuple[str, ...]:
         if self._everything_to is not None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from signalpost.delivery.outbox.commands import NewNotification, PutResult
+from signalpost.delivery.routing import Routing
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.instant import iso
 from signalpost.domain.notification import Notification, payload_id
@@ -44,17 +45,18 @@ def of_several(tickets: Sequence[Ticket]) -> Ticket:
     )
 
 
-def warned(notification: Notification, ticket: Ticket) -> Ticket:
-    """`ticket`, with a warning if a new signal's time is in the future."""
+def warned(notification: Notification, ticket: Ticket, routing: Routing) -> Ticket:
+    """`ticket`, with a warning if a new signal's time is in the future, or if its tier is probably a mistake."""
     signal = notification.payload
     if ticket.outcome is Outcome.REFUSED or notification.event != "new" or not isinstance(signal, Signal):
         return ticket
-    ahead = signal.timestamp - notification.accepted_at
-    if ahead <= _MOST_AHEAD:
-        return ticket
-    hours = f"{ahead / timedelta(hours=1):.1f} hours"
-    warning = f"timestamp is {iso(signal.timestamp)}, {hours} in the future: the time zone is probably wrong"
-    return ticket._replace(warnings=(*ticket.warnings, warning))
+    doubt, ahead = routing.doubt(notification.user_tier), signal.timestamp - notification.accepted_at
+    warnings = ticket.warnings if doubt is None else (*ticket.warnings, doubt)
+    if ahead > _MOST_AHEAD:
+        hours = f"{ahead / timedelta(hours=1):.1f} hours"
+        early = f"timestamp is {iso(signal.timestamp)}, {hours} in the future: the time zone is probably wrong"
+        warnings = (*warnings, early)
+    return ticket._replace(warnings=warnings) if warnings else ticket
 
 
 def conflict(notification: Notification) -> Ticket:

@@ -32,7 +32,7 @@ def wrong_levels(signal: "Signal") -> list[Fault]:
         found += _wrong_order(signal)
     if zone is not None and not zone.low <= entry <= zone.high:
         limit = f"{zone.low} to {zone.high}"
-        text = f"entry_zone is {limit}, and entry_price {entry} is outside it: send an entry within the zone"
+        text = f"entry_zone is {limit}, and the entry, {entry}, is outside it: send an entry within the zone"
         found.append(Fault("out-of-range", text, "entry_zone", str(entry), limit))
     return [fault for fault in found if fault is not None]
 
@@ -44,8 +44,8 @@ def _wrong_side(signal: "Signal", name: str, price: Decimal | None, what: str, l
         return None
     wanted = "below" if is_below else "above"
     text = (
-        f"{name} is {price} and {'entry_price' if what == 'entry' else f'the {what}'} is {limit}. For a "
-        f"{signal.signal_type}, {name} must be {wanted} the {what}: check the side, or swap stop and target"
+        f"{name} is {price}, and the {what} is {limit}. For a {signal.signal_type} it must be {wanted} the {what}: "
+        f"check the side, or swap stop and target"
     )
     return Fault("wrong-side", text, name, str(price), f"{wanted} {limit}")
 

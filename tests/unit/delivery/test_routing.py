@@ -92,6 +92,15 @@ def test_a_single_webhook_gets_everything() -> None:
         assert routing.route(payload, UserTier.PREMIUM) == (Route("default"),)
 
 
+def test_only_a_single_webhook_serves_an_unknown_tier_which_is_then_probably_a_mistake() -> None:
+    tiers = {WHALE: Tier(30, ("default",))}
+    single = Routing(["default"], everything_to="default", tiers=tiers)
+    assert single.route(SIGNAL, UserTier("premum")) == (Route("default"),)
+    doubt = single.doubt(UserTier("premum")) or ""
+    assert all(name in doubt for name in ("premum", "free", "premium", "admin", WHALE))
+    assert single.doubt(UserTier.PREMIUM) is single.doubt(WHALE) is Routing(ALL).doubt(UserTier("premum")) is None
+
+
 def test_an_alert_about_a_destination_goes_to_another_one_for_operators() -> None:
     assert Routing(ALL).route(alert("high"), UserTier.FREE, "alerts-critical") == (Route("system-status"),)
     assert Routing(ALL).route(alert("high"), UserTier.FREE, "signals-free") == (Route("system-status"),)

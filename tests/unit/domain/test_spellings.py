@@ -90,6 +90,14 @@ def test_a_nan_from_pandas_is_refused_rather_than_ignored() -> None:
     assert facts_of(refusal.value) == [Facts("not-a-number", "sl", "NaN")]
 
 
+def test_levels_on_the_wrong_side_are_reported_under_the_senders_names_alone() -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        Signal.from_mapping({**PLAIN, "side": "buy", "signal_type": "buy", "sl": 9, "tp": "0.5"})
+    assert [(each.code, each.field) for each in refusal.value.errors] == [("wrong-side", "sl"), ("wrong-side", "tp")]
+    texts = [each.text for each in refusal.value.errors]
+    assert not any(name in text for name in ("stop_loss", "take_profit", "entry_price") for text in texts)
+
+
 def test_every_missing_field_is_reported_with_its_names() -> None:
     with pytest.raises(InvalidValue) as refusal:
         Signal.from_mapping({"price": 1, "time": "2025-08-20T01:00Z"})

@@ -1,4 +1,4 @@
-"""A candle that opens in the future is accepted with a warning, because its time zone is probably wrong."""
+"""What is accepted with a warning: a candle that opens in the future, and an unknown tier with a single webhook."""
 
 import logging
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from signalpost.delivery.routing import Routing
 from signalpost.domain.events import Taken
 from signalpost.domain.instant import iso
 from signalpost.domain.ticket import Outcome, Ticket
@@ -61,3 +62,14 @@ async def test_a_near_candle_a_close_and_a_refusal_have_no_warning() -> None:
     refused = await harness.intake.accept(early, user_tier="whale")
     assert [each.outcome for each in (near, closed, refused)] == [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.REFUSED]
     assert not any(warnings(each) for each in (near, closed, refused))
+
+
+async def test_a_tier_that_only_the_single_webhook_serves_is_accepted_with_a_warning() -> None:
+    harness = IntakeHarness("default")
+    harness.intake.routing = Routing(["default"], everything_to="default")
+    typo, known = [
+        await harness.intake.accept(signal(signal_id=tier), user_tier=tier) for tier in ("premum", "premium")
+    ]
+    assert [each.outcome for each in (typo, known)] == [Outcome.ACCEPTED, Outcome.ACCEPTED]
+    assert [len(warnings(each)) for each in (typo, known)] == [1, 0]
+    assert "premum" in warnings(typo)[0]

@@ -5,7 +5,7 @@ neither stop the lane nor hide that a message was delivered. So such parts are r
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -44,22 +44,10 @@ class SendResult(NamedTuple):
     """The outcome of a send, and how long it took."""
 
     outcome: SendOutcome
-    began_at: datetime
-    ended_at: datetime
+    attempt: Attempt
+    """For the delivery's history, unless nothing was sent."""
     took: float
     """Seconds."""
-
-    @property
-    def word(self) -> str:
-        """The outcome in one word: `delivered`, or the name of the evidence."""
-        if isinstance(self.outcome, Receipt):
-            return "delivered"
-        return type(self.outcome).__name__.lower() if isinstance(self.outcome, Evidence) else "unconfirmed"
-
-    @property
-    def detail(self) -> str:
-        """The reason, if it was not delivered."""
-        return "" if isinstance(self.outcome, Receipt) else str(self.outcome)
 
     @property
     def was_sent(self) -> bool:
@@ -70,6 +58,8 @@ class SendResult(NamedTuple):
     def is_failure(self) -> bool | None:
         """Whether the destination failed; None if the outcome says nothing about it."""
         match self.outcome:
+            case Receipt():
+                return False
             case LeaseEnd.CUT_OFF:
                 return True if self.took >= PROBE_TIMEOUT else None
             case LeaseEnd() | Unwanted():
@@ -77,30 +67,25 @@ class SendResult(NamedTuple):
             case outcome:
                 return isinstance(outcome, Unavailable | Unconfirmed)
 
-    @property
-    def shown_at(self) -> datetime | None:
-        """When the message was posted, by the destination's clock; None if it was not, or that is unknown."""
-        return self.outcome.sent_at if isinstance(self.outcome, Receipt) else None
 
-    def attempt(self) -> Attempt | None:
-        """The attempt for the delivery's history; None if nothing was sent."""
-        if not self.was_sent:
-            return None
-        return Attempt(self.began_at, self.ended_at, self.word, self.detail)
-
-    def message(self, destination: str) -> Message | None:
-        """The message at the destination; None without a receipt."""
-        if not isinstance(self.outcome, Receipt):
-            return None
-        receipt = self.outcome
-        where = receipt.channel, receipt.guild, receipt.webhook, receipt.digest, receipt.has_chart
-        return Message(destination, receipt.message_id, receipt.sent_at or self.ended_at, 1, *where)
+def result_of(outcome: SendOutcome, began_at: datetime, ended_at: datetime, took: float = 0.0) -> SendResult:
+    """The result of an attempt, with its outcome in one word: `delivered`, or the name of the evidence."""
+    if isinstance(outcome, Receipt):
+        return SendResult(outcome, Attempt(began_at, ended_at, "delivered"), took)
+    word = type(outcome).__name__.lower() if isinstance(outcome, Evidence) else "unconfirmed"
+    return SendResult(outcome, Attempt(began_at, ended_at, word, str(outcome)), took)
 
 
-def waited(entries: Iterable[OutboxEntry], now: datetime) -> tuple[float, ...]:
-    """For how many seconds each delivery could have been sent, but was not."""
-    accepted = ((entry.delivery.not_before, entry.notification.accepted_at) for entry in entries)
-    return tuple((now - max(at, not_before or at)).total_seconds() for not_before, at in accepted)
+def message_of(receipt: Receipt, destination: str, ended_at: datetime) -> Message:
+    """The message at the destination."""
+    where = receipt.channel, receipt.guild, receipt.webhook, receipt.digest, receipt.has_chart
+    return Message(destination, receipt.message_id, receipt.sent_at or ended_at, 1, *where)
+
+
+def waited(entry: OutboxEntry, now: datetime) -> float:
+    """For how many seconds a delivery could have been sent, but was not."""
+    accepted_at = entry.notification.accepted_at
+    return (now - max(accepted_at, entry.delivery.not_before or accepted_at)).total_seconds()
 
 
 async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], seconds: float) -> SendOutcome:

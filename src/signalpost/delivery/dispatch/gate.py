@@ -13,7 +13,7 @@ from typing import NamedTuple
 from signalpost import clock
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.attempt import SendResult
-from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
+from signalpost.delivery.dispatch.decide import SendOutcome
 from signalpost.delivery.facts import Gone, ban_fact, breaker_fact, gone_fact, of_host, pace_fact, read_breaker
 from signalpost.delivery.outbox.commands import SaveFacts, Subject
 from signalpost.delivery.pacing.backoff import bounded
@@ -257,7 +257,7 @@ class Gate:
         took_messages = self.takes_messages is not False
         self._pace_changes += 1
         outcome = None if result is None else result.outcome
-        self.pacer.end(held.slot, now + CLOCK_GRAIN, None if isinstance(outcome, LeaseEnd) else outcome)
+        self.pacer.end(held.slot, now + CLOCK_GRAIN, outcome)
         is_failure = None if result is None else result.is_failure
         if is_failure is None:
             self.breaker.give_back(held.permit)
@@ -279,20 +279,21 @@ class Gate:
 
     def end_direct(self, slot: Slot, now: float, outcome: SendOutcome | None) -> None:
         """Record the end of a message sent without the queue. It counts for the pace, but not for the breaker."""
-        self.pacer.end(slot, now + CLOCK_GRAIN, None if isinstance(outcome, LeaseEnd) else outcome)
+        self.pacer.end(slot, now + CLOCK_GRAIN, outcome)
         self.observe(outcome)
         self.pacer.host.ended()
 
     def observe(self, outcome: SendOutcome | Answer | None) -> None:
         """Note a channel, a webhook that is gone, and a ban of this address."""
-        if isinstance(outcome, Receipt | Answer):
-            self._see(outcome)
-        if isinstance(outcome, Rejected) and outcome.is_gone:
-            self.webhook.close(Gone(outcome.reason, clock.now()))
-        if isinstance(outcome, Throttled) and outcome.is_ban and self.pacer.host.is_news:
-            self.pacer.host.is_news = False
-            until = clock.now() + timedelta(seconds=bounded(outcome.retry_after))
-            self._emit(HostBanned(self.pacer.host.name, outcome.reason, until))
+        match outcome:
+            case Receipt() | Answer():
+                self._see(outcome)
+            case Rejected(is_gone=True):
+                self.webhook.close(Gone(outcome.reason, clock.now()))
+            case Throttled(is_ban=True) if self.pacer.host.is_news:
+                self.pacer.host.is_news = False
+                until = clock.now() + timedelta(seconds=bounded(outcome.retry_after))
+                self._emit(HostBanned(self.pacer.host.name, outcome.reason, until))
 
     async def look(self, now: Callable[[], float]) -> None:
         """Probe once, to find out the webhook's type and channel."""

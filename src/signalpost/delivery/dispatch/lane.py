@@ -1,17 +1,19 @@
 """One destination's lane: the state that its workers share, and when its deliveries are passed on to a fallback."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from signalpost import clock
 from signalpost.delivery.dispatch.gate import Gate, Pass
 from signalpost.delivery.dispatch.gates import LaneSettings
-from signalpost.delivery.dispatch.ready import LEVELS, NORMAL, ReadyIndex, Version
-from signalpost.delivery.outbox.commands import Lease, OutboxEntry, PassOn
+from signalpost.delivery.dispatch.ready import EXPRESS, LEVELS, NORMAL, ReadyIndex
+from signalpost.delivery.outbox.commands import Lease, Leased, OutboxEntry, PassOn
 from signalpost.delivery.outbox.patience import RetryingOutbox
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.events import Listener, PassedOn, Settled
@@ -144,8 +146,33 @@ class Lane:
     def rest(self, now: float) -> None:
         """A worker has nothing to do. Tell the breaker, unless a message waits or is not settled yet."""
         has_none = not (self.in_flight or self.gate.liveness.is_wanted)
-        if has_none and all(self.ready.at(level) > now for level in LEVELS):
+        if has_none and min(self.ready.at.values()) > now:
             self.gate.breaker.rest()
+
+    def request(
+        self, level: NotificationPriority, now: float, in_flight: list[Delivery], *, only_edits: bool
+    ) -> "LeaseRequest":
+        """Begin a message that is not leased yet. Nothing may be awaited between reading the gate and this."""
+        edits = only_edits or self.gate.edits_ready_at(now) <= now
+        held = self.gate.begin(now, is_edit=only_edits)
+        lease = Lease(
+            self.destination,
+            clock.now(),
+            express=level is not NORMAL,
+            sure_only=not self.gate.may_resend,
+            failures=dict(self.gate.failures) if self.gate.is_on_trial else None,
+            posts=not only_edits,
+            edits=edits,
+        )
+        return LeaseRequest(held, level, lease, self.ready.version, in_flight)
+
+    def found_none(self, request: "LeaseRequest", leased: Leased) -> None:
+        """Note in the index that nothing more can be leased now at the levels of a request."""
+        lease = request.lease
+        levels = LEVELS if request.level is NORMAL else EXPRESS[:1] if leased.entries else EXPRESS
+        next_at = inf if leased.next_at is None else monotonic(leased.next_at)
+        in_flight = (*request.in_flight, *self.in_flight.values())
+        self.ready.found_none(levels, next_at, request.version, in_flight, posts=lease.posts, edits=lease.edits)
 
     def passes_on_at(self, now: float) -> float:
         """When something may be passed on next; infinity if the destination works, or no fallback does."""
@@ -156,7 +183,7 @@ class Lane:
         if not any(map(self._first, lists)) and (fallbacks.are_last or gate.gone is None):
             return inf
         since = now if gate.gone is not None else gate.breaker.opened_at + self.settings.fall_back_after
-        return max(since, *(min(map(self.ready.at, LEVELS)), now))
+        return max(since, *(min(self.ready.at.values()), now))
 
     def can_pass_on(self, entry: OutboxEntry) -> bool:
         """Whether a fallback can take a delivery that was leased, now or later."""
@@ -212,27 +239,16 @@ class Lane:
         return next((name for name, gate in gates if gate.gone is None and not gate.is_open), None)
 
 
-class LeaseRequest(NamedTuple):
+class LeaseRequest(msgspec.Struct):
     """A lease for a begun message, and the state of its lane at that time."""
 
     held: Pass
     level: NotificationPriority
     lease: Lease
-    version: Version
+    version: int
     """Of the ready index."""
-    in_flight: tuple[Delivery, ...]
-
-    def after(self, lane: Lane, settled: Collection[DeliveryId]) -> "LeaseRequest":
-        """This request as it is after these deliveries were settled."""
-        in_flight = tuple(each for each in self.in_flight if each.id not in settled)
-        return self._replace(version=lane.ready.version, in_flight=in_flight)
-
-    def found_none(
-        self, lane: Lane, levels: Sequence[NotificationPriority], next_at: float, in_flight: tuple[Delivery, ...]
-    ) -> None:
-        """Note in the lane's index that nothing can be leased at these levels before `next_at`."""
-        in_flight, lease = (*self.in_flight, *in_flight), self.lease
-        lane.ready.found_none(levels, next_at, self.version, in_flight, posts=lease.posts, edits=lease.edits)
+    in_flight: list[Delivery]
+    """What other workers are sending or settling."""
 
 
 def monotonic(at: datetime) -> float:

@@ -4,7 +4,7 @@ A level is a priority; NORMAL includes LOW. For each level, the index knows when
 at a certain time (a `not_before`), or only after a delivery is put or comes free.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import inf
 
 from signalpost.domain.delivery import Delivery
@@ -14,35 +14,27 @@ URGENT, HIGH, NORMAL = NotificationPriority.URGENT, NotificationPriority.HIGH, N
 LEVELS = (URGENT, HIGH, NORMAL)
 EXPRESS = (URGENT, HIGH)
 
-Version = Mapping[NotificationPriority, int]
-"""Counts for each level how often a lease became possible."""
-
 
 class ReadyIndex:
     """Knows, for each level, the time from which there may be something to lease. At first: now, for all levels."""
 
     def __init__(self) -> None:
-        self._at = dict.fromkeys(LEVELS, -inf)
+        self.at = dict.fromkeys(LEVELS, -inf)
+        """When there may be something of each level; infinity if nothing is expected."""
         self.edits_at = -inf
         """The same for edits of all levels, which may leave while the limits of messages per minute let no post."""
         self._blocking: set[str] = set()
         """Sequences in flight that other deliveries may wait for."""
         self._has_new_express = True
         """True if an URGENT or HIGH delivery may have been put since the last lease of these levels."""
-        self._version = dict.fromkeys(LEVELS, 0)
-
-    @property
-    def version(self) -> Version:
-        """A copy of the current version. Read it before a lease, and pass it to `found_none` afterwards."""
-        return dict(self._version)
-
-    def at(self, level: NotificationPriority) -> float:
-        """When there may be something of this level; infinity if nothing is expected."""
-        return self._at[level]
+        self.version = 0
+        """Counts how often a lease became possible. Read it before a lease, and pass it to `found_none` afterwards."""
+        self._changed_in = dict.fromkeys(LEVELS, 0)
+        """The version in which a lease last became possible at each level."""
 
     def put(self, priority: NotificationPriority) -> None:
         """Note that a delivery of this priority was put, and perhaps others of lower priorities."""
-        self._expect_now(level for level in LEVELS if level <= max(priority, NORMAL))
+        self._expect_now(LEVELS[LEVELS.index(max(priority, NORMAL)) :])
         self._has_new_express = self._has_new_express or priority >= HIGH
 
     def look_again(self) -> None:
@@ -54,14 +46,14 @@ class ReadyIndex:
         """Note that a delivery of this priority may be leased from `at` on."""
         level = max(priority, NORMAL)
         self.edits_at = min(self.edits_at, at)
-        self._at[level] = min(self._at[level], at)
-        self._version[level] += 1
+        self.at[level] = min(self.at[level], at)
+        self._change((level,))
 
     def found_none(
         self,
         levels: Iterable[NotificationPriority],
         next_at: float,
-        version: Version,
+        version: int,
         in_flight: Iterable[Delivery],
         *,
         posts: bool = True,
@@ -74,13 +66,13 @@ class ReadyIndex:
         only for another such one, because putting it raises the earlier deliveries of its sequence. The exception is
         one put since the last lease: the delivery before it may already be in flight with its old priority.
         """
-        levels = [level for level in levels if version[level] == self._version[level]]
+        levels = [level for level in levels if self._changed_in[level] <= version]
         if not levels:
             return
         includes_normal = NORMAL in levels
         for level in levels if posts else ():
-            self._at[level] = next_at
-        if edits and includes_normal and version == self._version:
+            self.at[level] = next_at
+        if edits and includes_normal and version == self.version:
             self.edits_at = next_at
         for delivery in in_flight:
             if includes_normal or self._has_new_express or delivery.priority >= HIGH:
@@ -90,8 +82,7 @@ class ReadyIndex:
 
     def note_settled(self, delivery: Delivery) -> bool:
         """Note that a delivery is no longer in flight. True if another may have come free."""
-        for level in LEVELS if self._has_new_express else (NORMAL,):
-            self._version[level] += 1
+        self._change(LEVELS if self._has_new_express else LEVELS[-1:])
         if delivery.sequence in self._blocking:
             self._blocking.remove(delivery.sequence)
             self._expect_now(LEVELS)
@@ -102,6 +93,10 @@ class ReadyIndex:
         return True
 
     def _expect_now(self, levels: Iterable[NotificationPriority]) -> None:
-        for level in levels:
-            self._at[level] = self.edits_at = -inf
-            self._version[level] += 1
+        self.edits_at = -inf
+        self.at.update(dict.fromkeys(levels, -inf))
+        self._change(levels)
+
+    def _change(self, levels: Iterable[NotificationPriority]) -> None:
+        self.version += 1
+        self._changed_in.update(dict.fromkeys(levels, self.version))

@@ -9,23 +9,22 @@ message may be leased in the transaction that settles the one before. See docs/w
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from math import inf
 
 from signalpost import clock
 from signalpost.delivery.dispatch import attempt
-from signalpost.delivery.dispatch.attempt import SendResult
+from signalpost.delivery.dispatch.attempt import SendResult, result_of
 from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome, decide
 from signalpost.delivery.dispatch.gate import Pass
-from signalpost.delivery.dispatch.lane import Lane, LeaseRequest, monotonic
+from signalpost.delivery.dispatch.lane import Lane, LeaseRequest
 from signalpost.delivery.dispatch.ready import EXPRESS, LEVELS, NORMAL, URGENT
 from signalpost.delivery.facts import card_gone_fact
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.cards import cards_gone, with_card
 from signalpost.delivery.outbox.commands import (
     Find,
-    Lease,
     Leased,
     OutboxEntry,
     Settle,
@@ -61,7 +60,7 @@ class Worker:
 
     def __init__(self, lane: Lane, levels: Sequence[NotificationPriority], number: int) -> None:
         self.levels = levels
-        self._holds: frozenset[DeliveryId] = frozenset()
+        self._holds: Sequence[OutboxEntry] = ()
         """The deliveries that it has leased and not settled."""
         self._lane = lane
         self._gate, self._outbox, self._emit = lane.gate, lane.outbox, lane.emit
@@ -115,14 +114,14 @@ class Worker:
         while self._lane.leasing:  # a lease may be committed and not answered yet
             await asyncio.sleep(0.1)
         for each in self._holds:
-            self._in_flight.pop(each, None)
+            self._in_flight.pop(each.delivery.id, None)
         known = frozenset(self._in_flight)
         leased = await self._outbox.insist(Find(destination=self._gate.destination, states=LEASED))
         if left := [entry for entry in leased if entry.delivery.id not in known]:
-            self._holds = frozenset(entry.delivery.id for entry in left)  # if it dies again before they are settled
+            self._holds = left  # if it dies again before they are settled
             self._in_flight.update((entry.delivery.id, entry.delivery) for entry in left)
             now = clock.now()
-            await self._conclude(left, SendResult(LeaseEnd.LAPSED, now, now, 0.0))
+            await self._conclude(left, result_of(LeaseEnd.LAPSED, now, now))
 
     async def _step(self) -> None:
         """Do what is due, or sleep until something is."""
@@ -165,11 +164,12 @@ class Worker:
         """When this worker can lease something next, the lowest level that may be leased now, and if only edits may."""
         at, ready, lowest = inf, inf, URGENT
         levels = LEVELS if self._gate.is_on_trial else self.levels  # on trial, the first worker takes anything
+        expected = self._ready.at
         for level in reversed(levels):
             if ready > now:  # once a level may leave, those above it may too
                 ready, lowest = self._gate.ready_at(now, level), level
-            at = min(at, max(ready, self._ready.at(level)))
-        if now < at and any(self._ready.at(level) <= now for level in levels):
+            at = min(at, max(ready, expected[level]))
+        if now < at and any(expected[level] <= now for level in levels):
             self._gate.call_when_free(self._lane.ring, at_end=at == inf)
         if now < at and NORMAL in levels and (edits_at := self._ready.edits_at) < inf:
             edits_at = max(edits_at, self._gate.edits_ready_at(now))
@@ -222,35 +222,23 @@ class Worker:
         """Lease, send and settle messages, until the next one cannot begin at once."""
         self._lane.busy += 1
         try:
-            begun = await self._lease(self._request(level, now, only_edits=only_edits))
+            in_flight = list(self._in_flight.values())
+            begun = await self._lease(self._lane.request(level, now, in_flight, only_edits=only_edits))
             while begun is not None:
                 begun = await self._deliver(*begun)
         finally:
             self._lane.busy -= 1
 
-    def _request(self, level: NotificationPriority, now: float, *, only_edits: bool) -> LeaseRequest:
-        """Begin a message that is not leased yet. Nothing may be awaited between reading the gate and this."""
-        edits = only_edits or self._gate.edits_ready_at(now) <= now
-        held = self._gate.begin(now, is_edit=only_edits)
-        lease = Lease(
-            self._gate.destination,
-            clock.now(),
-            express=level is not NORMAL,
-            sure_only=not self._gate.may_resend,
-            failures=dict(self._gate.failures) if self._gate.is_on_trial else None,
-            posts=not only_edits,
-            edits=edits,
-        )
-        return LeaseRequest(held, level, lease, self._ready.version, tuple(self._in_flight.values()))
-
-    def _next_request(self) -> LeaseRequest | None:
+    def _next_request(self, settling: Collection[DeliveryId]) -> LeaseRequest | None:
         """Begin the next message at once, if it may begin, so that it is leased with the settle of the one before."""
         now, gate = _now(), self._gate
-        is_closed = gate.gone is not None or gate.is_open or gate.is_on_trial
-        if is_closed or self._lane.is_stopping or not self._lane.may_send():
+        if gate.gone is not None or not gate.is_well or self._lane.is_stopping or not self._lane.may_send():
             return None
         at, level, only_edits = self._next(now)
-        return self._request(level, now, only_edits=only_edits) if at <= now else None
+        if at > now:
+            return None
+        in_flight = [each for each in self._in_flight.values() if each.id not in settling]
+        return self._lane.request(level, now, in_flight, only_edits=only_edits)
 
     async def _lease(self, request: LeaseRequest) -> BegunMessage | None:
         leased = None
@@ -276,22 +264,22 @@ class Worker:
         return (request.held, entries) if entries else None
 
     async def _chosen(self, request: LeaseRequest, leased: Leased) -> Sequence[OutboxEntry]:
-        level = request.level
-        self._holds = frozenset(entry.delivery.id for entry in leased.entries)
+        self._holds = entries = leased.entries
         if leased.has_doubtful:
             self._gate.liveness.wait_for_answer(_now())
-        in_flight = tuple(self._in_flight.values())
-        self._in_flight.update((entry.delivery.id, entry.delivery) for entry in leased.entries)
+        chosen = entries
+        if request.level is URGENT:
+            chosen = tuple(each for each in entries if each.delivery.priority is URGENT)
+        if not chosen:
+            self._lane.found_none(request, leased)
+        for entry in entries:
+            self._in_flight[entry.delivery.id] = entry.delivery
         for delivery in leased.expired:
             self._emit(Settled(delivery))
-        chosen = [each for each in leased.entries if level is not URGENT or each.delivery.priority is URGENT]
-        if not chosen:
-            levels = LEVELS if level is NORMAL else EXPRESS[:1] if leased.entries else EXPRESS
-            next_at = inf if leased.next_at is None else monotonic(leased.next_at)
-            request.found_none(self._lane, levels, next_at, in_flight)
-        if rest := [entry for entry in leased.entries if entry not in chosen]:
-            await self._conclude(rest, SendResult(LeaseEnd.UNSENT, request.lease.now, request.lease.now, 0.0))
-        self._holds = frozenset(entry.delivery.id for entry in chosen)
+        if len(chosen) < len(entries):
+            now, rest = request.lease.now, [entry for entry in entries if entry not in chosen]
+            await self._conclude(rest, result_of(LeaseEnd.UNSENT, now, now))
+        self._holds = chosen
         if chosen and all(entry.is_edit for entry in chosen):
             self._gate.is_an_edit(request.held)
         return chosen
@@ -318,8 +306,9 @@ class Worker:
         may_send = self._lane.may_send() and self._gate.still_allows(held, began)
         is_silent = not self._gate.may_resend and any(each.may_repeat for each in deliveries)  # during the lease
         if self._lane.is_stopping or seconds <= 0 or not may_send or is_silent:
-            return SendResult(LeaseEnd.UNSENT, began_at, began_at, 0.0)
-        self._emit(SendBegan(self._gate.destination, deliveries, attempt.waited(entries, began_at)))
+            return result_of(LeaseEnd.UNSENT, began_at, began_at)
+        waited = tuple([attempt.waited(entry, began_at) for entry in entries])
+        self._emit(SendBegan(self._gate.destination, deliveries, waited))
         self._is_calling = True
         try:
             outcome: SendOutcome = await attempt.send(self._gate.destination, self._gate.sink, entries, seconds)
@@ -330,8 +319,8 @@ class Worker:
             outcome = LeaseEnd.INTERRUPTED
         finally:
             self._is_calling = False
-        result = SendResult(outcome, began_at, clock.now(), _now() - began)
-        self._emit(SendEnded(self._gate.destination, result.word, result.detail, result.took))
+        result = result_of(outcome, began_at, clock.now(), _now() - began)
+        self._emit(SendEnded(self._gate.destination, result.attempt.outcome, result.attempt.detail, result.took))
         return result
 
     async def _conclude(
@@ -340,8 +329,10 @@ class Worker:
         """Settle leased deliveries, however long the store fails. After a receipt, the next message may begin too."""
         now = clock.now()
         jitter = self._lane.jitter() if self._gate.is_well else 0.0  # else the breaker sets the pace, and no backoff
-        is_shown = isinstance(result.outcome, Receipt)
-        verdicts = (
+        receipt = result.outcome if isinstance(result.outcome, Receipt) else None
+        tried = result.attempt if result.was_sent else None
+        message = receipt and attempt.message_of(receipt, self._gate.destination, result.attempt.ended_at)
+        verdicts = [
             decide(
                 entry.delivery,
                 result.outcome,
@@ -352,29 +343,29 @@ class Worker:
                 at_most_once=entry.notification.kind in self._lane.at_most_once,
                 is_edit=entry.is_edit,
                 was_deleted=entry.replaces is Loss.DELETED,
-                has_fallback=not is_shown and self._lane.can_pass_on(entry),
+                has_fallback=receipt is None and self._lane.can_pass_on(entry),
                 is_joined=len(entries) > 1,
-            )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
+            )._replace(attempt=tried, message=message)
             for entry in entries
-        )
+        ]
         settlements = tuple(map(with_card, verdicts, entries))
         unsaved = self._gate.unsaved(_now())
         gone = cards_gone(entries, settlements, now)
         facts = [*(each.facts for each in unsaved), *(card_gone_fact(each) for each in gone if each.is_for_operators)]
-        request = self._next_request() if is_shown else None
+        notifications = {entry.delivery.id: entry.notification for entry in entries}
+        request = None if receipt is None else self._next_request(notifications)
         settled, leased = await self._settle(Settle(settlements, tuple(facts)), request)
         for each in unsaved:
             each.saved()
-        notifications = {entry.delivery.id: entry.notification for entry in entries}
         for name in notifications:
             del self._in_flight[name]
-        self._holds = frozenset()
+        self._holds = ()
         is_same = request is not None and request.version == self._ready.version
         is_news = self._lane.note_settled(settled)
         if request is not None and is_same:  # the lease saw what these verdicts made possible
-            request = request.after(self._lane, notifications)
+            request.version = self._ready.version
         for delivery in settled:
-            self._emit(Settled(delivery, notifications[delivery.id], result.shown_at))
+            self._emit(Settled(delivery, notifications[delivery.id], receipt and receipt.sent_at))
         for event in gone:
             self._emit(event)
         if is_news:

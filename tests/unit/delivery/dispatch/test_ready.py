@@ -22,7 +22,7 @@ def empty() -> ReadyIndex:
 
 
 def seen(index: ReadyIndex) -> list[float]:
-    return [index.at(level) for level in LEVELS]
+    return [index.at[level] for level in LEVELS]
 
 
 def test_at_first_anything_may_be_ready() -> None:

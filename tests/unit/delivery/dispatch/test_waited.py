@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from signalpost.delivery.dispatch.attempt import SendResult, waited
+from signalpost.delivery.dispatch.attempt import message_of, result_of, waited
 from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
 from signalpost.delivery.outbox.commands import OutboxEntry
-from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
+from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
-from signalpost.sinks.evidence import Receipt, Rejected
+from signalpost.sinks.evidence import Receipt, Rejected, Unwanted
 from signalpost.testing.outbox_samples import START, notification
 
 MINUTE = timedelta(minutes=1)
@@ -23,17 +23,24 @@ def entry(not_before: datetime | None = None) -> OutboxEntry:
 
 def test_a_delivery_waits_from_its_acceptance_or_from_when_it_may_be_sent() -> None:
     entries = [entry(), entry(START + MINUTE), entry(START - MINUTE)]
-    assert waited(entries, START + 2 * MINUTE) == (120.0, 60.0, 120.0)
+    assert [waited(each, START + 2 * MINUTE) for each in entries] == [120.0, 60.0, 120.0]
+
+
+def test_a_message_was_sent_when_the_destination_says_or_else_when_its_attempt_ended() -> None:
+    messages = [message_of(receipt, "a", START + MINUTE) for receipt in (Receipt("1", START), Receipt("2"))]
+    assert [(each.message_id, each.sent_at) for each in messages] == [("1", START), ("2", START + MINUTE)]
 
 
 @pytest.mark.parametrize(
-    ("outcome", "shown_at"),
+    ("outcome", "word", "detail", "was_sent"),
     [
-        (Receipt("1", START), START),
-        (Receipt("1"), None),
-        (Rejected("400"), None),
-        (LeaseEnd.LAPSED, None),
+        (Receipt("1"), "delivered", "", True),
+        (Rejected("400"), "rejected", "400", True),
+        (Unwanted("off"), "unwanted", "off", False),
+        (LeaseEnd.UNSENT, "unconfirmed", "unsent", False),
+        (LeaseEnd.LAPSED, "unconfirmed", "lapsed", True),
     ],
 )
-def test_only_a_receipt_says_when_a_message_was_posted(outcome: SendOutcome, shown_at: datetime | None) -> None:
-    assert SendResult(outcome, START, START + MINUTE, 60.0).shown_at == shown_at
+def test_an_attempt_has_its_outcome_in_a_word(outcome: SendOutcome, word: str, detail: str, was_sent: bool) -> None:
+    result = result_of(outcome, START, START + MINUTE)
+    assert (result.attempt, result.was_sent) == (Attempt(START, START + MINUTE, word, detail), was_sent)

@@ -1,4 +1,4 @@
-"""Reads the store for a command, also while a service writes to it."""
+"""Reads the store for a command, even while a service writes to it."""
 
 from collections.abc import Sequence
 from datetime import datetime

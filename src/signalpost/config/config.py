@@ -135,7 +135,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: Heartbeat = USUAL
     """How often the owner shows that it is alive, and when another process takes over from a frozen one."""
     ignored: str | None = None
-    """Which webhook for everything is set without effect, and why; None if there is none."""
+    """A warning if the webhook for everything is set but has no effect; else None."""
     run: str | None = None
     """The id of the replay that this service delivers; None if this is not a replay."""
 

@@ -29,7 +29,7 @@ _KEY_LASTS_FOR = timedelta(days=7)
 
 
 def check_that_it_is_live(signal: Signal) -> None:
-    """Raises InvalidValue for a new signal whose status says that it is over."""
+    """Raises InvalidValue for a new signal with the status of an ended one."""
     ends = _ENDS if signal.order is OrderKind.MARKET else (*_ENDS, SignalStatus.FILLED)
     if signal.status in ends:
         advice = "a new signal is live. Omit status, and close, cancel or fill the signal after it was sent"

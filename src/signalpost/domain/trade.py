@@ -262,7 +262,7 @@ def one_order_each(before: Trade, after: Trade) -> list[tuple[Trade, Trade]]:
 
 
 def _at_part(before: Trade, after: Trade, count: int) -> Trade:
-    """The trade on its way from one state to a later one, when only so many of its parts were closed."""
+    """The trade between two states, when only the first `count` of its parts were closed."""
     parts = after.parts[:count]
     hits = max(before.hits, *(part.target or 0 for part in parts))
     return after.but(parts=parts, hits=hits, stop=before.stop, corrections=before.corrections)

@@ -123,8 +123,8 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         """Start the service in its thread, and wait for at most `within` seconds until it runs.
 
         If it runs already, nothing changes. If it failed or was stopped, it starts again. Raises InvalidConfiguration
-        and StoreUnusable, the latter also if the start takes longer: it then goes on, and another call waits for it.
-        None waits without a limit. Raises InvalidValue if `within` is not a number.
+        and StoreUnusable. If the start takes longer, StoreUnusable is raised, too; the start goes on, and another call
+        waits for it. None waits without a limit. Raises InvalidValue if `within` is not a number.
         """
         self._lifecycle.start(seconds(within, "within"))
 

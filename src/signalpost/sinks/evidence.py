@@ -46,7 +46,7 @@ class Receipt(NamedTuple):
     webhook: str | None = None
     """The identity of the webhook, without which the message cannot be edited."""
     digest: str | None = None
-    """Stands for all that the message shows now; None if the sink does not say."""
+    """A hash of all that the message shows now; None if the sink does not provide one."""
     has_chart: bool = False
     """Whether the message shows a chart now."""
 

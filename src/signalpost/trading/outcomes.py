@@ -86,7 +86,7 @@ def follow(trade: Trade, state: FollowState, candle: QuoteCandle, reversal: Fill
     """Follow a trade by a candle. Feed each candle once, oldest first; an earlier one does not change the state.
 
     `reversal` is the fill, in this candle, of an opposite signal for which `reverses` is true: follow that signal's
-    trade first. It ends the trade also if the candle is an earlier one, because the signal became known late.
+    trade first. It ends the trade even if the candle is an earlier one, because the signal became known late.
     """
     if not trade.state.is_live:
         return Followed((), state)

@@ -32,7 +32,7 @@ class Rates:
         self._left: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
     def wait(self, key: Hashable, now: float) -> float:
-        """Take a token of `key` and return 0, or take none and return the seconds until there is one."""
+        """Take a token of `key` and return 0, or return the seconds until one is available."""
         left, at = self._left.pop(key, (float(self._rate.burst), now))
         left = min(float(self._rate.burst), left + (now - at) * self._rate.a_second)
         is_free = left >= 1

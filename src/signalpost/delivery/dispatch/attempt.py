@@ -89,7 +89,7 @@ def waited(entry: OutboxEntry, now: datetime) -> float:
 
 
 async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], seconds: float) -> SendOutcome:
-    """Send the entries as one message, cut off after so many seconds. Raises nothing but CancelledError."""
+    """Send the entries as one message, within `seconds`. Raises nothing but CancelledError."""
     items = [
         Item(
             entry.notification,

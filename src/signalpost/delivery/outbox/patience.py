@@ -94,7 +94,7 @@ class RetryingOutbox:
                 await asyncio.sleep(self.delay(failures))
 
     def delay(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
+        """Seconds to wait after this number of failures in a row."""
         return STORE_BACKOFF.delay(failures, 0.5 + self._jitter() / 2)
 
 

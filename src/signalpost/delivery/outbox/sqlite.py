@@ -138,7 +138,7 @@ class SqliteCore:
     def own(self, *, over_a_live_one: bool = False) -> str | None:
         """Become the owner if there is none, and return `holder`.
 
-        With `over_a_live_one` also if the owner is alive, because it does not respond. Raises StoreUnusable if a lock
+        With `over_a_live_one`, replace an owner that is alive but does not respond. Raises StoreUnusable if a lock
         cannot be created, and StoreFailed if the files are gone or cannot be written.
         """
         if self._lock is None:

@@ -192,7 +192,7 @@ def _show(tx: Transaction, messages: Iterable[tuple[Message, str | None]]) -> No
 
 
 def _show_less(tx: Transaction, messages: Sequence[tuple[int, str, str]]) -> None:
-    """Messages show so many deliveries less, and are deleted once they show none."""
+    """Lower how many deliveries each message shows, and delete those that show none."""
     tx.write(sql.SHOW_LESS, messages)
     for statement in (sql.DELETE_ALERT_CARD, sql.DELETE_MESSAGE):
         tx.write(statement, [message[1:] for message in messages])

@@ -17,7 +17,7 @@ class Backoff(NamedTuple):
     ceiling: float = 60.0
 
     def delay(self, failures: int, jitter: float) -> float:
-        """Seconds to wait after so many failures, with `jitter` from 0 up to 1."""
+        """Seconds to wait after this number of failures, with `jitter` from 0 up to 1."""
         steps = min(max(failures - 1, 0), _MOST_STEPS)  # clamped first, because large powers overflow a float
         return jitter * min(self.ceiling, self.base * self.factor**steps)
 

@@ -1,4 +1,4 @@
-"""A sliding window: at most so many requests in any period of so many seconds."""
+"""A sliding window: it limits the number of requests in any period of a given length."""
 
 from bisect import insort
 from collections import deque

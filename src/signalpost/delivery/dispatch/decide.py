@@ -98,8 +98,8 @@ def decide(
         return _after_loss(delivery, outcome, now, was_deleted=was_deleted)
     if has_fallback and isinstance(outcome, Rejected) and outcome.is_gone:
         return _retry(delivery, outcome.reason, now, None)
-    is_uncertain = is_edit and may_have_been_shown(outcome)
-    if is_uncertain:
+    is_uncertain = is_edit and (may_have_been_shown(outcome) or isinstance(outcome, Unavailable))
+    if is_uncertain and not isinstance(outcome, Unavailable):
         outcome = Unavailable(_REASONS[outcome] if isinstance(outcome, LeaseEnd) else str(outcome))
     tried = _tried(delivery) if takes_messages else delivery
     verdict = _verdict(delivery, tried, outcome, now, _wait(delivery, jitter, backoff))

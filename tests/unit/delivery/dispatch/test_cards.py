@@ -332,3 +332,10 @@ def test_an_edit_never_may_repeat(end: Any) -> None:
     assert (plain.may_repeat, edit.may_repeat) == (True, False)
     assert edit._replace(reason="", card=None) == decide(of, Unavailable(""), at, 0.0)._replace(reason="")
     assert (edit.card and edit.card.is_uncertain, plain.card) == (True, None)
+
+
+def test_an_edit_that_failed_may_have_been_carried_out() -> None:
+    """A sink reports an edit that was answered 5xx as unavailable, because it may be repeated."""
+    edit = decide(delivery(), Unavailable("524", status=524), clock.now(), 0.0, is_edit=True)
+    assert edit.card is not None
+    assert edit.card.is_uncertain

@@ -1,6 +1,6 @@
 """Runs all checks on the record of a run."""
 
-from simulation import check_cards, check_destinations, check_ends, check_pace, check_sends, check_signals
+from simulation import check_cards, check_destinations, check_ends, check_pace, check_recaps, check_sends, check_signals
 from simulation.evidence import Evidence
 from simulation.run import Run
 
@@ -10,6 +10,7 @@ _RULES = (
     check_destinations.findings,
     check_pace.findings,
     check_cards.findings,
+    check_recaps.findings,
 )
 
 

@@ -186,7 +186,10 @@ class _Cards:
         return sum(map(self._is_deleted, messages)) > 1 and self._is_deleted(messages[-1])
 
     def _of_waiting(self) -> Iterator[str]:
-        """No two states of a card wait at once: the newer one takes the place of the older one in the same commit."""
+        """No two states of a card wait at once: the newer one takes the place of the older one in the same commit.
+
+        A state that a person revives may wait beside a newer one that was told to wait; its lease ends it.
+        """
         spans: dict[tuple[str, str], list[tuple[float, float, Track]]] = defaultdict(list)
         for track in self._tracks:
             for one, other in pairwise(track.commits):
@@ -194,7 +197,7 @@ class _Cards:
                     spans[track.place, track.trade].append((one.at, other.at, track))
         for found in spans.values():
             for (_, until, one), (since, _, other) in pairwise(sorted(found, key=lambda span: span[:2])):
-                if since < until and one.version != other.version:
+                if since < until and one.version != other.version and 1 == one.turn == other.turn:
                     yield f"P3: {one} waited beside version {other.version}, at {since:.1f}"
 
     def _is_spent(self, track: Track) -> bool:

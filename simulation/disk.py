@@ -26,10 +26,12 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import payload_id
+from signalpost.domain.recap import Recap
 from signalpost.domain.signal import Signal
 from signalpost.errors import OwnershipLost, StoreClosed, StoreFailed
 from simulation.life import Life, never
 from simulation.plan import PLACES
+from simulation.recaps import note_period, note_recap
 from simulation.recorder import OPEN, Amended, Booked, Commit, Recorder, Saved, Told
 
 _GONE = "disabled"
@@ -214,14 +216,10 @@ class MortalOutbox:
         at, utc = clocks.seconds(), clocks.now()
         for delivery in _touched(command, answer):
             self._recorder.committed(_commit_of(delivery, at, utc, self._life.number))
-        if isinstance(command, Amend):
-            self._note_amendment(command, answer, at)
-        if isinstance(command, Follow) and answer is not None:
-            self._recorder.following |= {name: state.since for name, state in command.states.items()}
-            for amend, each in zip(command.changes, answer, strict=True):
-                self._note_amendment(amend, each, at)
+        self._note_book(command, answer, at)
         if isinstance(command, Put):
             self._note_put(command, answer)
+            note_period(self._recorder, self._life.number, command, answer)
             if (state := command.state) is not None:
                 saved = Saved(state.stream, self._life.number, state.watermark, at, utc)
                 self._recorder.of_streams.append(saved)
@@ -232,13 +230,26 @@ class MortalOutbox:
             if saved.facts.get(_GONE):
                 self._recorder.gone_kept.append((_place_of(saved.subject.name), at, self._life.number))
 
+    def _note_book(self, command: Command[Any], answer: Any, at: float) -> None:
+        """Record the changes of trades, and when a process reads them for a recap."""
+        if isinstance(command, Amend):
+            self._note_amendment(command, answer, at)
+        if isinstance(command, Follow) and answer is not None:
+            self._recorder.following |= {name: state.since for name, state in command.states.items()}
+            for amend, each in zip(command.changes, answer, strict=True):
+                self._note_amendment(amend, each, at)
+        if isinstance(command, FindTrades) and command.changed_since is not None:
+            self._recorder.reads[self._life.number] = len(self._recorder.amended), at
+
     def _note_put(self, command: Put, answer: Any) -> None:
         at, utc = self._recorder.clocks.seconds(), self._recorder.clocks.now()
         for new, result in zip(command.notifications, answer, strict=True):
             if result.notification_id == new.notification.id:
-                ref = str(new.notification.context.get("ref", payload_id(new.notification.payload)))
-                self._recorder.refs[new.notification.id] = ref
                 payload = new.notification.payload
+                ref = str(new.notification.context.get("ref", payload_id(payload)))
+                if isinstance(payload, Recap):
+                    ref = note_recap(self._recorder, self._life.number, new.notification, payload)
+                self._recorder.refs[new.notification.id] = ref
                 if isinstance(payload, Signal) and payload.strategy_name is not None:
                     self._recorder.pairs[ref] = str(payload.pair)
                     self._recorder.opened_by.setdefault(ref, self._recorder.commands)
@@ -246,6 +257,7 @@ class MortalOutbox:
                     self._recorder.tell(new.notification.id, Told(ref, 1, is_companion=False))
                     if result.number is not None:  # a stale one opens no trade
                         self._recorder.numbers[ref] = result.number
+                        self._recorder.opened_at[ref] = new.notification.accepted_at
                 for each in new.deliveries:
                     self._recorder.committed(
                         Commit(
@@ -259,7 +271,17 @@ class MortalOutbox:
         outcome, refusal = answer.outcome.value, "" if answer.refusal is None else answer.refusal.value
         if (ref := dict(command.context.items()).get("change")) is not None:
             self._recorder.amended.append(
-                Amended(command.ids[0], str(ref), command.name, outcome, refusal, version, command.if_version, at)
+                Amended(
+                    command.ids[0],
+                    str(ref),
+                    command.name,
+                    outcome,
+                    refusal,
+                    version,
+                    command.if_version,
+                    at,
+                    command.now,
+                )
             )
         if answer.trade is None or answer.notification is None:
             return

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from simulation.faults import Proof
 from simulation.network import part_of
 from simulation.plan import DELAYED, FALLBACKS
+from simulation.reader_of_recaps import recap_in
 from simulation.recorder import Commit, Request, Submitted
 from simulation.run import Run
 
@@ -126,6 +127,9 @@ class Evidence:
                 if by_message[message["id"]].trade is not None:
                     continue
                 place = by_message[message["id"]].place if message["id"] in by_message else "nobody"
+                if (recap := recap_in(message, place)) is not None:
+                    yield Copy(channel, place, recap.ref, recap.may_repeat, message["id"])
+                    continue
                 yield from (self._copy(channel, place, message["id"], embed) for embed in message["embeds"])
 
     def _copy(self, channel: str, place: str, message_id: str, embed: dict[str, Any]) -> Copy:

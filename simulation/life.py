@@ -78,9 +78,11 @@ class Life:
         self.end = "deposed"
         self.is_over.set()
 
-    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         """Start a task of this process and keep a reference, so that it is not garbage-collected."""
-        self._spawned.append(asyncio.get_running_loop().create_task(work, context=self._context.copy()))
+        task = asyncio.get_running_loop().create_task(work, context=self._context.copy())
+        self._spawned.append(task)
+        return task
 
     def survives(self, edge: str) -> bool:
         """Count a step; True if the process is still alive."""

@@ -19,6 +19,7 @@ from simulation.clocks import Clocks
 from simulation.faults import FAULTS, GONE, NEVER, OF_EDITS, OLD_EDITS, OWN_LIMIT, Fault, FaultSchedule, Proof, proof_of
 from simulation.life import Life
 from simulation.reader import Card, Companion, card_in, companions_in
+from simulation.reader_of_recaps import recap_in
 from simulation.recorder import Part, Recorder, Request
 
 _HEADERS = {"content-type": "application/json", "user-agent": USER_AGENT}
@@ -77,8 +78,8 @@ class Network:
         webhook, edits = _target(url)
         place, body = self._names[webhook], {} if data is None else msgspec.json.decode(data)
         request = Request(
-            len(self._recorder.requests), life.number, place.name, method, _parts(body), now, self._clocks.now(),
-            self._clocks.elapsed(), trade=_trade_in(body), edits=edits,
+            len(self._recorder.requests), life.number, place.name, method, _parts(body, place.name), now,
+            self._clocks.now(), self._clocks.elapsed(), trade=_trade_in(body), edits=edits,
         )  # fmt: skip
         self._recorder.requests.append(request)
         name = self._faults.fault(place.name, method, self._clocks.elapsed())
@@ -198,8 +199,10 @@ def _target(url: URL) -> tuple[str, str | None]:
     return (parts[-4], parts[-1]) if parts[-2] == "messages" else (parts[-2], None)
 
 
-def _parts(body: Mapping[str, Any]) -> tuple[Part, ...]:
+def _parts(body: Mapping[str, Any], place: str) -> tuple[Part, ...]:
     """The notifications in a message, without those of trades that change."""
+    if (recap := recap_in(body, place)) is not None:
+        return (Part(recap.ref, recap.may_repeat),)
     if _trade_in(body) is not None:
         return ()
     return tuple(part_of(embed) for embed in body.get("embeds", ()))

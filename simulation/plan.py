@@ -46,6 +46,12 @@ FALLBACKS = {
     "community": ("market-analysis",),
 }
 """Destinations that stand in for another one, in runs that have fallbacks."""
+RECAPPED = ("signals-free", "signals-premium", "signals-vip")
+"""Destinations with daily and weekly recaps, in runs that have them."""
+_ENDS_OF_DAYS = (("Etc/GMT+12", 18), ("Pacific/Marquesas", 21), ("Etc/GMT+12", 19), ("UTC", 0), ("Etc/GMT+12", 0))
+"""Time zones and hours at which the days of recaps may end; the first three are Sundays although the market is open."""
+_DAWN_OF_RECAPS = "2025-08-25T05:20:00Z"
+"""40 minutes before the first of them, at which a week ends, too."""
 DELAYED = "free"
 """The tier that gets its signals later, in runs with a delay."""
 SUBMISSIONS_A_DAY = 200
@@ -88,6 +94,8 @@ class Plan(NamedTuple):
     pauses: tuple[float, ...] = (0.0, 0.1, 3.0, 60.0, 600.0)
     """Seconds between two processes, one of which is chosen."""
     has_strategies: bool = False
+    recap_days: tuple[tuple[str, int], ...] = ()
+    """The time zone and hour at which days of recaps end, in one process after another; empty for no recaps."""
 
     @property
     def places(self) -> dict[str, Place]:
@@ -104,6 +112,7 @@ def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = T
     if not is_calm:
         drawn_plan = _with_fallbacks(drawn_plan, Random(f"fallbacks {seed}"))
         drawn_plan = _with_delay(drawn_plan, Random(f"delay {seed}"))
+    drawn_plan = _with_recaps(drawn_plan, Random(f"recaps {seed}"))
     made = [*drawn_plan.actions, *_trades(Random(f"trades {seed}"), hours * 3600, drawn_plan.store_down)]
     if not is_calm:
         made += _moderation(Random(f"moderator {seed}"), hours * 3600)
@@ -177,6 +186,14 @@ def _with_delay(plan: Plan, random: Random) -> Plan:
         return plan
     kept = [each for each in plan.actions if each.submission is None or not _is_update(each.submission)]
     return plan._replace(delay=delay, actions=tuple(kept))
+
+
+def _with_recaps(plan: Plan, random: Random) -> Plan:
+    """About half of the runs change the settings of recaps from process to process."""
+    first, second, *_ = _ENDS_OF_DAYS
+    others = [random.choice(_ENDS_OF_DAYS) for _ in range(5)]
+    days = random.choice(((first,), (first, second, *others)))
+    return plan._replace(dawn=_DAWN_OF_RECAPS, recap_days=days)
 
 
 def _is_update(submission: Submission) -> bool:

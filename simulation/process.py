@@ -19,6 +19,7 @@ from signalpost.domain.events import BreakerMoved, Event
 from signalpost.domain.tier import TierCopy, UserTier
 from signalpost.errors import StoreFailed
 from signalpost.service.health import HealthState
+from signalpost.service.recaps import Recaps
 from signalpost.sinks.discord.address import WebhookAddress
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.webhook import DiscordWebhook
@@ -28,6 +29,7 @@ from simulation.disk import MortalOutbox
 from simulation.life import Life
 from simulation.network import Network
 from simulation.plan import DELAYED, FALLBACKS, PLACES, Plan
+from simulation.recaps import config_of
 from simulation.recorder import Breaker, Recorder
 from simulation.strategies import Market
 
@@ -77,6 +79,8 @@ class Process:
             self._bus,
             random_bits=Random(f"ids {plan.seed} {life.number}").getrandbits,
         )
+        self._recaps = Recaps(self.engine.intake, config_of(plan, life.number))
+        self._recapping: asyncio.Task[object] | None = None
 
     async def begin(self) -> None:
         """Start, retrying until the store is available."""
@@ -84,6 +88,7 @@ class Process:
             with suppress(StoreFailed):
                 await self.engine.deliver(self._lanes, jitter=self._random.random, may_send=lambda: self._may_send)
                 self._market.run(self.engine, self._routing, self.life, self._bus)
+                self._recapping = self.life.spawn(self._recaps.run())
                 self.ready.set()
                 return
             await asyncio.sleep(1.0)
@@ -115,6 +120,8 @@ class Process:
 
     async def _give_up(self) -> None:
         dispatcher = self.engine.release()
+        if self._recapping is not None:
+            self._recapping.cancel()
         if dispatcher is not None:
             await dispatcher.stop(0)
 

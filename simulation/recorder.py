@@ -141,6 +141,26 @@ class Amended(NamedTuple):
     version: int | None
     if_version: int | None
     at: float
+    called: datetime
+    """The machine's UTC when it was asked for."""
+
+
+class Recapped(NamedTuple):
+    """A commit of the end of a period, with its recap if there was one."""
+
+    kind: str
+    of: str
+    until: datetime
+    ref: str | None
+    """None if there was nothing to report."""
+    is_repeat: bool
+    """The store had the recap already."""
+    at: float
+    utc: datetime
+    life: int
+    amended: int
+    """How many answers to changes there were when its process read the book."""
+    read_at: float
 
 
 class Told(NamedTuple):
@@ -241,6 +261,11 @@ class Recorder:
         """The notification ids of each trade that changes."""
         self.states: dict[str, frozenset[str]] = {}
         """The states of all deliveries of such a notification."""
+        self.recaps: list[Recapped] = []
+        self.reads: dict[int, tuple[int, float]] = {}
+        """By life: how many answers to changes there were when it read the book for a recap, and when that was."""
+        self.opened_at: dict[str, datetime] = {}
+        """When each trade that changes was accepted, by the machine's UTC."""
         self.numbers: dict[str, int] = {}
         """The number of each trade that changes."""
         self.book: dict[str, Booked] = {}

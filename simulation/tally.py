@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 
 from simulation.candles import DAWNS
 from simulation.check_ends import ENDS
@@ -10,6 +11,7 @@ from simulation.evidence import Evidence
 from simulation.faults import FAULTS, GONE, Proof
 from simulation.life import EDGES
 from simulation.reader import Card
+from simulation.recorder import Recapped, Recorder
 from simulation.run import Run
 from simulation.tracks import late_edits
 from simulation.trades import KINDS
@@ -42,6 +44,7 @@ _MUST = {
     "change": KINDS,
     "edit": ("carried out", "unanswered", "carried out, unanswered", "refused, old edits", "refused, message is gone"),
     "trade": ("card", "companion", "companions together", "replacement", "passed on", "delayed"),
+    "recap": ("daily", "weekly", "none, nothing to report", "of less than a day"),
     "seen": ("repeat, marked", "revived", "processed after it was given up", "lapsed"),
 }
 """Faults and events that must occur at least once, by kind."""
@@ -119,6 +122,7 @@ class Tally:
         yield from (("breaker", moved.state) for moved in recorder.breakers)
         yield from (("end of a delivery", commit.state) for commit in recorder.commits if commit.state in ENDS)
         yield from _of_strategies(run) if run.plan.has_strategies else _of_trades(run, Evidence(run))
+        yield from _of_recaps(recorder)
         yield from (("seen", "revived") for commit in recorder.commits if commit.turn > 1 and commit.state == "pending")
         for request in recorder.requests:
             if request.message_id is not None and any(part.is_marked for part in request.parts):
@@ -135,6 +139,17 @@ def _of_strategies(run: Run) -> Iterator[tuple[str, str]]:
         if entry.trade.end is not None and fate_of(entry) == "posted":
             yield "trade", str(entry.trade.end.reason or entry.trade.state)
         yield from (("signal", "revised") for flag in entry.trade.flags if flag == "revised")
+
+
+def _of_recaps(recorder: Recorder) -> Iterator[tuple[str, str]]:
+    last: dict[tuple[str, str], Recapped] = {}
+    for each in recorder.recaps:
+        before = last.get((each.of, each.kind))
+        if before is not None:
+            yield "recap", "none, nothing to report" if each.ref is None else each.kind
+            if each.ref is not None and timedelta(0) < each.until - before.until < timedelta(days=1):
+                yield "recap", "of less than a day"
+        last[each.of, each.kind] = each
 
 
 def _of_trades(run: Run, evidence: Evidence) -> Iterator[tuple[str, str]]:

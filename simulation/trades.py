@@ -76,9 +76,14 @@ class Standing(NamedTuple):
             return f"{_WORDS.get(self.reason, 'CLOSED')} {self._result()}", note
         return self.state.upper(), note
 
-    def _result(self) -> str:
+    @property
+    def r(self) -> Fraction:
+        """Its result in R, of the parts that were closed."""
         gain = sum((share * (price - self.entry) for share, price in self.parts), Fraction(0)) / 100
-        r = gain / abs(self.entry - self.first_stop)
+        return gain / abs(self.entry - self.first_stop)
+
+    def _result(self) -> str:
+        r = self.r
         cents = int(abs(r) * 100 + Fraction(1, 2))
         sign = "" if cents == 0 else "+" if r > 0 else "-"
         return f"{sign}{cents // 100}.{cents % 100:02}R"

@@ -1,11 +1,13 @@
 """The checks must be able to fail: each manipulation of a clean record is found."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -159,6 +161,33 @@ def _say_a_line_twice(run: Run) -> None:
     joined.trade = (*joined.trade, joined.trade[0])
 
 
+def _recap(run: Run) -> dict[str, Any]:
+    """The text of a recap with a result."""
+    shown = (each for channel in run.discord.guild.channels() for each in run.discord.guild.messages(channel))
+    embeds = (message["embeds"][0] for message in shown if message["embeds"])
+    return next(each for each in embeds if "recap" in each["footer"]["text"] and " won, " in each["description"])
+
+
+def _count_a_trade_twice(run: Run) -> None:
+    recap = _recap(run)
+    recap["description"] = re.sub(r"(\d+) lost", lambda found: f"{int(found[1]) + 1} lost", recap["description"])
+
+
+def _leave_a_result_out(run: Run) -> None:
+    recap = _recap(run)
+    recap["description"] = re.sub(r"(Total.*) \S+$", r"\1 +9.99", recap["description"], flags=re.MULTILINE)
+
+
+def _forget_a_period(run: Run) -> None:
+    del run.recorder.recaps[-1]
+
+
+def _skip_an_hour(run: Run) -> None:
+    recap = _recap(run)
+    later = "24 Aug 17:00 to 24 Aug 18:00 (Etc/GMT+12)"
+    recap["description"] = recap["description"].replace("Day in Etc/GMT+12, until 18:00", later)
+
+
 TAMPERINGS: dict[str, tuple[Tampering, str]] = {
     "an acceptance is lost": (_lose_an_acceptance, "P1"),
     "a delivery ends twice": (_end_twice, "P1"),
@@ -184,6 +213,10 @@ OF_TRADES: dict[str, tuple[Tampering, str]] = {
     "a second card has no mark": (_post_a_second_card, "P4"),
     "a card does not show the newest state": (_leave_a_card_as_it_was, "P3"),
     "a companion is repeated": (_repeat_a_companion, "P4"),
+    "a recap counts a trade twice": (_count_a_trade_twice, "recaps: "),
+    "a recap has another sum": (_leave_a_result_out, "recaps: "),
+    "a recap is forgotten": (_forget_a_period, "is missing"),
+    "a recap begins later than the one before it ended": (_skip_an_hour, "it begins at"),
 }
 
 

@@ -4,7 +4,7 @@ Names are in the past tense. No event contains a secret. Listeners are called on
 block. See docs/why/0015-one-emission-point.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
@@ -271,6 +271,13 @@ Event = (
     | IncidentEnded
 )
 Listener = Callable[[Event], None]
+
+
+def emit_each(emit: Listener, events: Iterable[Event]) -> None:
+    """Emit the events one by one, each before the next one is found."""
+    for event in events:
+        emit(event)
+
 
 _Marked = TypeVar("_Marked")
 

@@ -4,7 +4,7 @@ See docs/why/0036-live-signals-are-followed.md.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from signalpost.config.feeds import Candles
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import FindTrades
-from signalpost.domain.events import Event, Listener, Taken, hears
+from signalpost.domain.events import Event, Listener, Taken, emit_each, hears
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.ledger import StreamState, Unpublished
 from signalpost.domain.notification import NEW
@@ -184,7 +184,7 @@ class Follower:
                 with suppress(StoreFailed, CommandFailed):
                     await self._read_book()
                     if is_first:  # a trade that ended meanwhile needs no candles
-                        self._emit_each(self._incidents.only(self._streams, clock.now()))
+                        emit_each(self._emit, self._incidents.only(self._streams, clock.now()))
                         is_first = False
                 await self._alarms.sleep_until(_BOOK, None, _LOOK_EVERY)
         finally:
@@ -224,17 +224,13 @@ class Follower:
                 if not lives:
                     del self._streams[source]
                     self._alarms.leave(_name(source))
-                    self._emit_each(self._incidents.left(source, _name(source), clock.now()))
+                    emit_each(self._emit, self._incidents.left(source, _name(source), clock.now()))
                     return
                 stream.place, at = await self._look(source, stream.place, lives)
             is_rung = False
             while not is_rung and at > clock.now():
-                self._emit_each(self._incidents.waits(_name(source), clock.now()))
+                emit_each(self._emit, self._incidents.waits(_name(source), clock.now()))
                 is_rung = await self._alarms.sleep_until(_name(source), at, _LONGEST_SLEEP)
-
-    def _emit_each(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self._emit(event)
 
     async def _lives(self, source: Series) -> list[Life]:
         """The live trades of a source, oldest first."""
@@ -257,7 +253,7 @@ class Follower:
         except FeedFailed as fault:
             return self._failed(source, place, fault)
         now = clock.now()
-        self._emit_each(self._incidents.worked(source, _name(source), now))
+        emit_each(self._emit, self._incidents.worked(source, _name(source), now))
         closes_at = feed.calendar.closes_at
         candles = [each._replace(closes_at=closes_at(each.time, length)) for each in found]
         taken = [each for each in candles if each.closes_at <= now]  # our clock may be behind
@@ -266,7 +262,7 @@ class Follower:
         watermark = taken[-1].time if taken else place.watermark or length.candle_open(since - _JUST_BEFORE)
         oldest = next((each.time for each in taken if place.watermark is None or each.time > place.watermark), None)
         answer = FeedAnswer(source, _name(source), feed.calendar, watermark, oldest, began)
-        self._emit_each(self._incidents.answered(answer))
+        emit_each(self._emit, self._incidents.answered(answer))
         look = next_look(place.slot, watermark, None, now, feed.calendar, length)
         is_behind = bool(taken) and look.slot is not None and look.slot.due <= now
         return _Place(watermark, look.slot), now if is_behind else look.at
@@ -274,7 +270,7 @@ class Follower:
     def _failed(self, source: Series, place: _Place, fault: FeedFailed) -> tuple[_Place, datetime]:
         """The place after a failure of a feed, and when to retry."""
         now, failures = clock.now(), place.failures + 1
-        self._emit_each(self._incidents.feed_failed(source, _name(source), redacted(str(fault)), now))
+        emit_each(self._emit, self._incidents.feed_failed(source, _name(source), redacted(str(fault)), now))
         return place._replace(failures=failures), retry_of_feed(failures, fault.retry_after, place.slot, now)
 
     async def _save(self, lives: Sequence[Life], candles: Sequence[QuoteCandle], now: datetime) -> bool:

@@ -14,7 +14,7 @@ from signalpost.config import Config, StrategyConfig
 from signalpost.config.feeds import Candles, make_feeds
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.domain.events import Event, IncidentBegan, StoreMoved, hears
+from signalpost.domain.events import Event, IncidentBegan, StoreMoved, emit_each, hears
 from signalpost.domain.reason import Reason
 from signalpost.domain.signal import Signal
 from signalpost.service.away import Away
@@ -104,11 +104,11 @@ class Market:
         if self.feeds:
             yield "follower", self._follower.run
         else:
-            self._emit_each(self.incidents.only((), clock.now()))
+            emit_each(self._bus.emit, self.incidents.only((), clock.now()))
         if self._cache is not None:
             yield "cache watchdog", partial(self._watch, self._cache)
         else:
-            self._emit_each(self.incidents.without_cache(clock.now()))
+            emit_each(self._bus.emit, self.incidents.without_cache(clock.now()))
 
     def is_followed(self, signal: Signal) -> bool:
         """True if the candles of a feed decide how a signal goes on."""
@@ -198,7 +198,7 @@ class Market:
         """Report that the cache stays behind the store, and that it has caught up."""
         while True:
             await asyncio.sleep(_WATCH_EVERY)
-            self._emit_each(self.incidents.cached(cache.closes_behind, cache.trouble, clock.now()))
+            emit_each(self._bus.emit, self.incidents.cached(cache.closes_behind, cache.trouble, clock.now()))
 
     @hears(StoreMoved)
     def _listen(self, event: Event) -> None:
@@ -206,10 +206,6 @@ class Market:
         if isinstance(event, StoreMoved) and event.is_well:
             for stream in self.streams.values():
                 stream.store_works()
-
-    def _emit_each(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self._bus.emit(event)
 
     def _missed(self, since: datetime | None) -> None:
         self._away.missed(self._was_alive_at if since is None else since)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
 from signalpost import clock
-from signalpost.domain.events import CandlesTaken, Listener
+from signalpost.domain.events import CandlesTaken, Listener, emit_each
 from signalpost.errors import FeedFailed, StoreClosed, StoreFailed
 from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import log_failure, logger
@@ -87,8 +87,7 @@ class StreamRunner:
         """Run cycles until cancelled. Raises StoreClosed."""
         while True:
             while self._next > clock.now():
-                for event in self._incidents.waits(self.key, clock.now()):
-                    self._emit(event)
+                emit_each(self._emit, self._incidents.waits(self.key, clock.now()))
                 await self._alarms.sleep_until(self.key, self._next, _LONGEST_SLEEP)
             with self._at_work():
                 await self._look()
@@ -127,8 +126,8 @@ class StreamRunner:
         self._next, self._slot = next_look(self._slot, cycle.watermark, cycle.forming, now, calendar, timeframe)
         self.counts.update(cycle.counts)
         answer = FeedAnswer(self.series, self.key, calendar, cycle.watermark, cycle.oldest, began, cycle.forming)
-        for event in (*self._incidents.worked(self.series, self.key, now), *self._incidents.answered(answer)):
-            self._emit(event)
+        emit_each(self._emit, self._incidents.worked(self.series, self.key, now))
+        emit_each(self._emit, self._incidents.answered(answer))
 
     def _report(self, cycle: Cycle, took: float) -> None:
         now = clock.now()
@@ -141,8 +140,7 @@ class StreamRunner:
         self._next = retry_of_feed(self._failures, fault.retry_after, self._slot, now)
         if self._failures == 1:
             logger.warning("strategy %s: feed %s failed (%s): %s", self.key, self.feed, fault.code, reason)
-        for event in self._incidents.feed_failed(self.series, self.key, reason, now):
-            self._emit(event)
+        emit_each(self._emit, self._incidents.feed_failed(self.series, self.key, reason, now))
 
     def _strategy_failed(self, fault: Exception) -> None:
         now = clock.now()
@@ -150,5 +148,4 @@ class StreamRunner:
         self._next = retry_of_strategy(self._strategy_failures, now)
         log_failure(f"strategy {self.key} failed", fault, with_text=False)
         reason, failures = f"it raised {type(fault).__name__}", self._strategy_failures
-        for event in self._incidents.strategy_failed(self.feed, self.key, reason, failures, now):
-            self._emit(event)
+        emit_each(self._emit, self._incidents.strategy_failed(self.feed, self.key, reason, failures, now))

@@ -10,7 +10,7 @@ from signalpost.delivery.outbox.book import CardEntry
 from signalpost.delivery.outbox.commands import CardResult, OutboxEntry, Settlement
 from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.rows import instant, micros, notification_in
-from signalpost.delivery.outbox.transaction import Transaction
+from signalpost.delivery.outbox.transaction import Transaction, Write
 from signalpost.domain.change import CloseReason, NotePrice, Update
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import CardGone
@@ -338,33 +338,31 @@ def cards_gone(entries: Sequence[OutboxEntry], verdicts: Sequence[Settlement], a
     )
 
 
-def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
-    """Update a card by the result of its delivery."""
+def settle_card(row: Row, verdict: Settlement) -> Iterator[Write]:
+    """The writes that update a card by the result of its delivery."""
     result, message = verdict.card, verdict.message
     where = (row.delivery.sequence, row.delivery.id.destination)
     if (row.is_card and verdict.may_repeat) or (result is not None and result.is_uncertain):
-        tx.write(sql.FORGET_DIGEST, [where[::-1]])
+        yield sql.FORGET_DIGEST, where[::-1]
     if is_chart(row.event) and row.delivery.state is not DeliveryState.DELIVERED and verdict.attempt is not None:
-        tx.write(sql.DOUBT_CHART, [where[::-1]])
+        yield sql.DOUBT_CHART, where[::-1]
     if result is None:
         return
     shows_end = result.shows_end
     if row.delivery.state is DeliveryState.SUPERSEDED:
-        tx.write(sql.SHOW_CARD, [(None, result.version, None, None, shows_end, *where)])
+        yield sql.SHOW_CARD, (None, result.version, None, None, shows_end, *where)
     elif row.delivery.state is DeliveryState.DELIVERED and message is not None and message.message_id:
         posted = None if result.is_edit else result.version
         if result.is_of_alert:  # it has no row before it is shown
-            tx.write(sql.ADD_CARD, [(*where, UserTier.ADMIN, micros(row.delivery.valid_until), 0, 0, False)])
-        tx.write(
-            sql.SHOW_CARD, [(message.message_id, result.version, posted, micros(message.sent_at), shows_end, *where)]
-        )
+            yield sql.ADD_CARD, (*where, UserTier.ADMIN, micros(row.delivery.valid_until), 0, 0, False)
+        yield sql.SHOW_CARD, (message.message_id, result.version, posted, micros(message.sent_at), shows_end, *where)
     elif result.loss is not None:
-        tx.write(sql.LOSE_CARD, [(result.loss.value, result.is_stopped, *where)])
-        tx.write(sql.MARK_EDIT, [(False, *row.delivery.id)])
+        yield sql.LOSE_CARD, (result.loss.value, result.is_stopped, *where)
+        yield sql.MARK_EDIT, (False, *row.delivery.id)
     elif not result.is_edit and row.delivery.state is DeliveryState.DELIVERED:  # but its message is unknown
-        tx.write(sql.DOUBT_CARD, [(result.version, message and micros(message.sent_at), shows_end, *where)])
+        yield sql.DOUBT_CARD, (result.version, message and micros(message.sent_at), shows_end, *where)
     elif not result.is_edit and verdict.may_repeat:
-        tx.write(sql.DOUBT_CARD, [(0, None, shows_end, *where)])
+        yield sql.DOUBT_CARD, (0, None, shows_end, *where)
 
 
 def _card(values: Sequence[Any]) -> CardRow:

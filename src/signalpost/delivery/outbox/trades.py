@@ -82,7 +82,7 @@ class Book:
 
     def of(self, sequences: Sequence[str]) -> dict[str, TradeRow]:
         """The trades of these sequences that exist."""
-        return {row.sequence: row for row in self.rows(self._tx.matching(sql.TRADES, sequences))} if sequences else {}
+        return {row.sequence: row for row in self.rows(self._tx.matching(sql.TRADES, sequences))}
 
     def trade(self, row: TradeRow) -> Trade | None:
         """The trade of a row; None if it is damaged."""

@@ -28,6 +28,7 @@ from signalpost.delivery.outbox.rows import (
     notification_in,
     values_of,
 )
+from signalpost.delivery.outbox.schema import LAST
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification, is_chart
 from signalpost.domain.priority import NotificationPriority
@@ -37,8 +38,12 @@ OF_A_COMMAND = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceErro
 """Errors about the values of a command. All others are about the file or the machine."""
 
 Result = TypeVar("Result")
+Write = tuple[str, tuple[Any, ...]]
+"""A statement and its values."""
 
 _EVER = -(2**63)
+_FEW = 4
+"""Values that are looked up without a list."""
 _NEITHER = -1
 MOST_RECENT = 1_024
 """Notifications that are cached for their lease, at about 3 kB each."""
@@ -79,6 +84,8 @@ class Transaction:
         self._trades: dict[str | None, int] = {}
         """The last number of a trade, outside replays and of each replay."""
         self._recent: dict[int, Notification] = {}
+        self._no_wait_after: dict[str, int] = {}
+        """For each lane that was looked at: when no delivery in it waited for a later time."""
         self._leased: dict[str, dict[DeliveryId, Row]] | None = None
         """The leased rows by destination; None if they have to be read."""
         db.text_factory = _TEXT
@@ -90,6 +97,7 @@ class Transaction:
         self._number = None
         self._trades.clear()
         self._recent.clear()
+        self._no_wait_after.clear()
         self._leased = None
 
     def optional(self, work: Callable[[], Result]) -> Result | None:
@@ -122,8 +130,10 @@ class Transaction:
 
     def matching(self, query: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
         """The rows for these values of the column that the query ends with."""
-        if len(names) == 1:  # a list is slower for one value, and faster for many
-            return self._db.execute(f"{query} = ?", names).fetchall()
+        if not names:
+            return []
+        if len(names) <= _FEW:  # a list is slower for these, and faster for many
+            return self._db.execute(f"{query} IN ({', '.join('?' * len(names))})", names).fetchall()
         return self._db.execute(f"{query} IN {sql.LISTED}", (listed(names),)).fetchall()
 
     def write(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -223,9 +233,16 @@ class Transaction:
 
     def next_wait(self, lease: Lease) -> datetime | None:
         """The earliest future `not_before` in a lane; None if there is none."""
+        lane, now = lease.destination, micros(lease.now)
+        if self._no_wait_after.get(lane, LAST) <= now:
+            return None
         query = sql.NEXT_EXPRESS_WAIT if lease.express else sql.NEXT_WAIT
-        (at,) = self.first(query, {"lane": lease.destination, "now": micros(lease.now)})
-        return None if at is None else instant(at)
+        (at,) = self.first(query, {"lane": lane, "now": now})
+        if at is not None:
+            return instant(at)
+        if not lease.express:
+            self._no_wait_after[lane] = now
+        return None
 
     def add(self, rows: Sequence[Row]) -> None:
         """Insert rows."""
@@ -244,6 +261,8 @@ class Transaction:
             self.nothing_overdue_before = min(self.nothing_overdue_before, micros(min(ends)))
         for row in rows:
             name = row.delivery.id
+            if row.delivery.not_before is not None:
+                self._no_wait_after.pop(name.destination, None)
             if was is DeliveryState.LEASED:
                 self._leased_in(name.destination).pop(name, None)
             elif row.delivery.state is DeliveryState.LEASED:

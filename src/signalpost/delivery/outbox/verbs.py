@@ -5,6 +5,7 @@ Consecutive puts or settles are executed together, which saves statements.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from signalpost.delivery.outbox import sql
@@ -63,7 +64,7 @@ from signalpost.delivery.outbox.rows import (
     row_of,
 )
 from signalpost.delivery.outbox.trades import Book
-from signalpost.delivery.outbox.transaction import Transaction
+from signalpost.delivery.outbox.transaction import Transaction, Write
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 
@@ -85,19 +86,24 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
     expired: list[Delivery] = []
     while True:
         noted = tx.guard.noted
-        taken, outlived, has_doubtful = choose(tx.lane(command), command)
-        read = [(row, found) for row in taken if isinstance(found := tx.notification(row), Notification)]
-        made = [_offered(tx, row, found, command) for row, found in read]
-        moved = [each for each in made if isinstance(each, Row)]
-        ended = [*outlived, *(each for each in moved if not each.is_pending)]
-        entries = tuple(each for each in made if isinstance(each, OutboxEntry))
-        leased = [row for (row, _), each in zip(read, made, strict=True) if isinstance(each, OutboxEntry)]
-        tx.move([*outlived, *moved, *leased], was=_PENDING)
-        if len(entries) == 1:
-            entries = together(tx, entries[0], command.now)
-        expired += (row.delivery for row in ended)
-        if entries or (tx.guard.noted == noted and len(made) == 0):
-            return Leased(entries, tuple(expired), tx.next_wait(command), has_doubtful)
+        taken, moved, has_doubtful = choose(tx.lane(command), command)
+        expired += [row.delivery for row in moved]
+        entries: list[OutboxEntry] = []
+        for row in taken:
+            if not isinstance(notification := tx.notification(row), Notification):
+                continue
+            made = _offered(tx, row, notification, command)
+            if isinstance(made, OutboxEntry):
+                entries.append(made)
+                moved.append(row)
+                continue
+            moved.append(made)
+            if not made.is_pending:
+                expired.append(made.delivery)
+        tx.move(moved, was=_PENDING)
+        if entries or (tx.guard.noted == noted and not taken):
+            leased = together(tx, entries[0], command.now) if len(entries) == 1 else tuple(entries)
+            return Leased(leased, tuple(expired), tx.next_wait(command), has_doubtful)
         # What was found is damaged, unreadable or of no use. It is out of the lane now, so choose again.
 
 
@@ -137,10 +143,11 @@ class _Settling:
         self._rows = tx.rows([each.id for each in verdicts])
         entering = {each.id for each in verdicts if each.state is _PENDING}
         sequences = {row.delivery.sequence for name, row in self._rows.items() if name in entering}
-        self._waiting = Waiting(tx.waiting(sequences) if sequences else ())
+        self._waiting = Waiting(tx.waiting(sequences))
         self._moved: dict[DeliveryId, Row] = {}
         self._attempts: list[tuple[DeliveryId, Attempt]] = []
         self._messages: list[tuple[Message, str | None]] = []
+        self._cards: list[Write] = []
 
     def settle(self, verdicts: Sequence[Settlement]) -> list[Delivery]:
         names = []
@@ -162,9 +169,11 @@ class _Settling:
             self._attempts.append((verdict.id, verdict.attempt))
         if verdict.message is not None:
             self._messages.append((verdict.message, before))
-        settle_card(self._tx, row, verdict)
+        self._cards += settle_card(row, verdict)
 
     def write(self) -> None:
+        for statement, writes in groupby(self._cards, key=itemgetter(0)):
+            self._tx.write(statement, [values for _, values in writes])
         changed = dict(self._waiting.changed)
         self._tx.move([changed.pop(name, row) for name, row in self._moved.items()], was=_LEASED)
         self._tx.move(list(changed.values()), was=_PENDING)

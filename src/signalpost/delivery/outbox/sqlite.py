@@ -105,6 +105,8 @@ class SqliteCore:
         self.is_deposed = False
         """True if another process has taken over, until `disown`."""
         self._arrivals: tuple[Arrival, ...] | None = None
+        self._has_met_others = False
+        """True if a batch has read what others had written, since the last call of `news`."""
         self._damaged: tuple[Damaged, ...] = ()
         self._turn = Lock()
         self._is_abandoned = False
@@ -248,9 +250,10 @@ class SqliteCore:
 
     def news(self) -> tuple[Arrival, ...] | None:
         """The deliveries that other processes put since the last call; None if they have written nothing."""
-        with suppress(StoreFailed):  # the next command reports it
-            self.look()
-        arrivals, self._arrivals = self._arrivals, None
+        if not self._has_met_others:
+            with suppress(StoreFailed):  # the next command reports it
+                self.look()
+        arrivals, self._arrivals, self._has_met_others = self._arrivals, None, False
         return arrivals
 
     def damaged(self) -> tuple[Damaged, ...] | None:
@@ -285,6 +288,7 @@ class SqliteCore:
 
     def _meet_others(self) -> None:
         """If others have written, drop all cached values, and note the deliveries that they added."""
+        self._has_met_others = True
         if (version := self._data_version()) != self._version:
             self._tx.forget()
             last = self._tx.last_number

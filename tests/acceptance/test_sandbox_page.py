@@ -78,19 +78,31 @@ class Place:
         return self.page.locator(".channel", has_text=name)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def place(browser: Browser) -> AsyncIterator[Place]:
-    page = await browser.new_page(**utc_and_english(viewport={"width": 1200, "height": 800}))
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tab(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page for all tests, because a new one takes half a second of CPU time, and the errors that it had."""
+    page = await browser.new_page(**utc_and_english())
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    yield page, troubles
+    await page.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def place(tab: tuple[Page, list[str]]) -> AsyncIterator[Place]:
+    page, troubles = tab
+    await page.set_viewport_size({"width": 1200, "height": 800})
+    await page.emulate_media(color_scheme="light")
     async with Sandbox(limits=OFF, open=True) as sandbox, aiohttp.ClientSession() as client:
         sandbox.webhook("signals-free")
         await page.goto(sandbox.url)
         await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
         yield Place(sandbox, page, client)
-        await page.close()
-    assert troubles == []
+        await page.goto("about:blank")
+    found = troubles.copy()
+    troubles.clear()
+    assert found == []
 
 
 async def test_a_message_appears_when_it_arrives(place: Place) -> None:

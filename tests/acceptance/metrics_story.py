@@ -55,6 +55,7 @@ from signalpost.web.auth import TokenAuth
 from signalpost.web.server import HttpServer
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import TokensFile
+from tests.unit.service.conftest import emit, run_of
 
 Labels = frozenset[tuple[str, str]]
 Scraped = dict[tuple[str, Labels], float]
@@ -118,6 +119,8 @@ class Story:
         self.sandbox = sandbox
         self.scrapes: list[Scraped] = []
         self.texts: list[str] = []
+        self.taken: list[Notification] = []
+        """What the services accepted."""
         destinations = tuple(
             DestinationConfig(name, Secret(f"{sandbox.webhook(name).rpartition('/')[0]}/{TOKEN}"), NOTHING_ASSUMED)
             for name in NAMES
@@ -139,12 +142,17 @@ class Story:
     @asynccontextmanager
     async def run(self, **changes: Any) -> AsyncIterator[AsyncNotificationService]:
         """A service whose strategy has looked at its candles."""
-        async with AsyncNotificationService(msgspec.structs.replace(self.config, **changes)) as service:
-            market = service._runtime.started.market
+        config = msgspec.structs.replace(self.config, **changes)
+        async with AsyncNotificationService(config, listeners=[self._note]) as service:
+            market = run_of(service).market
             for stream in () if market is None else market.streams.values():
                 while stream.last is None:
                     await asyncio.sleep(0.01)
             yield service
+
+    def _note(self, event: events.Event) -> None:
+        if isinstance(event, events.Taken):
+            self.taken.append(event.notification)
 
     async def scrape(self, service: AsyncNotificationService) -> Scraped:
         """Scrape a service over HTTP."""
@@ -197,7 +205,7 @@ async def candles_story(story: Story) -> None:
 
 
 async def until_open(service: AsyncNotificationService, name: str) -> None:
-    while not service._runtime.started.engine.gates[name].is_open:
+    while not run_of(service).engine.gates[name].is_open:
         await asyncio.sleep(0.01)
 
 
@@ -240,7 +248,7 @@ async def gone_story(story: Story, service: AsyncNotificationService) -> None:
     await service.queue_notification(signal(pair="USDJPY", entry_price="150", stop_loss="149"))
     story.sandbox.discord.faults.plan(Fault("system-status", answer=usual_answer(429, 300.0), is_processed=False))
     await service.queue_notification(SystemStatus(status="down"))
-    market, since = service._runtime.started.market, clock.now() - timedelta(seconds=30)
+    market, since = run_of(service).market, clock.now() - timedelta(seconds=30)
     assert market is not None
     (key, stream), incidents = *market.streams.items(), market.incidents
     assert not [*incidents.feed_failed(stream.series, key, "SECRET", since)]
@@ -253,7 +261,7 @@ async def gone_story(story: Story, service: AsyncNotificationService) -> None:
         event for each in (*late, answer(hour - HOUR, None, hour + 9 * HOUR)) for event in incidents.answered(each)
     ]
     assert len(began) == 2, "half an hour late, and silent for hours"
-    gates = service._runtime.started.engine.gates
+    gates = run_of(service).engine.gates
     while gates["signals-free"].gone is None or gates["system-status"].paused_for(_time()) is None:
         await asyncio.sleep(0.01)
     while not service.get_metrics()["attempts_unavailable"]:
@@ -268,7 +276,7 @@ def _time() -> float:
 
 async def store_story(story: Story, service: AsyncNotificationService, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store hangs, and then fails."""
-    outbox, do = service._runtime.started.outbox, service._runtime.started.outbox.do
+    outbox, do = run_of(service).outbox, run_of(service).outbox.do
     release = asyncio.Event()
     loop = asyncio.get_running_loop()
     hanging = asyncio.create_task(outbox.call(lambda: asyncio.run_coroutine_threadsafe(release.wait(), loop).result()))
@@ -297,9 +305,10 @@ async def rare_story(story: Story, service: AsyncNotificationService, notificati
     for priority in NotificationPriority:
         for state in (each for each in DeliveryState if each.is_terminal):
             ended = Delivery(DeliveryId("1", name), state, priority, 0, "s", notification.valid_until)
-            service._runtime.bus.emit(events.Settled(ended))
+            emit(service, events.Settled(ended))
     damaged = Delivery(DeliveryId("1", name), DeliveryState.DEAD, low, 0, "s", notification.valid_until)
-    for event in (
+    emit(
+        service,
         *(events.Taken(Ticket(outcome, ""), notification, ()) for outcome in Outcome),
         *(
             events.SendEnded(name, each, "SECRET", 0.1)
@@ -313,8 +322,7 @@ async def rare_story(story: Story, service: AsyncNotificationService, notificati
         events.WorkerFailed("sender", "KeyError", "SECRET"),
         events.ChartEnded(name, "s"),
         events.ChartEnded(name, "s", "SECRET"),
-    ):
-        service._runtime.bus.emit(event)
+    )
     await story.scrape(service)
 
 
@@ -343,7 +351,7 @@ async def half_open(service: AsyncNotificationService, story: Story) -> None:
     await until_open(service, "alerts-general")
     story.sandbox.discord.faults.clear()
     story.fault("alerts-general", method="POST", seconds_before=30.0)
-    while not service._runtime.started.engine.gates["alerts-general"].is_on_trial:
+    while not run_of(service).engine.gates["alerts-general"].is_on_trial:
         await asyncio.sleep(0.01)
     await story.scrape(service)
     story.sandbox.discord.faults.clear()
@@ -354,13 +362,11 @@ async def lived(home: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
     async with Sandbox(limits=OFF, open=True) as sandbox:
         story = Story(sandbox, home)
         await candles_story(story)
-        taken: list[Notification] = []
         async with story.run() as service:
-            service._runtime.bus.subscribe(lambda event: _note(event, taken))
             await deliveries_story(story, service)
             await outage_story(story, service)
             await half_open(service, story)
-            await rare_story(story, service, taken[0])
+            await rare_story(story, service, story.taken[0])
             await log_story(story, service)
             await gone_story(story, service)
             await store_story(story, service, monkeypatch)
@@ -369,8 +375,3 @@ async def lived(home: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
             await service.stop(0)
             await story.scrape(service)
         return story
-
-
-def _note(event: events.Event, taken: list[Notification]) -> None:
-    if isinstance(event, events.Taken):
-        taken.append(event.notification)

@@ -49,17 +49,25 @@ async def browser() -> AsyncIterator[Browser]:
         yield running
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def send(browser: Browser) -> AsyncIterator[Sent]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tab(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page for all tests, and the errors that it had."""
     page = await browser.new_page(**utc_and_english(viewport={"width": 1100, "height": 700}))
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
+    yield page, troubles
+    await page.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def send(tab: tuple[Page, list[str]]) -> AsyncIterator[Sent]:
+    page, troubles = tab
     async with Sandbox(limits=OFF) as sandbox, aiohttp.ClientSession() as client:
         made = Sent(sandbox, page, client)
         await page.goto(sandbox.url)
         await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
         yield made
-        await page.close()
+        await page.goto("about:blank")
     assert troubles == []
 
 

@@ -27,6 +27,7 @@ from signalpost.sandbox.server import Sandbox
 from tests.acceptance.conftest import Environment, environment_of, running_sandbox
 from tests.acceptance.serving import PATIENCE, in_process
 from tests.life.feeds import Candles, Feed, Row
+from tests.unit.service.conftest import run_of
 
 CHANGES = ("update", "fill", "close", "cancel", "correct", "reopen")
 DESTINATIONS = (
@@ -290,7 +291,7 @@ async def _take(opened: datetime) -> None:
 
 
 def _has_taken(opened: datetime, service: AsyncNotificationService, live: Sequence[BookEntry]) -> bool:
-    market = service._runtime.started.market
+    market = run_of(service).market
     assert market is not None
     watermarks = [each.last and each.last.watermark for each in market.streams.values()]
     trades = [each.trade for each in live if each.trade.signal.known_at <= opened]

@@ -114,6 +114,11 @@ def shown(sandbox: Sandbox, channel: str) -> list[str]:
     return [headline(message) for message in sandbox.discord.guild.messages(channel)]
 
 
+def run_of(service: AsyncNotificationService) -> Run:
+    """The parts of a running service. With the bus, in `emit`, they are all that tests see of its inside."""
+    return service._runtime.started
+
+
 def emit(service: AsyncNotificationService, *events: Event) -> None:
     """Emit events on the bus of a service, as its parts do."""
     for event in events:

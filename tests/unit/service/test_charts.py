@@ -21,7 +21,7 @@ from signalpost.service.charts import CandleHistory
 from signalpost.sinks.discord.cards.look import ChartTheme, Look
 from signalpost.testing.scripted_sink import ScriptedSink
 from tests.candles_before import candles_until
-from tests.unit.service.conftest import ConfigFor, shown, signal
+from tests.unit.service.conftest import ConfigFor, run_of, shown, signal
 from tests.until import until
 
 FREE = "signals-free"
@@ -71,7 +71,7 @@ def running(config_for: ConfigFor, watched: Watched) -> Running:
 async def settled(service: AsyncNotificationService) -> None:
     """Wait for the text, then for the chart, then for its result."""
     await service.drain(10)
-    if (made := service._runtime.started.charts) is not None:
+    if (made := run_of(service).charts) is not None:
         await made.all_ended()
     await service.drain(10)
 
@@ -123,7 +123,7 @@ async def test_only_the_picture_is_new_on_the_card_of_a_reversal(sandbox: Sandbo
         await settled(service)
         await until(lambda: any(each.entry.method == "GET" for each in sandbox.discord.log.since(0)))
         reversal = signal(signal_type="SELL", strategy_name="B")
-        await service._runtime.started.engine.intake.accept(reversal, closes=1)
+        await run_of(service).engine.intake.accept(reversal, closes=1)
         await settled(service)
     entries = [each.entry for each in sandbox.discord.log.since(0) if each.entry.recorded]
     posted, edited = (each.body["embeds"][0] for each in entries[-2:])
@@ -251,7 +251,7 @@ async def test_a_chart_that_a_newer_state_superseded_is_queued_again(
 ) -> None:
     monkeypatch.setattr(charts, "_TRY_AGAIN_AFTER", 0.05)
     async with running() as service:
-        engine = service._runtime.started.engine
+        engine = run_of(service).engine
         add, tried = engine.add_chart, list[str]()
 
         async def at_first_not(sequence: str, *where: Any) -> None:
@@ -281,7 +281,7 @@ async def test_a_stop_gives_up_charts_and_a_restart_forgets_them(sandbox: Sandbo
         await service.queue_notification(one)
         await service.drain(10)
     async with running() as service:
-        engine = service._runtime.started.engine
+        engine = run_of(service).engine
         await engine.add_chart(one.signal_id, FREE, clock.now() + timedelta(minutes=1))
         await service.drain(10)
         assert service.get_metrics()["deliveries_suppressed"] == 1
@@ -296,7 +296,7 @@ async def test_charts_can_be_off(
     async with running(candles, look) as service:
         await service.queue_notification(signal())
         await settled(service)
-        assert service._runtime.started.charts is None
+        assert run_of(service).charts is None
     assert embed(sandbox) == WITHOUT
 
 
@@ -308,7 +308,7 @@ async def test_a_store_that_closes_ends_a_chart_in_silence(
         async def closed(*_: Any) -> None:
             raise StoreClosed("the service stops")
 
-        monkeypatch.setattr(service._runtime.started.engine, "add_chart", closed)
+        monkeypatch.setattr(run_of(service).engine, "add_chart", closed)
         await service.queue_notification(signal())
         await settled(service)
     assert watched.ends == []
@@ -320,13 +320,13 @@ async def test_only_the_candles_of_recent_signals_are_kept(running: Running, mon
         for name in ("first", "second"):
             await service.queue_notification(signal(signal_id=name))
             await settled(service)
-        assert list(service._runtime.started.charts._fetches) == ["second"]
+        assert list(run_of(service).charts._fetches) == ["second"]
 
 
 async def test_the_sink_with_charts_is_still_the_sink(running: Running) -> None:
     inner = ScriptedSink()
     async with running() as service:
-        sink = service._runtime.started.charts.added_by(inner, FREE)
+        sink = run_of(service).charts.added_by(inner, FREE)
         await sink.probe()
         await sink.close()
     assert (len(inner.probed), inner.is_closed) == (1, True)

@@ -13,7 +13,7 @@ from signalpost.domain.recap import Recap, RecapDays, RecapLine, Recurrence
 from signalpost.domain.tier import Hidden, TierCopy
 from signalpost.sandbox.server import Sandbox
 from signalpost.sinks.discord.cards.look import Look
-from tests.unit.service.conftest import ConfigFor, signal
+from tests.unit.service.conftest import ConfigFor, run_of, signal
 
 pytestmark = pytest.mark.usefixtures("news_leaves_soon")
 
@@ -98,9 +98,7 @@ async def test_a_recap_goes_to_the_fallback_and_says_which_channel_it_is_about(
     sandbox.discord.guild.delete(PREMIUM)
     async with AsyncNotificationService(config) as service:
         reports = [(recap_of(each), UserTier.PREMIUM) for each in (PREMIUM, BACKUP)]
-        await service._runtime.started.engine.intake.commit(
-            StreamState("recaps", "1", clock.now(), b""), (), reports=reports
-        )
+        await run_of(service).engine.intake.commit(StreamState("recaps", "1", clock.now(), b""), (), reports=reports)
         assert await service.drain(timeout=10) == []
     shown = list(sandbox.discord.guild.messages(BACKUP))
     assert len(shown) == 2
@@ -118,6 +116,6 @@ async def test_a_recap_of_a_channel_that_is_gone_reaches_no_other_channel(
     sandbox.discord.guild.delete(PREMIUM)
     async with AsyncNotificationService(config) as service:
         state = StreamState("recaps", "1", clock.now(), b"")
-        await service._runtime.started.engine.intake.commit(state, (), reports=[(recap_of(PREMIUM), UserTier.PREMIUM)])
+        await run_of(service).engine.intake.commit(state, (), reports=[(recap_of(PREMIUM), UserTier.PREMIUM)])
         await service.drain(timeout=5)
     assert texts(sandbox, FREE) == texts(sandbox, BACKUP) == []

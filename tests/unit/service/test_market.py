@@ -34,7 +34,7 @@ from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.feeds.port import Fetched
 from tests.candles_before import candles_until
 from tests.unit.delivery.intake_harness import IntakeHarness
-from tests.unit.service.conftest import ConfigFor, signal
+from tests.unit.service.conftest import ConfigFor, run_of, signal
 
 HOUR = timedelta(hours=1)
 TICK = Decimal("0.001")
@@ -96,7 +96,7 @@ async def running(config: Config, is_done: Callable[[Event | AsyncNotificationSe
             done.set()
 
     async with asyncio.timeout(20), AsyncNotificationService(config, listeners=[listen]) as service:
-        market = service._runtime.started.market
+        market = run_of(service).market
         assert market is not None
         (stream,) = market.streams.values()
         while stream.last is None:
@@ -154,7 +154,7 @@ async def test_health_says_that_the_cache_does_not_work(config: Config, tmp_path
     write(tmp_path / "candles", 3)
     nowhere = msgspec.structs.replace(config, redis_url=Secret("redis://:a-password@127.0.0.1:1/0"))
     async with asyncio.timeout(20), AsyncNotificationService(nowhere) as service:
-        market = service._runtime.started.market
+        market = run_of(service).market
         assert market is not None
         while market.streams["EUR_USD_H1"].last is None:
             await asyncio.sleep(0)
@@ -166,7 +166,7 @@ async def test_health_says_that_the_cache_does_not_work(config: Config, tmp_path
 async def test_a_producer_runs_no_strategies(config: Config, tmp_path: Path) -> None:
     write(tmp_path / "candles", 3)
     async with AsyncNotificationService(msgspec.structs.replace(config, destinations=())) as service:
-        assert service._runtime.started.market is None
+        assert run_of(service).market is None
 
 
 @pytest.mark.parametrize("uses", [True, False])
@@ -246,7 +246,7 @@ async def test_an_incident_outlives_a_restart_and_ends_when_the_feed_works_or_is
         events: list[Event] = []
         async with AsyncNotificationService(used, listeners=[events.append]) as service:
             for each in began:
-                service._runtime.started._alerts(each)
+                run_of(service)._alerts(each)
             await asyncio.sleep(0.2)
             await service.drain(5)
         return [(each.incident.name, each.is_unused) for each in events if isinstance(each, IncidentEnded)]

@@ -24,7 +24,7 @@ from signalpost.trading.calendar import ALWAYS, Calendar
 from signalpost.trading.feeds import FEEDS
 from signalpost.trading.feeds.port import Fetched
 from tests.unit.delivery.intake_harness import IntakeHarness
-from tests.unit.service.conftest import ConfigFor
+from tests.unit.service.conftest import ConfigFor, run_of
 from tests.unit.service.test_market import strategy, write
 
 
@@ -117,7 +117,7 @@ async def test_a_feed_of_ones_own_that_blocks_holds_up_neither_a_stop_nor_the_st
     service = AsyncNotificationService(msgspec.structs.replace(config_for(), feeds=feeds, strategies=strategies))
     try:
         await service.start()
-        market = service._runtime.started.market
+        market = run_of(service).market
         assert market is not None
         async with asyncio.timeout(20):
             while market.streams["EUR_USD_H1"].last is None or not Blocking.has_begun.is_set():

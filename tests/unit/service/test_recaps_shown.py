@@ -18,7 +18,7 @@ from signalpost.domain.recap import RecapDays, Recurrence
 from signalpost.sandbox.server import Sandbox
 from signalpost.service import recaps
 from tests.life.scenario import Shifted
-from tests.unit.service.conftest import ConfigFor, signal
+from tests.unit.service.conftest import ConfigFor, run_of, signal
 from tests.until import until
 
 FREE = "signals-free"
@@ -37,7 +37,7 @@ async def publish(service: AsyncNotificationService, count: int) -> None:
     assert await service.drain(20) == []
     for number in range(count - 2):
         change = CancelOrder() if number % 5 == 4 else Close(price=str(100 + random.choice((-10, -5, 0, 4, 15))))
-        await service._runtime.started.engine.intake.amend(f"s{number}", change, exact=True)
+        await run_of(service).engine.intake.amend(f"s{number}", change, exact=True)
     assert await service.drain(20) == []
 
 
@@ -75,7 +75,7 @@ async def test_a_recap_equals_a_count_of_the_cards(
             shifted.skipped += period.until - clock.now() + timedelta(seconds=1)
             await until(lambda: _recap_in(sandbox))
             posted = _recap_in(sandbox)
-            entries = await service._runtime.started.engine.intake.find(FindTrades(limit=100))
+            entries = await run_of(service).engine.intake.find(FindTrades(limit=100))
     finally:
         clock.install(before)
     facts = described(recap_of(entries, period, period.until, FREE))

@@ -18,22 +18,22 @@ from signalpost.errors import CommandFailed, StoreFailed
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
 from signalpost.service import scrape
-from signalpost.service.scrape import Scrape
 from signalpost.telemetry.families import OTHER
 from signalpost.trading.calendar import ALWAYS
-from tests.unit.service.conftest import ConfigFor, emit, signal
+from signalpost.web.service_api import Collect, ServiceApi
+from tests.unit.service.conftest import ConfigFor, emit, run_of, signal
 
 BACKLOG = {"open_deliveries", "oldest_delivery_seconds"}
 
 
-async def found(scrape: Scrape) -> dict[str, dict[tuple[str, ...], Any]]:
+async def found(collect: Collect) -> dict[str, dict[tuple[str, ...], Any]]:
     """The samples of all metrics."""
-    return {family.name: dict(family.samples) for family in await scrape.families()}
+    return {family.name: dict(family.samples) for family in await collect()}
 
 
 async def test_a_service_that_does_not_run_has_its_counts_but_no_backlog(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
-    metrics = await found(Scrape(service._runtime))
+    metrics = await found(ServiceApi(service).metrics)
     assert BACKLOG.isdisjoint(metrics)
     assert metrics["health_status"]["unhealthy",] == 1
     assert metrics["health_reasons"] == {("not-running",): 1}
@@ -46,7 +46,7 @@ async def test_a_store_that_hangs_delays_a_scrape_for_a_bounded_time(
     monkeypatch.setattr(scrape, "STORE_WITHIN", 0.01)
     release = threading.Event()
     async with AsyncNotificationService(config_for()) as service:
-        outbox, asked = service._runtime.started.outbox, list[object]()
+        outbox, asked = run_of(service).outbox, list[object]()
         do = outbox.do
 
         async def noted(command: Any) -> Any:
@@ -56,7 +56,7 @@ async def test_a_store_that_hangs_delays_a_scrape_for_a_bounded_time(
         monkeypatch.setattr(outbox, "do", noted)
         hanging = asyncio.create_task(outbox.call(lambda: release.wait(30)))
         await asyncio.sleep(0)
-        collecting = Scrape(service._runtime)
+        collecting = ServiceApi(service).metrics
         try:
             for metrics in await asyncio.gather(*(found(collecting) for _ in range(20))):
                 assert BACKLOG.isdisjoint(metrics)
@@ -73,8 +73,8 @@ async def test_a_scrape_that_begins_just_as_another_gets_its_backlog_does_not_di
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with AsyncNotificationService(config_for()) as service:
-        collecting, later = Scrape(service._runtime), list[asyncio.Task[Any]]()
-        hangs, do = asyncio.Event(), service._runtime.started.outbox.do
+        collecting, later = ServiceApi(service).metrics, list[asyncio.Task[Any]]()
+        hangs, do = asyncio.Event(), run_of(service).outbox.do
 
         async def answered(command: Any) -> object:
             if not isinstance(command, Backlog):
@@ -86,7 +86,7 @@ async def test_a_scrape_that_begins_just_as_another_gets_its_backlog_does_not_di
             return {}
 
         with monkeypatch.context() as held:
-            held.setattr(service._runtime.started.outbox, "do", answered)
+            held.setattr(run_of(service).outbox, "do", answered)
             assert set(await found(collecting)) >= BACKLOG
             hangs.set()
             assert set(await later[0]) >= BACKLOG
@@ -103,9 +103,9 @@ async def test_a_store_that_fails_leaves_the_backlog_out(
         async def failing(_: object) -> object:
             raise fault
 
-        collecting = Scrape(service._runtime)
+        collecting = ServiceApi(service).metrics
         with monkeypatch.context() as broken:
-            broken.setattr(service._runtime.started.outbox, "do", failing)
+            broken.setattr(run_of(service).outbox, "do", failing)
             assert BACKLOG.isdisjoint(await found(collecting))
         assert set(await found(collecting)) >= BACKLOG
 
@@ -123,11 +123,10 @@ async def test_an_error_that_comes_too_late_for_its_scrape_is_not_reported_by_as
             await fails.wait()
             raise StoreFailed("locked", code="locked")
 
-        monkeypatch.setattr(service._runtime.started.outbox, "do", failing)
-        collecting = Scrape(service._runtime)
+        monkeypatch.setattr(run_of(service).outbox, "do", failing)
+        collecting = ServiceApi(service).metrics
         assert BACKLOG.isdisjoint(await found(collecting))
-        reading = collecting._reading
-        assert reading is not None
+        (reading,) = (each for each in asyncio.all_tasks() if each.get_name() == "signalpost backlog")
         fails.set()
         await asyncio.wait((reading,))
         monkeypatch.undo()
@@ -143,10 +142,10 @@ async def test_deliveries_of_destinations_that_are_not_configured_share_a_label(
     await first.start()
     for side in ("BUY", "SELL"):
         await first.queue_notification(signal(signal_type=side))
-    assert (await found(Scrape(first._runtime)))["open_deliveries"] == {("signals-free",): 2}
+    assert (await found(ServiceApi(first).metrics))["open_deliveries"] == {("signals-free",): 2}
     await first.stop(0)
     async with AsyncNotificationService(config_for("alerts-critical")) as other:
-        metrics = await found(Scrape(other._runtime))
+        metrics = await found(ServiceApi(other).metrics)
         assert metrics["open_deliveries"] == {("alerts-critical",): 0, (OTHER,): 2}
         assert metrics["oldest_delivery_seconds"][OTHER,] > 0
         assert metrics["oldest_delivery_seconds"]["alerts-critical",] == 0
@@ -157,12 +156,12 @@ async def test_each_feed_that_is_used_has_a_lag_from_the_start(config_for: Confi
     feeds = tuple(FeedConfig(name, "folder", ALWAYS, {"path": tmp_path}) for name in ("used", "unused"))
     config = msgspec.structs.replace(config_for(), feeds=feeds, follow=Candles("used", Timeframe("M1")))
     async with AsyncNotificationService(config) as service:
-        assert (await found(Scrape(service._runtime)))["feed_lag_seconds"] == {("used",): 0}
+        assert (await found(ServiceApi(service).metrics))["feed_lag_seconds"] == {("used",): 0}
 
 
 async def test_health_is_a_metric_by_code_and_never_shows_a_text(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
         emit(service, HostBanned("discord.com", "SECRET", clock.now().replace(year=2999)))
-        families = await Scrape(service._runtime).families()
+        families = await ServiceApi(service).metrics()
     assert "SECRET" not in repr(families)
     assert next(dict(each.samples) for each in families if each.name == "health_reasons") == {("banned",): 1}

@@ -14,7 +14,7 @@ from signalpost.domain.events import Event, Settled, StoreMoved
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from tests.unit.service.conftest import ConfigFor, codes, emit, shown, signal
+from tests.unit.service.conftest import ConfigFor, codes, emit, run_of, shown, signal
 from tests.until import until
 
 
@@ -80,7 +80,7 @@ async def test_a_rejected_message_is_dead_at_once_and_blocks_no_lane(sandbox: Sa
 async def test_an_open_breaker_is_reported_until_a_probe_is_answered(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        run = service._runtime.started
+        run = run_of(service)
         gate = run.engine.gates["signals-free"]
         gate.breaker.recall(BreakerMemory(60.0, 60.0, 60.0), run.loop.time())
         status, (reason,) = service.health()

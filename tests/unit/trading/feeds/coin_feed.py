@@ -1,9 +1,11 @@
 """A feed of coins from an exchange on loopback, and the candles of these tests."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -30,19 +32,36 @@ def served(candles: Sequence[Candle], now: Callable[[], datetime], **options: An
     return ExchangeServer({("BTC_USDT", "M1"): candles}, now=now, **options)
 
 
+@contextmanager
+def library(name: str, prepare: Callable[[Any], object] = bool) -> Iterator[list[Any]]:
+    """Collects the library's objects for an exchange. They are not limited, so that the tests are fast."""
+    exchanges = import_module("ccxt.async_support")
+    make, found = getattr(exchanges, name), list[Any]()
+
+    def made(options: dict[str, Any]) -> Any:
+        assert options["enableRateLimit"]
+        exchange = make({**options, "enableRateLimit": False})
+        exchange.timeout_on_exit = 0
+        exchange.verify = False  # reading certificates takes 0.1 s, and the server has none
+        prepare(exchange)
+        found.append(exchange)
+        return exchange
+
+    with patch.object(exchanges, name, made):
+        yield found
+
+
 @asynccontextmanager
-async def feed(server: ExchangeServer, name: str = "binance") -> AsyncIterator[ExchangeFeed]:
-    """A feed that is not limited, so that the tests are fast."""
+async def feed(
+    server: ExchangeServer, name: str = "binance", prepare: Callable[[Any], object] = bool
+) -> AsyncIterator[ExchangeFeed]:
+    """A feed whose object of the library is prepared."""
     source = ExchangeFeed(name="coins", calendar=ALWAYS, exchange=name, url=server.url)
-    await source._open()
-    assert source._exchange.enableRateLimit
-    source._exchange.enableRateLimit = False
-    source._exchange.timeout_on_exit = 0
-    source._exchange.verify = False  # reading certificates takes 0.1 s, and the server has none
-    try:
-        yield source
-    finally:
-        await source.close()
+    with library(name, prepare):
+        try:
+            yield source
+        finally:
+            await source.close()
 
 
 async def fetched(

@@ -2,6 +2,8 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -94,8 +96,7 @@ async def test_without_the_time_of_the_exchange_only_a_newer_row_closes_one(
     clock.set(RUNNING.time + MINUTE * 5)
     server.has_time = False
     assert await fetched(server) == Fetched(CANDLES[:-1], forming=RUNNING.time)
-    async with feed(server) as source:
-        source._exchange.has["fetchTime"] = False
+    async with feed(server, prepare=lambda exchange: exchange.has.update(fetchTime=False)) as source:
         assert await source.fetch(PAIR, M1) == Fetched(CANDLES), "our clock counts if the exchange has none"
 
 
@@ -107,6 +108,11 @@ async def test_missing_rows_stay_missing(server: ExchangeServer) -> None:
     assert (await fetched(server, CANDLES[13].time - MINUTE / 2)).candles == CANDLES[13:-1]
 
 
+def _limit(rows: int, exchange: Any) -> None:
+    """Let the exchange's answers have this many rows at most."""
+    exchange.features["spot"]["fetchOHLCV"]["limit"] = rows
+
+
 async def test_a_pause_that_is_longer_than_an_answer_is_passed(server: ExchangeServer, clock: ManualClock) -> None:
     """Some exchanges answer with a window of time, which may be empty."""
     later = [candle.but(time=candle.time + timedelta(minutes=100)) for candle in CANDLES[10:]]
@@ -114,8 +120,7 @@ async def test_a_pause_that_is_longer_than_an_answer_is_passed(server: ExchangeS
     server.has_windows = True
     server.most = 20
     clock.set(later[-1].time)
-    async with feed(server) as source:
-        source._exchange.features["spot"]["fetchOHLCV"]["limit"] = 20
+    async with feed(server, prepare=partial(_limit, 20)) as source:
         found = await source.fetch(PAIR, M1, since=CANDLES[0].time)
         assert found == Fetched((*CANDLES[:10], *later[:-1]), forming=later[-1].time)
         clock.advance(timedelta(days=3))
@@ -157,8 +162,7 @@ def test_any_page_size_gives_the_same_candles(
 async def _with_quotes(
     server: ExchangeServer, since: datetime | None, limit: int, most: int
 ) -> tuple[Fetched, tuple[Candle, ...]]:
-    async with feed(server) as source:
-        source._exchange.features["spot"]["fetchOHLCV"]["limit"] = most
+    async with feed(server, prepare=partial(_limit, most)) as source:
         found = await source.fetch(PAIR, M1, since=since, limit=limit)
         if since is None:
             return found, found.candles

@@ -19,7 +19,7 @@ from signalpost.trading.feeds import exchange
 from signalpost.trading.feeds.exchange import ExchangeFeed
 from tests.exchange_server import ExchangeServer
 from tests.loopback_server import Fault
-from tests.unit.trading.feeds.coin_feed import CANDLES, FIRST, M1, MINUTE, PAIR, feed, paths
+from tests.unit.trading.feeds.coin_feed import CANDLES, FIRST, M1, MINUTE, PAIR, feed, library, paths
 from tests.until import until
 
 UNREADABLE = '[[1772359200000, "1", "2", "1", null, "5"]]'
@@ -77,9 +77,11 @@ async def test_a_price_loses_only_the_noise_of_binary_computation(server: Exchan
 
 
 async def test_a_slow_answer_is_given_up(server: ExchangeServer) -> None:
-    async with feed(server) as source:
-        assert source._exchange.timeout == 20_000
-        source._exchange.timeout = 200
+    def hurry(exchange: Any) -> None:
+        assert exchange.timeout == 20_000
+        exchange.timeout = 200
+
+    async with feed(server, prepare=hurry) as source:
         server.faults.append(Fault(delay=30))
         with pytest.raises(FeedFailed) as caught:
             await source.fetch(PAIR, M1)
@@ -180,8 +182,7 @@ def test_an_unknown_exchange_is_refused(name: str) -> None:
 
 
 async def test_an_exchange_without_candles_is_refused(server: ExchangeServer) -> None:
-    async with feed(server) as source:
-        source._exchange.has["fetchOHLCV"] = False
+    async with feed(server, prepare=lambda exchange: exchange.has.update(fetchOHLCV=False)) as source:
         with pytest.raises(FeedFailed) as caught:
             await source.fetch(PAIR, M1)
     assert (caught.value.code, caught.value.errors[0].value) == ("no-candles", "binance")
@@ -197,25 +198,31 @@ def test_a_url_that_is_not_plain_is_refused(url: str) -> None:
     assert "pass" not in str(caught.value)
 
 
+async def _used(name: str, url: str | None = None) -> Any:
+    """The library's object for an exchange that cannot be reached."""
+    source = ExchangeFeed(name="coins", calendar=ALWAYS, exchange=name, url=url)
+    with library(name) as exchanges, pytest.raises(FeedFailed):
+        await source.fetch(PAIR, M1)
+    await source.close()
+    (exchange,) = exchanges
+    return exchange
+
+
 @pytest.mark.parametrize("name", ["binance", "kraken", "coinbase", "bybit", "okx", "bitstamp", "bitfinex"])
 async def test_with_a_url_every_request_goes_there(name: str) -> None:
     def all_urls(api: Any) -> Iterator[str]:
         for each in api.values() if isinstance(api, dict) else [api]:
             yield from [each] if isinstance(each, str) else all_urls(each)
 
-    source = ExchangeFeed(name="coins", calendar=ALWAYS, exchange=name, url="http://127.0.0.1:9/own/")
-    await source._open()
-    urls = list(all_urls(source._exchange.urls["api"]))
+    exchange = await _used(name, "http://127.0.0.1:9/own/")
+    urls = list(all_urls(exchange.urls["api"]))
     assert "http://127.0.0.1:9/own" in urls
     assert all(each.startswith("http://127.0.0.1:9") for each in urls)
     if name == "binance":
         assert "http://127.0.0.1:9/fapi/v1" in urls
-        assert source._exchange.options["fetchMarkets"]["types"] == ["spot"]
-    await source.close()
+        assert exchange.options["fetchMarkets"]["types"] == ["spot"]
 
 
 async def test_without_a_url_the_exchange_is_asked_itself() -> None:
-    source = ExchangeFeed(name="coins", calendar=ALWAYS, exchange="binance")
-    await source._open()
-    assert source._exchange.urls["api"]["public"] == "https://api.binance.com/api/v3"
-    await source.close()
+    exchange = await _used("binance")
+    assert exchange.urls["api"]["public"] == "https://api.binance.com/api/v3"

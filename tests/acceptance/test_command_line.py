@@ -109,16 +109,6 @@ def test_a_reader_that_goes_away_causes_no_traceback(tmp_path: Path, filled: Env
     assert (tmp_path / "code").read_text(encoding="utf-8").strip() in {"0", "1"}
 
 
-def test_a_full_disk_for_the_output_is_one_line_of_error(tmp_path: Path, filled: Environment) -> None:
-    command = f"{sys.executable} -m signalpost deliveries list --json >/dev/full"
-    result = subprocess.run(
-        ["bash", "-c", command], env=filled, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert result.returncode != 0
-    assert "Traceback" not in result.stderr
-    assert result.stderr.count("\n") == 1
-
-
 def test_neither_a_pipe_nor_no_color_gets_colours(tmp_path: Path, filled: Environment) -> None:
     for arguments in (("deliveries", "list"), ("replay", "none.csv", *SETTINGS)):
         assert "\x1b[" not in "".join(run(*arguments, cwd=tmp_path, env=filled).stdout)

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.acceptance.conftest import Environment, environment_of
 from tests.acceptance.serving import READY, errors, in_process, shown
 from tests.acceptance.test_command_line import in_a_terminal
@@ -23,6 +25,17 @@ def run(environment: Environment, redirected: str, *arguments: str) -> subproces
     return subprocess.run(
         script, env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=60, check=False
     )
+
+
+def run_into_a_full_device(environment: Environment, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose standard output is full."""
+    usual = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
+    usual.update({name: value for name, value in os.environ.items() if name.startswith("PYTHON")})
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended: subprocess.CompletedProcess[str] = forked.run(
+            [sys.executable, "-m", "signalpost", *arguments], env=usual, stdout=full, encoding="utf-8"
+        )
+    return ended
 
 
 def with_usual_streams(environment: Environment) -> Environment:
@@ -79,22 +92,25 @@ def test_purge_deletes_nothing_without_a_confirmation_if_standard_input_is_close
 def test_publish_reports_to_standard_error_if_standard_output_is_full(
     usual: Environment, as_json: tuple[str, ...]
 ) -> None:
-    published = run(usual, ">/dev/full", *ALERT, *as_json)
+    published = run_into_a_full_device(usual, *ALERT, *as_json)
     accepted, fault = published.stderr.splitlines()
     assert accepted.startswith("accepted ")
     assert (published.returncode, fault.startswith("error: "), FULL in fault) == (1, True, True)
 
 
-@pytest.mark.parametrize("command", [("--help",), ("--version",), ("publish", "--help"), ("deliveries", "list")])
+@pytest.mark.parametrize(
+    "command",
+    [("--help",), ("--version",), ("publish", "--help"), ("deliveries", "list"), ("deliveries", "list", "--json")],
+)
 def test_a_full_standard_output_is_reported_as_the_systems_error(filled: Environment, command: tuple[str, ...]) -> None:
-    full = run(filled, ">/dev/full", *command)
-    last = full.stderr.splitlines()[-1]
-    assert (full.returncode, last.startswith("error: "), FULL in last) == (1, True, True)
+    full = run_into_a_full_device(filled, *command)
+    (line,) = full.stderr.splitlines()
+    assert (full.returncode, line.startswith("error: "), FULL in line) == (1, True, True)
 
 
 @pytest.mark.parametrize("as_json", [(), ("--json",)])
 def test_a_token_that_could_not_be_shown_is_revoked(usual: Environment, as_json: tuple[str, ...]) -> None:
-    full = run(usual, ">/dev/full", "tokens", "add", "bot", *as_json)
+    full = run_into_a_full_device(usual, "tokens", "add", "bot", *as_json)
     assert full.returncode == 1
     revoked, fault = full.stderr.splitlines()[-2:]
     assert "bot" in revoked

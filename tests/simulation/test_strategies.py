@@ -36,7 +36,7 @@ def test_a_seed_gives_the_same_run_in_any_process() -> None:
 
 @cache
 def _clean() -> Run:
-    run = simulate(CALM, 40, has_strategies=True)
+    run = simulate(CALM, 30, has_strategies=True)
     assert list(findings(run)) == []
     return run
 

@@ -35,6 +35,22 @@ if os.fork() == 0:
     time.sleep(300)
 sys.stdin.read()
 """
+CONNECTS_AND_FORKS = """
+import asyncio, os, socket, sys, threading
+from signalpost.integration.loop_thread import new_loop
+server = socket.create_server(("127.0.0.1", 0))
+loop = new_loop()
+threading.Thread(target=loop.run_forever, daemon=True).start()
+async def connect():
+    await loop.getaddrinfo("localhost", 80)
+    client = socket.socket()
+    client.setblocking(False)
+    await loop.sock_connect(client, server.getsockname())
+asyncio.run_coroutine_threadsafe(connect(), loop).result()
+if (child := os.fork()) == 0:
+    sys.exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
 
 
 @pytest.fixture
@@ -98,3 +114,9 @@ def test_a_started_program_or_child_does_not_keep_the_folder_locked(tmp_path: Pa
             SqliteCore(store).close()
         finally:
             os.kill(started, signal.SIGKILL)
+
+
+def test_a_child_ends_normally_after_its_parents_loop_has_connected() -> None:
+    """The threads of libuv, which uvloop uses for lookups, would be missing in the child, and crash it at its end."""
+    command = [sys.executable, "-c", CONNECTS_AND_FORKS]
+    assert subprocess.run(command, timeout=TIMEOUT, check=True, capture_output=True, text=True).stdout == "7\n"

@@ -166,11 +166,11 @@ def new_loop() -> asyncio.AbstractEventLoop:
     threads accept work until the process ends, and do not delay its end, even if a file call hangs with its disk.
     """
     try:
-        import uvloop
+        from signalpost.integration.forkable_loop import ForkableLoop
 
         for number in range(3):
             os.fstat(number)
-        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        loop: asyncio.AbstractEventLoop = ForkableLoop()
     except (ImportError, OSError):
         loop = asyncio.new_event_loop()
     loop.set_default_executor(OwnThreads())

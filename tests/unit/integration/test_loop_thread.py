@@ -1,10 +1,13 @@
 import asyncio
 import os
+import socket
 import sys
 from concurrent.futures import CancelledError, wait
+from functools import partial
 from threading import Thread, current_thread
 
 import pytest
+import uvloop
 
 from signalpost.integration.futures import AwaitableFuture
 from signalpost.integration.loop_thread import LoopThread, new_loop
@@ -77,11 +80,23 @@ def test_blocking_calls_run_in_their_own_threads_and_their_errors_are_raised() -
     thread.end(10)
 
 
+def test_names_are_looked_up_as_by_the_socket_module() -> None:
+    thread = LoopThread("of a test")
+    port = {"port": 80, "family": socket.AF_INET, "type": socket.SOCK_STREAM}
+    for host in ("localhost", "127.0.0.1"):
+        found = thread.begin(partial(thread.loop.getaddrinfo, host, **port)).result(10)
+        assert found == socket.getaddrinfo(host, **port)
+    with pytest.raises(socket.gaierror):
+        thread.begin(partial(thread.loop.getaddrinfo, "no-such-host.invalid", **port)).result(30)
+    thread.end(10)
+
+
 def test_without_uvloop_the_loop_is_asyncios(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = new_loop()
-    assert type(loop).__module__.startswith("uvloop")
+    assert isinstance(loop, uvloop.Loop)
     loop.close()
     monkeypatch.setitem(sys.modules, "uvloop", None)
+    monkeypatch.delitem(sys.modules, "signalpost.integration.forkable_loop")
     loop = new_loop()
     assert type(loop).__module__.startswith("asyncio")
     loop.close()

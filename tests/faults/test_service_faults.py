@@ -58,7 +58,7 @@ def test_a_stop_during_sends_ends_in_time_and_the_next_run_delivers_the_rest(tmp
         until(lambda: run.open()[1] >= 2 and run.shown() > 10, service)
         began = time.monotonic()
         assert terminate(service) == [1], "the exit code shows that something is left"
-        assert time.monotonic() - began < 1.0 + 2.0 + 1.0, "its own second, two to settle, one for a busy machine"
+        assert time.monotonic() - began < 1.0 + 2.0 + 10.0, "its own second, two to settle, ten for a busy machine"
         pending, leased = run.open()
         assert pending > 0
         assert leased == 0, "cut off sends are settled, so the next run knows them"

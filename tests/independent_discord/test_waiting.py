@@ -114,12 +114,12 @@ def test_publish_does_not_wait_for_the_deliveries_of_others(tmp_path: Path) -> N
             DISCORD_WEBHOOK_ALERTS_CRITICAL=discord.webhook("alerts"),
         ) as machine,
     ):
-        pause = json_answer(429, {"message": "You are being rate limited.", "retry_after": 9.0, "global": False})
+        pause = json_answer(429, {"message": "You are being rate limited.", "retry_after": 29.0, "global": False})
         discord.behaviour = behaviour.always(pause, lambda request: request.webhook == "alerts")
         machine.publish("alert", "--type", "feed", "--severity", "high", "--title", "t")
         began = time.monotonic()
         assert published(machine) == 0
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 25
         assert len(discord.shown("signals")) == 1
 
 

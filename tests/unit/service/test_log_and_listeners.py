@@ -66,7 +66,7 @@ def test_a_handler_that_blocks_holds_up_no_caller(config_for: ConfigFor) -> None
             await service.stop(timeout=0.5)  # the sandbox shares the blocked loop, so it cannot answer
 
     thread = _in_thread(put())
-    was_answered = answered.wait(5)
+    was_answered = answered.wait(30)
     pipe.is_open.set()
     thread.join(30)
     log.removeHandler(pipe)

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from signalpost.cli import main
+from tests import forked
 from tests.acceptance.conftest import Environment, environment_of
 from tests.acceptance.serving import in_process
 
@@ -29,9 +30,7 @@ SIGNAL = ("--pair", "EURUSD", "--timeframe", "H4", "--side", "buy", "--entry", "
 def run(*arguments: str, cwd: Path, env: Environment | None = None) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "FORCE_COLOR"}}
     command = [sys.executable, "-m", "signalpost", *arguments]
-    return subprocess.run(
-        command, cwd=cwd, env=env or environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return forked.run(command, cwd=cwd, env=env or environment)
 
 
 def in_a_terminal(

@@ -32,10 +32,8 @@ def run_into_a_full_device(environment: Environment, *arguments: str) -> subproc
     usual = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
     usual.update({name: value for name, value in os.environ.items() if name.startswith("PYTHON")})
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        ended: subprocess.CompletedProcess[str] = forked.run(
-            [sys.executable, "-m", "signalpost", *arguments], env=usual, stdout=full, encoding="utf-8"
-        )
-    return ended
+        command = [sys.executable, "-m", "signalpost", *arguments]
+        return forked.run(command, env=usual, stdout=full, encoding="utf-8")
 
 
 def with_usual_streams(environment: Environment) -> Environment:

@@ -23,6 +23,7 @@ from signalpost.service.away import Away
 from signalpost.service.following import FollowedLedger, Follower, FollowPlan, StreamKey
 from signalpost.service.standings import Standings
 from signalpost.telemetry.bus import Bus
+from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.feeds.bounded import BoundedFeed
 from signalpost.trading.feeds.port import Fetched
@@ -69,7 +70,7 @@ class Market:
         away = Away(engine.intake, routing, Standings({}, FollowPlan(None, {})))
         used = {each.config.key: Source("simulated", each.config.pair, each.config.timeframe) for each in series}
         incidents = Incidents((), used)
-        together = Round()
+        together, alarms = Round(), AlarmClock()
         cache = RoundCache(ForgetfulCache(self, life), [each.config.stream for each in series], together)
         ledger = FollowedLedger(engine.intake, plan, together)
         life.spawn(away.run())
@@ -77,11 +78,19 @@ class Market:
             feed, strategy = feeds[str(each.config.pair)], MAUnifiedStrategy(each.config)
             processor = IncrementalSignalProcessor(strategy, feed, ledger, cache, history=30, tiers=each.tiers)
             runner = StreamRunner(
-                each.config.key, processor, incidents, bus.emit, on_missed=away.missed, at_work=together.at_work
+                each.config.key,
+                processor,
+                incidents,
+                bus.emit,
+                on_missed=away.missed,
+                at_work=together.at_work,
+                alarms=alarms,
             )
             self.runners.append(runner)
             life.spawn(runner.run())
-        follower = QuickFollower(engine.intake, feeds, plan, incidents, bus.emit, together=together)
+        follower = QuickFollower(
+            engine.intake, feeds, plan, incidents, bus.emit, alarms=alarms, step=None, together=together
+        )
         bus.subscribe(follower.listen)
         life.spawn(follower.run())
 

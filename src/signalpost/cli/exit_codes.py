@@ -48,7 +48,7 @@ class _Failure(click.ClickException):
         Console(stderr=True, highlight=False).print(label, soft_wrap=True)
 
 
-def exit_with(fault: BaseException, *, debug: bool, as_json: bool = False) -> NoReturn:
+def exit_with(fault: BaseException, *, debug: bool, as_json: bool) -> NoReturn:
     """Raise the exception with which click ends the command: with an error line or silently.
 
     With `as_json`, the errors are also printed to standard output as one JSON object.

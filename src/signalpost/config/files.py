@@ -56,7 +56,7 @@ def _next_part(file: int, most: int, *, is_pipe: bool) -> bytes:
     return os.read(file, most)
 
 
-def read_secret(path: Path, content: str = "the webhook URL") -> Secret:
+def read_secret(path: Path, content: str) -> Secret:
     """The text of the file without surrounding blanks; `content` describes it.
 
     Raises InvalidConfiguration, which never shows the text.

@@ -149,9 +149,10 @@ class Follower:
         plan: FollowPlan,
         incidents: Incidents,
         emit: Listener,
-        alarms: AlarmClock | None = None,
-        step: PriceStep | None = None,
-        together: Round | None = None,
+        *,
+        alarms: AlarmClock,
+        step: PriceStep | None,
+        together: Round,
     ) -> None:
         self._intake = intake
         self._feeds = feeds
@@ -159,9 +160,9 @@ class Follower:
         self._incidents = incidents
         self._emit = emit
         self._step = step
-        self._round = together or Round()
+        self._round = together
         self._streams: dict[Series, _Stream] = {}
-        self._alarms = alarms or AlarmClock()
+        self._alarms = alarms
         self._alarms.enter(_BOOK)
 
     @hears(Taken)

@@ -77,7 +77,16 @@ class Market:
         self.streams = {each.key: self._stream(each, strategy, ledger, together) for each, strategy in strategies}
         self._others = None if config.follow is None else config.follow.feed
         step = config.filters.price_notes if config.run is None else None  # a replay has no notes
-        self._follower = Follower(intake, self.feeds, self._plan, self.incidents, bus.emit, self.alarms, step, together)
+        self._follower = Follower(
+            intake,
+            self.feeds,
+            self._plan,
+            self.incidents,
+            bus.emit,
+            alarms=self.alarms,
+            step=step,
+            together=together,
+        )
         bus.subscribe(self._follower.listen)
         bus.subscribe(self._listen)
         self._tasks = [KeptTask(name, run, bus.emit) for name, run in self._work()]

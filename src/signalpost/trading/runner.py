@@ -6,7 +6,7 @@ See docs/why/0035-the-strategy-lives.md.
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from signalpost import clock
@@ -41,9 +41,9 @@ class StreamRunner:
         incidents: Incidents,
         emit: Listener,
         *,
-        on_missed: Callable[[datetime | None], None] = lambda _: None,
-        at_work: Callable[[], AbstractContextManager[object]] = nullcontext,
-        alarms: AlarmClock | None = None,
+        on_missed: Callable[[datetime | None], None],
+        at_work: Callable[[], AbstractContextManager[object]],
+        alarms: AlarmClock,
     ) -> None:
         self.key = key
         self.processor = processor
@@ -65,7 +65,7 @@ class StreamRunner:
         self._emit = emit
         self._on_missed = on_missed
         self._at_work = at_work
-        self._alarms = alarms or AlarmClock()
+        self._alarms = alarms
         self._alarms.enter(key)
         self._slot: Slot | None = None
         self._next = clock.now()

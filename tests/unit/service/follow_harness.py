@@ -17,6 +17,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.trade import Trade
 from signalpost.service.following import Follower, FollowPlan
 from signalpost.testing.virtual_loop import run_virtual
+from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.calendar import ALWAYS, Calendar
 from signalpost.trading.feeds.port import Feed
 from signalpost.trading.feeds.replay import ReplayFeed
@@ -102,7 +103,14 @@ class Following(IntakeHarness):
         made = {feed.name: feed for feed in feeds}
         self.together = Round()
         self.follower = Follower(
-            self.intake, made, plan, self.incidents, self.seen.append, step=step, together=self.together
+            self.intake,
+            made,
+            plan,
+            self.incidents,
+            self.seen.append,
+            alarms=AlarmClock(),
+            step=step,
+            together=self.together,
         )
         self._task = asyncio.ensure_future(self.follower.run())
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from signalpost.domain.ticket import Outcome
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, StoreClosed, StoreFailed
 from signalpost.testing.virtual_loop import run_virtual
+from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.calendar import ALWAYS
 from signalpost.trading.candle_rules import CandleRule
 from signalpost.trading.feeds.bounded import BoundedFeed
@@ -38,9 +40,7 @@ class ClockFeed:
     calendar = ALWAYS
 
     def __init__(self, name: str = "feed", delay: float = 0.0) -> None:
-        self.name = name
-        self.delay = delay
-        self.first = FIRST
+        self.name, self.delay, self.first = name, delay, FIRST
         self.missing: set[datetime] = set()
         self.shows_forming = False
         self.looks: list[datetime] = []
@@ -133,7 +133,8 @@ class Runners:
     def _stream(self, feed: Feed, pair: str, timeframe: str) -> StreamRunner:
         strategy = MAUnifiedStrategy(MAUnifiedConfig(pair=pair, timeframe=timeframe, fast=1, slow=2, places=5))
         processor = IncrementalSignalProcessor(strategy, feed, self.ledger)
-        return StreamRunner(strategy.config.key, processor, self.incidents, self._listen)
+        around: dict[str, Any] = {"on_missed": lambda _: None, "at_work": nullcontext, "alarms": AlarmClock()}
+        return StreamRunner(strategy.config.key, processor, self.incidents, self._listen, **around)
 
     def _listen(self, event: Event) -> None:
         if isinstance(event, CandlesTaken):

@@ -71,7 +71,7 @@ def list_(flags: Flags, as_json: bool) -> None:
 @destinations.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--send", is_flag=True, help="Show one silent message, marked as a test.")
-@click.option("--all", "every", is_flag=True, help="Test every configured destination, also with --send.")
+@click.option("--all", "every", is_flag=True, help="Test every configured destination. --send needs this, or names.")
 @configured
 @_json_option
 def test(names: tuple[str, ...], send: bool, every: bool, flags: Flags, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from signalpost.secret import redacted
 class _Lines(logging.Handler):
     """Writes to standard error in the log's own thread; the log counts lines that cannot be written.
 
-    It has no lock and needs none: a thread that hangs in `write` would still hold it when the interpreter ends.
+    It has no lock, because a thread that hangs in `write` would still hold it when the interpreter ends.
     """
 
     def __init__(self) -> None:

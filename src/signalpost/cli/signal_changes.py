@@ -96,7 +96,7 @@ def close(name: str | None, every: bool, pair: str | None, if_version: int | Non
     Orders that are not filled cannot be closed: cancel them.
     """
     if (name is not None) + every + (pair is not None) != 1:
-        raise click.UsageError("Give an ID, --all or --pair: one of them.")
+        raise click.UsageError("Give exactly one of ID, --all and --pair.")
     if name is None and if_version is not None:
         raise click.UsageError("--if-version needs an ID.")
     if every and options["price"] is not None:

@@ -346,7 +346,7 @@ def _warnings(config: Config, environment: Mapping[str, str]) -> Iterator[str]:
     if goes_to_discord:
         yield from _warnings_about_proxy(environment)
     if config.http is not None and not _LOOPBACK.fullmatch(config.http.host.lower()):
-        problem = "other machines can connect, and its tokens can be read on the way unless you put TLS before it"
+        problem = "other machines can connect, and tokens can be read on the way unless a TLS proxy is in front"
         yield f"{HTTP.variable} is {config.http.host}: {problem}"
 
 

@@ -1,7 +1,7 @@
 """Decides whether a new signal or a price note is posted, by the user's filters and by what was posted before. Pure.
 
-All other changes of a trade always reach those who saw it. Price notes are stopped by cooldowns and maxima only, which
-count signals and notes for them. For signals they count signals only, so that a note never stops a signal.
+Only cooldowns and maxima stop price notes. For a note they count signals and notes; for a signal they count signals
+only, so that a note never stops a signal. All other changes of a trade always reach everyone who saw it.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ _TOLERANCE = Decimal("1e-9")
 """A ratio of reward to risk is a quotient, so it may have been rounded."""
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _SAME = timedelta(milliseconds=1)
-"""Later posts do not count for a note, so that a late candle does not change the decision."""
+"""For a note, only posts up to its own time count, so that a late candle does not change the decision."""
 _MOST_REMEMBERED = 10_000
 MOST_DIGITS = 6
 """Of a limit that is a count or minutes."""
@@ -52,7 +52,8 @@ class FilterRule(Word):
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """The limits on new signals and price notes; by default, there are none.
 
-    A limit stops signals that do not have its value. Pairs and timeframes can have any spelling. Raises InvalidValue.
+    A limit also stops signals without the value that it limits. Pairs and timeframes can have any spelling. Raises
+    InvalidValue.
     """
 
     notifications_enabled: bool = True
@@ -67,7 +68,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     one_per_candle: bool = False
     """Whether signals with different ids can be duplicates of each other."""
     pair_cooldown_minutes: int = 0
-    """For how many minutes after a pair's last signal another one of its side is not posted; 0 for no limit."""
+    """Minutes after a pair's last signal in which no other signal of its side is posted; 0 for no limit."""
     max_per_minute: int = 0
     """0 for no limit."""
     max_per_hour: int = 0
@@ -101,7 +102,7 @@ class Decision(NamedTuple):
     rule: FilterRule | None = None
     """Why it is not posted."""
     reason: str | None = None
-    """The same for people, with the values."""
+    """The rule in words, with the values."""
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -130,12 +131,12 @@ class History(Past, Protocol):
     """The signals that were posted."""
 
     def of_candle(self, signal: Signal, after: datetime, before: datetime) -> Posted | None:
-        """One of the same `candle_of` as this signal; None if there is none."""
+        """A signal with the same `candle_of` as this one; None if there is none."""
         ...
 
 
 def notes_count_for(filters: Filters) -> timedelta:
-    """How long price notes count, so that older ones can be forgotten."""
+    """How long price notes count. Older ones can be deleted."""
     return max(_DAY, filters.pair_cooldown_minutes * _MINUTE)
 
 
@@ -203,7 +204,7 @@ def decide(signal: Signal, now: datetime, filters: Filters, history: History) ->
 
 
 def decide_note(signal: Signal, at: datetime, filters: Filters, signals: Past, notes: Past) -> Decision:
-    """Whether a price note on a signal is posted, whose candle closed `at`, or else the first rule that stops it."""
+    """Whether a price note of a candle that closed `at` is posted on a signal, or else the first rule that stops it."""
     both = (signals, notes)
     return _first(_by_its_pair(signal, at, filters, *both, ahead=_SAME), _by_number(at, filters, *both, ahead=_SAME))
 

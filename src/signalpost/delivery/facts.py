@@ -4,8 +4,8 @@ They are about webhooks (gone for good), destinations (pace, breaker, lost cards
 incidents.
 The operator names a destination, and may give it another webhook. So facts about a webhook are stored under its id and
 the hash of its token, and facts about a host under the host. Only pace, breaker and lost cards are stored under the
-destination. The pace includes the webhook, because the operator's limit belongs to the name, and all others to the
-webhook. No URL or secret is stored.
+destination. The pace includes the webhook, because the operator's own limit applies to the destination, but all other
+limits apply to the webhook. No URL or secret is stored.
 
 If the clock was set back meanwhile, waits keep their length. The docstring of each `read_...` says how it treats an
 unreadable fact.
@@ -138,7 +138,7 @@ def of_host(host: str) -> Subject:
 
 
 def gone_fact(gone: Gone | None) -> dict[str, bytes]:
-    """A webhook is gone for good, or (None) it is not."""
+    """Why a webhook is gone for good; None if it is not."""
     return {GONE: b"" if gone is None else msgspec.json.encode(gone._asdict())}
 
 
@@ -164,7 +164,7 @@ def read_cards_gone(facts: Facts, destination: str) -> list[CardGone]:
 
 
 def incident_fact(incident: IncidentBegan, *, is_over: bool = False) -> SaveFacts:
-    """The command that saves that operators were alerted to an incident, or removes that when it is over."""
+    """The command that saves an incident that operators were alerted to, or deletes it when it is over."""
     value = b"" if is_over else msgspec.json.encode(_Incident(*map(_plain, incident)))
     return SaveFacts(INCIDENTS, {f"{incident.kind} {incident.name}": value})
 
@@ -217,7 +217,7 @@ def read_pace(facts: Facts, now: datetime) -> Pace:
 
 
 def breaker_fact(memory: BreakerMemory | None, now: datetime) -> dict[str, bytes]:
-    """A destination's breaker is not closed, or (None) it is."""
+    """The state of a destination's breaker; None if it is closed."""
     return {BREAKER: b"" if memory is None else msgspec.json.encode(_Breaker(now, *memory))}
 
 
@@ -232,7 +232,7 @@ def read_breaker(facts: Facts, now: datetime) -> BreakerMemory | None:
 
 
 def ban_fact(ban: Ban | None, now: datetime) -> dict[str, bytes]:
-    """A host bans this address for a while, or (None) it does not."""
+    """A host's ban of this address; None if there is none."""
     return {BAN: b"" if ban is None else msgspec.json.encode(_Ban(now, ban.held_for, ban.reason, ban.is_reported))}
 
 

@@ -63,13 +63,13 @@ class Fallbacks(NamedTuple):
     by_tier: Mapping[UserTier, tuple[str, ...]] = {}
     """For signals, by tier."""
     by_kind: Mapping[str, tuple[str, ...]] = {}
-    """For other notifications, by what routes them."""
+    """For other notifications, by kind. For kinds that are for one destination, by `for_one`."""
     are_last: bool = True
-    """False if the program has a sender of its own for what no destination can show any more."""
+    """False if the program has its own sender for notifications that no destination can show."""
 
 
 class Route(NamedTuple):
-    """One destination of a notification, and why nothing is sent there, if so."""
+    """One destination of a notification, and the reason if nothing is sent there."""
 
     destination: str
     suppressed_for: str | None = None
@@ -135,7 +135,7 @@ class Routing:
         return self._readers.get(destination, inf)
 
     def fallbacks(self, destination: str) -> Fallbacks:
-        """Where deliveries go that wait in the lane of `destination`, whether they were routed there or passed on."""
+        """The fallbacks of deliveries in the lane of `destination`, whether they were routed there or passed on."""
         signals: dict[UserTier, tuple[str, ...]] = {tier: (name,) for tier, name in SIGNALS_BY_TIER.items()}
         signals |= {tier: each.signals_to for tier, each in self._tiers.items()}
         return Fallbacks(
@@ -144,7 +144,7 @@ class Routing:
         )
 
     def _after(self, destination: str, origins: Collection[str]) -> tuple[str, ...]:
-        """The rest of the fallbacks of one of these origins, which is, or was passed on to, `destination`."""
+        """The fallbacks that come after `destination` in the order of its origin; none if no origin leads to it."""
         for origin in (destination,) if destination in origins else origins:
             order = (origin, *self._fallbacks.get(origin, ()))
             if destination in order:
@@ -159,7 +159,7 @@ class Routing:
         return f"{NO_WEBHOOK} for {', '.join(destinations)}: set one{but}"
 
     def doubt(self, tier: UserTier) -> str | None:
-        """Why a signal's tier is probably a mistake although it was routed, to the only webhook; None if it is not."""
+        """Why a signal that went to the only webhook probably has the wrong tier; None if there is no doubt."""
         if self._everything_to is None or tier in self._ranks:
             return None
         return f"{str(tier)!r} is not a tier: use one of {self._known_tiers}. The only webhook gets every tier"
@@ -198,7 +198,7 @@ def in_order(destination: str, fallbacks: Mapping[str, Sequence[str]]) -> tuple[
 
 
 def _with_fallbacks(readers: Mapping[str, int], fallbacks: Mapping[str, Sequence[str]]) -> Mapping[str, int]:
-    """The readers of all destinations, also of those that are nothing but fallbacks."""
+    """The readers of all destinations, including those that are only fallbacks."""
     added: dict[str, int] = {}
     for origin in readers.keys() & fallbacks.keys():
         for name in set(fallbacks[origin]).difference(readers):

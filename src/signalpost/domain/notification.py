@@ -80,7 +80,7 @@ _ID_FIELD_BY_KIND: Mapping[type[Payload], str] = {
 
 
 def for_one(kind: str, destination: str | None) -> str:
-    """What routes a notification of a kind that is for one destination only."""
+    """The routing key of a kind of notification that is for one destination only."""
     return f"{kind} {destination}"
 
 

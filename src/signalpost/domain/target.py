@@ -34,7 +34,7 @@ class Target(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         price = decimal_of(self.price, "price")
         if price == 0:
-            text = "price is 0, which means not set: omit this target"
+            text = "price is 0: omit a target that is not set"
             raise InvalidValue(text, code="out-of-range", field="price", value="0", limit="not 0")
         msgspec.structs.force_setattr(self, "price", price)
         if self.share is not None:

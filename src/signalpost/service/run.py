@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _LOOK_AFTER = 1.0
 _STORE_HANGS_AFTER = 10.0
-"""Seconds without an answer of the store after which health reports it."""
+"""Seconds without an answer from the store before health reports it."""
 _STORE_CLOSES_WITHIN = 3.0
 """Seconds that a drain or a stop waits for the store beyond its own timeout."""
 _HANGS_AT_DRAIN = (
@@ -79,7 +79,7 @@ class Run:
             self.outbox,
             self._own_routing,
             bus,
-            random_bits=Random().getrandbits,  # noqa: S311  # ids are not secrets; a caller's seed repeats none
+            random_bits=Random().getrandbits,  # noqa: S311  # ids are not secrets; seeding `random` repeats none
             on_put=self._wake_owner,
             run=config.run,
             open_for=config.open_for,
@@ -266,7 +266,7 @@ class Run:
                 logger.error("%d notifications in memory could not be saved and are lost", held)
 
     async def _patiently(self, work: Callable[[float], Coroutine[Any, Any, object]]) -> None:
-        """Do it until it is done, the rest of the timeout is over, or `hurry` is called."""
+        """Do `work` until it is done, the rest of the timeout is over, or `hurry` is called."""
         if self._patience > 0:
             self._draining = asyncio.create_task(work(self._patience), name="signalpost drain")
             with suppress(StoreFailed, CommandFailed, StoreClosed, asyncio.CancelledError):
@@ -308,7 +308,7 @@ class Run:
             self._bus.emit(RowDamaged(each.delivery, each.was_open))
 
     async def _look_later(self) -> None:
-        """After a second, count and look for enabled destinations, once for all news of that second.
+        """Count the open deliveries and look for enabled destinations, at most once a second.
 
         A revived or cancelled delivery, or an enabled destination, is not reported in any other way.
         """

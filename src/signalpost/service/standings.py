@@ -1,4 +1,4 @@
-"""Computes what became of signals that were never posted, from the candles that would have followed them."""
+"""Computes from candles how signals that were never posted would have ended."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ from signalpost.trading.lives import Life, advance
 from signalpost.trading.outcomes import begin
 
 _WITHIN = 30.0
-"""Seconds for all candles."""
+"""Seconds to fetch all candles."""
 _MOST_CANDLES = 5_000
 """In one fetch."""
 _NEXT = timedelta(microseconds=1)
 
 
 class Standings:
-    """Follows signals in memory only. `feeds` has those of the plan, and they raise only FeedFailed."""
+    """Follows signals in memory only. `feeds` are those of the plan, and raise only FeedFailed."""
 
     def __init__(self, feeds: Mapping[str, Feed], plan: FollowPlan) -> None:
         self._feeds = feeds
@@ -32,7 +32,7 @@ class Standings:
     async def of(self, trades: Sequence[Trade]) -> dict[str, str]:
         """The standing of each trade now by the id of its signal: `+0.50R`, `open` or `not filled`, oldest trade first.
 
-        Signals without candles have none. What is open has no result, because some tiers may not see it yet.
+        Signals without candles have none. An open trade has no result, because some tiers may not see it yet.
         """
         by_source: dict[Series, list[Trade]] = {}
         for trade in trades:
@@ -56,7 +56,7 @@ class Standings:
         with suppress(FeedFailed):
             while quotes := await feed.quotes(source.pair, length, since=since, limit=_MOST_CANDLES):
                 if quotes[-1].time < since:
-                    break  # a feed that ignores it would never end
+                    break  # a feed that ignores `since` would never end
                 candles = [each._replace(closes_at=feed.calendar.closes_at(each.time, length)) for each in quotes]
                 advance(lives, [each for each in candles if each.closes_at <= now], now)
                 since = quotes[-1].time + _NEXT

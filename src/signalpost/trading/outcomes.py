@@ -1,6 +1,6 @@
-"""Follows a trade by the candles of a feed: what each of them changes. Pure and exact.
+"""Follows a trade candle by candle, and computes what each candle changes. Pure and exact.
 
-A candle does not say in which order its prices came, so if there is a doubt, the worse result counts:
+A candle does not show the order of its prices, so in doubt the worse result counts:
 docs/why/0033-following-by-candles.md.
 """
 
@@ -23,7 +23,7 @@ from signalpost.domain.trade import Filled, FollowState, Trade, TradeState
 from signalpost.errors import InvalidValue
 
 REVERSED = "reversed"
-"""Why an order was cancelled that an opposite signal made pointless."""
+"""The reason for cancelling an order after an opposite signal."""
 _NEXT = timedelta(microseconds=1)
 
 
@@ -46,7 +46,7 @@ class QuoteCandle(NamedTuple):
         """A candle of bid and ask. Raises InvalidValue if they open at different times."""
         if bid.time != ask.time:
             text = (
-                f"the bid candle opens at {iso(bid.time)} and the ask candle at {iso(ask.time)}: use those of one time"
+                f"the bid candle opens at {iso(bid.time)}, but the ask candle at {iso(ask.time)}: use a matching pair"
             )
             raise InvalidValue(text, code="conflict", field="ask", value=iso(ask.time), limit=iso(bid.time))
         return cls(bid, ask, bid.time + timeframe.duration, is_mid=False)
@@ -70,8 +70,8 @@ def begin(trade: Trade, timeframe: Timeframe, *, by_strategy: bool) -> FollowSta
     """The state in which `trade` waits for its first candle, of `timeframe`.
 
     A signal of a strategy (`by_strategy`) counts from the close of its candle, any other from the first candle that
-    opens after it was accepted. If the fill is known, the first candle is the one in which it lies. A stop or target
-    that was set before following began does not act in earlier candles.
+    opens after it was accepted. If the fill is known, the first candle is the one in which it lies. Candles that opened
+    before the last change of the stop or the targets do not count.
     """
     if trade.fill is not None:
         since = trade.fill.at - timeframe.duration + _NEXT
@@ -83,10 +83,10 @@ def begin(trade: Trade, timeframe: Timeframe, *, by_strategy: bool) -> FollowSta
 
 
 def follow(trade: Trade, state: FollowState, candle: QuoteCandle, reversal: Filled | None = None) -> Followed:
-    """Follow a trade by a candle. Feed each candle once, oldest first; an earlier one does not change the state.
+    """Follow a trade through one candle. Pass each candle once, oldest first; an earlier one does not change the state.
 
     `reversal` is the fill, in this candle, of an opposite signal for which `reverses` is true: follow that signal's
-    trade first. It ends the trade even if the candle is an earlier one, because the signal became known late.
+    trade first. If that signal became known late, the candle is an earlier one; the reversal still ends the trade.
     """
     if not trade.state.is_live:
         return Followed((), state)
@@ -120,7 +120,7 @@ def _levels(trade: Trade, since: datetime) -> FollowState:
 
 
 def _reversed_late(trade: Trade, candle: QuoteCandle, reversal: Filled | None) -> Iterator[Change]:
-    """The end by a reversal in a candle that was taken before. A trade that was entered later remains."""
+    """The end of a trade by a reversal in an earlier candle. A trade that was entered after the reversal stays open."""
     if reversal is None or reversal.at < (trade.signal.known_at if trade.fill is None else trade.fill.at):
         return
     if trade.state is TradeState.PENDING:
@@ -159,7 +159,7 @@ class _Passage(NamedTuple):
     exit: _Heights
     stop: Decimal | None
     first_stop: Decimal | None
-    """The stop from which the R of a market order will count, in force or not."""
+    """The stop that defines the R of a market order, even if another stop is in force."""
     targets: Sequence[tuple[int, Decimal]]
     """The number and height of each target that is not hit yet, nearest first."""
     new_stop: Decimal | None
@@ -198,7 +198,7 @@ class _Passage(NamedTuple):
     def when(self, *, is_open: bool) -> datetime:
         """When something happened: at the open, or at an unknown time, which counts as the close.
 
-        A part that a person closed while the candle formed stays before it.
+        It is never before the last change, such as a part that a person closed while the candle formed.
         """
         return max(self.candle.time if is_open else self.candle.closes_at, self.trade.last_at)
 
@@ -208,7 +208,7 @@ class _Passage(NamedTuple):
         return Fill(price=self.price(level), at=self.when(is_open=is_open), from_feed=True, flags=flags)
 
     def close(self, height: Decimal, reason: CloseReason, at: datetime, *flags: Flag) -> Close:
-        """The close of what is open at a height."""
+        """The close of the open part, at a height."""
         return Close(price=self.price(height), reason=reason, at=at, from_feed=True, flags=(*self.flags, *flags))
 
 
@@ -266,7 +266,10 @@ def _order_filled(passage: _Passage) -> Fill | None:
 
 
 def _span_after_entry(passage: _Passage) -> _Span:
-    """The span after an entry in this candle. After a limit order's only the stop counts: targets may be older."""
+    """The span after an entry in this candle.
+
+    After the fill of a limit order only the stop counts, because a target may have been touched before the fill.
+    """
     order, seen = passage.trade.signal.order, passage.exit
     opened = seen.open if order is OrderKind.MARKET else None
     return _Span(opened, seen.high, seen.low, counts_targets=order is not OrderKind.LIMIT)
@@ -275,8 +278,8 @@ def _span_after_entry(passage: _Passage) -> _Span:
 def _span_of_open(passage: _Passage) -> _Span:
     """The span of a trade that was open already. If it was filled while the candle formed, only the stop counts.
 
-    Price came to a limit or stop order from outside of its stop, but a market order's stop may have been touched before
-    the fill: it counts if the candle closed beyond it.
+    For a limit or stop order, any touch of the stop counts. A market order's stop may have been touched before the
+    fill, so it counts only if the candle closed beyond it.
     """
     seen, trade = passage.exit, passage.trade
     if trade.entered_at <= passage.candle.time:
@@ -307,7 +310,7 @@ def _exits(passage: _Passage, span: _Span, reversal: Filled | None) -> Iterator[
 
 
 def _span_until(reversal: Filled, passage: _Passage, span: _Span) -> _Span:
-    """The span until a reversal: the open alone, or all if it came later, but targets only up to its price."""
+    """The span until a reversal: at the open, that price alone; later, everything up to the reversal's price."""
     if reversal.at <= passage.candle.time and span.open is not None:
         return _Span(span.open, span.open, span.open)
     return span._replace(high=min(span.high, _height(reversal.price, passage.trade.signal.signal_type)))

@@ -106,7 +106,7 @@ def _problem_of(parts: SplitResult) -> str | None:
     if parts.port == 0 or not (is_socket or _HOST.fullmatch(parts.hostname or "")):
         return "its host or port is not valid"
     if not is_socket and not _DATABASE.fullmatch(parts.path):
-        return "after the host there must be nothing, or / and the number of a database"
+        return "only / and the number of a database may follow the host"
     if not _OF_ADDRESS.isdisjoint(name for name, _ in options):
         return "host, port and path are not options"
     return None

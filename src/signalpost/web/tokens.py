@@ -165,8 +165,8 @@ def _lock(folder: int, file: Path) -> None:
         except BlockingIOError:
             Event().wait(_LOCK_PAUSE)
     text = (
-        f"cannot change {file.name}: another program locks {file.parent}. Find it with `fuser {file.parent}`, stop "
-        f"it, and try again"
+        f"cannot change {file.name}: another program has locked {file.parent}. Find it with `fuser {file.parent}`, "
+        f"stop it, and try again"
     )
     raise InvalidConfiguration(text, code="locked", value=str(file.parent), limit=f"{_LOCKED_WITHIN:g} s")
 

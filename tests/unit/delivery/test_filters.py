@@ -178,7 +178,7 @@ async def test_signals_of_one_commit_count_and_their_tiers_do_not() -> None:
     assert [each.outcome for each in again] == ["duplicate"] * 3
 
 
-async def test_one_that_had_expired_does_not_count(clock: ManualClock) -> None:
+async def test_a_signal_that_had_expired_does_not_count(clock: ManualClock) -> None:
     harness = IntakeHarness(filters=Filters(max_per_day=1, pairs={"EURUSD"}))
     stale = signal(valid_until=NOW + MINUTE)
     clock.advance(MINUTE)

@@ -92,7 +92,7 @@ def test_a_single_webhook_gets_everything() -> None:
         assert routing.route(payload, UserTier.PREMIUM) == (Route("default"),)
 
 
-def test_only_a_single_webhook_serves_an_unknown_tier_which_is_then_probably_a_mistake() -> None:
+def test_an_unknown_tier_goes_only_to_a_single_webhook_with_a_warning() -> None:
     tiers = {WHALE: Tier(30, ("default",))}
     single = Routing(["default"], everything_to="default", tiers=tiers)
     assert single.route(SIGNAL, UserTier("premum")) == (Route("default"),)

@@ -33,7 +33,7 @@ def standings(*signals: Signal, feed: CountedFeed, plan: FollowPlan = PLAN, at: 
     return run_virtual(Standings({"feed": feed}, plan).of(trades), at)
 
 
-def test_an_end_is_a_result_and_all_else_a_word() -> None:
+def test_only_an_ended_trade_has_a_result() -> None:
     assert standings(made(), feed=CountedFeed(bars(QUIET, UP))) == {"s1": "+1.00R"}
     assert standings(made(), feed=CountedFeed(bars(QUIET, DOWN))) == {"s1": "-1.00R"}
     assert standings(made(stop_loss=None), feed=CountedFeed(bars(QUIET, UP))) == {"s1": "+50.0 pips"}
@@ -93,7 +93,7 @@ def test_a_feed_that_fails_or_hangs_leaves_out_its_own_signals() -> None:
     assert broken(lambda: asyncio.sleep(timedelta(hours=1).total_seconds())) == {"s2": "+1.00R"}
 
 
-def test_a_signal_that_no_candles_follow_has_none() -> None:
+def test_a_signal_without_candles_has_no_standing() -> None:
     feed = CountedFeed(bars(QUIET, UP))
     assert standings(made(), feed=feed, plan=FollowPlan(None, {})) == {}
     assert feed.fetched == []

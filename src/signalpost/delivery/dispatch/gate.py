@@ -227,7 +227,7 @@ class Gate:
         self.pacer.host.call_when_free(wake, at_end=at_end)
 
     def start(self, now: float) -> None:
-        """The lane starts."""
+        """Schedule the first look, when the lane starts."""
         self._look_from = now + LOOK_AFTER
 
     def begin(self, now: float, *, is_edit: bool = False) -> Pass:
@@ -386,7 +386,7 @@ class Gate:
     def _see(self, answer: Receipt | Answer) -> None:
         channel, guild = answer.channel, answer.guild
         trouble = answer.trouble if isinstance(answer, Answer) else None
-        if guild is not None:  # links need it, and only a look shows it
+        if guild is not None:  # links need the server, and only a look shows it
             self._wants_look = False
         if channel is not None and (channel != self._seen or trouble is not None):
             self._seen = channel

@@ -60,7 +60,7 @@ def amend(tx: Transaction, command: Amend) -> Amendment:
         why = f"{trade.signal.signal_id} has version {trade.version}, not {command.if_version} as the change expects"
         return Amendment(Outcome.REFUSED, trade, Refusal.STALE_VERSION, f"{why}: check the signal before you change it")
     try:
-        # Who names the present version does not repeat the change that led to it.
+        # A command that names the current version does not repeat the change that led to it.
         base = trade.but(last_change=None) if command.if_version == trade.version else trade
         changed = after(base, command.change, command.now)
     except NotPossible as why:
@@ -165,7 +165,7 @@ def _unknown(name: str, rows: Sequence[TradeRow]) -> Amendment:
     if not rows:
         return Amendment(Outcome.REFUSED, None, Refusal.UNKNOWN_SIGNAL, f"no signal is called {shown(name)}")
     ids = ", ".join(f"#{row.number} {row.sequence}" for row in rows)
-    why = f"{shown(name)} may be one of several signals: {ids}. Use one of these numbers or ids"
+    why = f"{shown(name)} matches several signals: {ids}. Use one of these numbers or ids"
     return Amendment(Outcome.REFUSED, None, Refusal.UNKNOWN_SIGNAL, why)
 
 

@@ -54,7 +54,7 @@ _ENDED = 2
 def opened_to_write(path: Path, lock_path: Path) -> sqlite3.Connection:
     """A connection to the file at `path`, which exists and may be empty or of an older version.
 
-    Raises StoreUnusable, and leaves the file as it was.
+    If it raises StoreUnusable, the file is unchanged.
     """
     db = opened(path)
     try:
@@ -211,7 +211,7 @@ class _Kept(msgspec.Struct):
 
 
 def open_book(db: sqlite3.Connection) -> None:
-    """Add a trade for each kept new signal, with the cards that show it. Damaged ones are skipped."""
+    """Add a trade for each kept new signal, with the cards that show it. Damaged signals are skipped."""
     db.executemany(sql.ADD_TRADE.replace("INSERT", "INSERT OR IGNORE"), _trades(db))
     db.execute(sql.CARDS_OF_BEFORE)
 

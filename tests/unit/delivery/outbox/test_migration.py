@@ -105,7 +105,7 @@ def test_a_damaged_signal_is_left_out_of_the_book(path: Path, body: str) -> None
     assert _rows(path, "SELECT count(*) FROM trade") == [(0,)]
 
 
-def test_a_signal_that_was_closed_without_a_trace_ends_without_a_result(path: Path) -> None:
+def test_a_signal_whose_end_was_pruned_is_closed_without_a_result(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("DELETE FROM notification WHERE json_extract(body, '$.event') = 'closed'")
         db.commit()

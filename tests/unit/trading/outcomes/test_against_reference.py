@@ -191,7 +191,7 @@ def test_each_change_happens_in_its_candle_and_in_order(given_case: Case, is_sal
 
 
 @given(cases())
-def test_a_sale_in_the_mirror_ends_as_the_purchase(case: Case) -> None:
+def test_a_sell_on_mirrored_candles_ends_like_the_buy(case: Case) -> None:
     bought, moves = lived(case)
     sold, turned_moves = lived(case.turned())
     assert {number: 2 * ENTRY - stop for number, stop in moves.items()} == turned_moves

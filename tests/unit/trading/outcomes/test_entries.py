@@ -25,7 +25,7 @@ def test_a_strategys_signal_is_filled_at_the_open_when_its_candle_closed() -> No
     assert life.take(mid(-1, "1.1002", "1.1009", "1.1001", "1.1005")).changes == (filled("1.1002", -1),)
 
 
-def test_any_other_is_filled_at_the_first_open_after_it_was_accepted() -> None:
+def test_any_other_signal_is_filled_at_the_first_open_after_it_was_accepted() -> None:
     life = begun(trade("BUY", "1.1000"))
     assert at(-1) == START
     assert life.take(mid(-1, *["1.2"] * 4)) == life
@@ -104,7 +104,7 @@ def test_a_trade_of_which_a_part_was_closed_keeps_its_planned_entry() -> None:
     assert (life.trade.fill, life.trade.entry) == (None, Decimal("1.1000"))
 
 
-def test_an_order_expires_with_the_first_candle_from_then_on() -> None:
+def test_an_order_expires_with_the_first_candle_that_opens_at_or_after_its_end() -> None:
     """However long the market was closed in between."""
     life = begun(trade("BUY", "1.1000", "1.0950", order="LIMIT", good_until=at(1)))
     life = life.take(mid(0, *["1.1010"] * 4))

@@ -25,8 +25,7 @@ from signalpost.own_threads import OwnThreads
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.candle_rules import MOST_AHEAD
 from signalpost.trading.feeds.candle_file import GZIP_MAGIC, check_step, not_utf8, read_candle_text
-from signalpost.trading.feeds.port import Fetched, was_closed
-from signalpost.trading.feeds.visible import visible
+from signalpost.trading.feeds.port import Fetched, visible, was_closed
 from signalpost.trading.outcomes import QuoteCandle
 
 _THREADS = OwnThreads()

@@ -10,8 +10,7 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles, bundled_days, bundled_pairs
-from signalpost.trading.feeds.port import Fetched, was_closed
-from signalpost.trading.feeds.visible import visible
+from signalpost.trading.feeds.port import Fetched, visible, was_closed
 from signalpost.trading.outcomes import QuoteCandle
 
 

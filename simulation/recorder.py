@@ -269,23 +269,26 @@ class Recorder:
         self.numbers: dict[str, int] = {}
         """The number of each trade that changes."""
         self.book: dict[str, Booked] = {}
+        self.commands = 0
+        """How many commands the store has executed."""
+        self.deleted: dict[str, float] = {}
+        """When a moderator deleted each message."""
+        self.order = blake2s()
+        """A hash over all domain events in order."""
+        self._last_by_name: dict[tuple[str, int, str], tuple[str, int, bool]] = {}
+        self._begin_strategies()
+
+    def _begin_strategies(self) -> None:
         self.of_streams: list[Answered | Saved] = []
         """What the streams of strategies were answered, and what they committed, in order."""
         self.following: dict[str, datetime] = {}
         """The time from which the follower needs candles, of each live trade that it has followed."""
         self.pairs: dict[str, str] = {}
         """The pair of each trade of a strategy."""
-        self.commands = 0
-        """How many commands the store has executed."""
         self.opened_by: dict[str, int] = {}
         """The number of the command that saved each trade of a strategy."""
         self.ended: dict[str, int] = {}
         """The number of the command that saved the end of each trade."""
-        self.deleted: dict[str, float] = {}
-        """When a moderator deleted each message."""
-        self.order = blake2s()
-        """A hash over all domain events in order."""
-        self._last_by_name: dict[tuple[str, int, str], tuple[str, int, bool]] = {}
 
     def happened(self, event: Event) -> None:
         """Record an event that a process published now."""

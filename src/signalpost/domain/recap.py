@@ -58,10 +58,6 @@ class Period(msgspec.Struct, frozen=True):
         last = self.last_day
         return last if self.recurrence is Recurrence.DAILY else last - last.weekday() * _DAY
 
-    def contains(self, at: datetime) -> bool:
-        """Whether `at` lies in it."""
-        return self.since <= at < self.until
-
 
 class RecapDays(NamedTuple):
     """The days of a destination's recaps: each ends at `hour` in the time zone; at hour 0, it is a calendar day."""

@@ -104,7 +104,7 @@ async def test_the_end_does_not_wait_to_be_joined(book: Driver) -> None:
     ]
 
 
-async def test_news_are_joined_only_where_they_were_not_sent_yet(book: Driver) -> None:
+async def test_changes_share_a_companion_only_where_it_was_not_sent_yet(book: Driver) -> None:
     await book.open(signal(), A, B)
     for lane in (A, B):
         await book.settle(await book.leased(lane))
@@ -335,14 +335,14 @@ async def test_a_pending_order_is_filled_and_cancelled(book: Driver) -> None:
     ]
 
 
-async def test_a_name_that_is_no_symbol_finds_nothing(book: Driver) -> None:
+async def test_a_name_that_is_not_a_symbol_finds_nothing(book: Driver) -> None:
     await book.shown()
     assert await book.find("not a {{symbol}}") == ()
     (found,) = await book.find("s1")
     assert await book.find(short_id("s1")) == (found,)
 
 
-async def test_trades_of_which_nothing_was_heard_end_without_a_result_and_without_a_word(book: Driver) -> None:
+async def test_trades_without_changes_end_without_a_result_and_without_a_companion(book: Driver) -> None:
     await book.open(signal())
     await book.settle(await book.leased())
     await book.open(signal("s2", order="limit"))
@@ -364,7 +364,7 @@ async def test_trades_of_which_nothing_was_heard_end_without_a_result_and_withou
     assert [event for event, _ in await book.states()].count("v2") == 2
 
 
-async def test_a_companion_links_to_a_card_of_which_only_other_messages_name_the_server(book: Driver) -> None:
+async def test_a_companion_links_to_its_card_even_if_only_other_messages_name_the_server(book: Driver) -> None:
     for name, guild in (("s1", None), ("s2", "g7")):
         await book.open(signal(name))
         await book.settle(await book.leased(), message=Message(A, f"m {name}", book.now, 1, "c1", guild, "w1"))

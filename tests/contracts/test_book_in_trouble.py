@@ -268,7 +268,7 @@ async def test_a_revived_opening_is_not_shown_once_its_signal_has_changed(book: 
     assert [each.state for each in (await book.lease()).expired if each.id.turn == 2] == [_S.SUPERSEDED]
 
 
-async def test_a_damaged_trade_of_which_nothing_was_heard_is_left_alone(book: Driver) -> None:
+async def test_a_damaged_trade_without_changes_is_left_alone(book: Driver) -> None:
     await book.shown()
     await book.change(Update(note="one"))
     damage(book, "UPDATE trade SET body = '{'")
@@ -285,7 +285,7 @@ async def test_a_signal_that_nobody_may_see_opens_no_trade(book: Driver) -> None
     assert [state for _, state in await book.states()] == [_S.SUPPRESSED]
 
 
-async def test_who_names_the_present_version_closes_a_second_equal_part(book: Driver) -> None:
+async def test_a_change_that_names_the_current_version_closes_a_second_equal_part(book: Driver) -> None:
     await book.open(signal())
     part = Update(close_part=20, price="1.1050")
     assert (await book.change(part)).outcome is Outcome.ACCEPTED

@@ -96,7 +96,7 @@ def _why_there(delivery: Delivery, notification: Notification) -> str:
     if delivery.id.turn > 1:
         return f"This is delivery {delivery.id.turn} to {destination}: {delivery.reason or 'it was revived'}."
     if isinstance(payload, Recap):
-        return f"{destination} gets {payload.period.recurrence} recaps by its setting `recaps`."
+        return f"{destination} gets {payload.period.recurrence} recaps because of its setting `recaps`."
     if usual_destination(payload, notification.user_tier) != destination:
         if isinstance(payload, Signal):
             return f"Your configuration sends signals of tier {notification.user_tier} to {destination}."

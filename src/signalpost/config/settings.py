@@ -58,8 +58,8 @@ LIMITS = Setting(
     True,
     parsers.SWITCH,
     "Whether to assume Discord's limits before its answers report them: some are never reported, others too late. Turn "
-    "this off only for your own server. It also turns off the rates of the destinations. Limits in answers always "
-    "apply.",
+    "this off only for your own server. That also turns off the rates of the destinations. Limits in answers "
+    "always apply.",
 )
 RESERVE = Setting(
     "reserve",

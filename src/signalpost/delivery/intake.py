@@ -76,7 +76,7 @@ class Intake:
         filters: Filters = NO_FILTERS,
     ) -> None:
         self.routing = routing
-        """The current routes. They are replaced when the process that delivers changes."""
+        """The current routes. They are replaced when another process takes over delivery."""
         self._outbox = outbox
         self._ids = ids
         self._emit = emit
@@ -84,7 +84,7 @@ class Intake:
         self._run, self._valid_for = run, valid_for
         self._filters = None if run is not None or filters == NO_FILTERS else filters
         self.amendments = Amendments(outbox, ids, emit=emit, on_put=on_put, run=run, open_for=open_for, filters=filters)
-        """Saves changes, also those that the service itself makes."""
+        """Saves changes, including those that the service itself makes."""
         self._health = health or StoreHealth(emit)
         self._held: deque[NewNotification | Amend] = deque()
         self._held_by_key: dict[str, Notification] = {}
@@ -115,9 +115,9 @@ class Intake:
     ) -> Ticket:
         """Accept one notification, and return its ticket once it is saved.
 
-        With `tiers`, the repeat of a signal is refused if that was sent to any other tier. `closes` is the number of
-        the trade that a new signal reverses. If the store is unavailable, the notification is held in memory, or
-        refused without `hold`. Raises InvalidValue for invalid arguments, and StoreClosed after the outbox is closed.
+        With `tiers`, a repeat is refused if its signal was sent to a tier that is not among them. `closes` is the
+        number of the trade that a new signal reverses. If the store is unavailable, the notification is held in memory,
+        or refused without `hold`. Raises InvalidValue, and StoreClosed after the outbox is closed.
         """
         new = self._new(payload, event, priority, user_tier, context, about, closes=closes, tiers=tiers)
         if self._held and is_routed(new):
@@ -145,11 +145,11 @@ class Intake:
     ) -> Ticket:
         """Change the trade of a signal, and return the change's ticket once it is saved.
 
-        `name` is the signal's id, its short id, its number, or its pair if exactly one of that pair is live; if it is
-        `exact`, it is not a pair, and a number begins with `#`. `may` limits the signals and the verbs
-        of the caller. Another change with the same `key` is a duplicate, and refused if its `request` differs. A
-        change that cannot be saved now is held in memory, or refused without `hold`, and it is checked when it is
-        saved. Raises StoreClosed.
+        `name` is the signal's id, its short id, its number, or its pair if exactly one of that pair is live. With
+        `exact`, it cannot be a pair, and a number must begin with `#`. `may` limits the signals and the verbs of the
+        caller. Another change with the same `key` is a duplicate, or refused if its `request` differs. A change that
+        cannot be saved now is held in memory, or refused without `hold`. A held change is checked when it is saved.
+        Raises StoreClosed.
         """
         command = self.amendments.command(
             name, change, exact=exact, if_version=if_version, may=may, context=context, key=key, request=request
@@ -164,7 +164,7 @@ class Intake:
         return ticket
 
     async def find(self, wanted: FindTrades) -> tuple[BookEntry, ...]:
-        """The trades of the signal book that match, in a replay only its own. Raises StoreFailed."""
+        """The matching trades of the signal book; in a replay, only those of the replay. Raises StoreFailed."""
         return await self._outbox.do(msgspec.structs.replace(wanted, run=self._run))
 
     async def load_state(self, stream: str) -> StreamState | None:
@@ -186,10 +186,10 @@ class Intake:
     ) -> list[Ticket]:
         """Save a stream's state together with the signals of its last candle, all or nothing.
 
-        Each signal is for each of the tiers, or for FREE, and has a ticket. Unpublished ones, and new ones that have
-        expired, are recorded but not posted. `closes` has the numbers of the trades that signals reverse, by id. The
+        Each signal is sent to all `tiers` (by default to FREE) and has one ticket. Unpublished and expired signals are
+        recorded but not posted. `closes` has the number of the trade that a signal reverses, by the signal's id. The
         `reports` are saved too, without tickets. Raises StoreFailed if the store is unavailable or held notifications
-        come first, and CommandFailed if these cannot be saved. Then feed the strategy nothing until it has succeeded.
+        come first, and CommandFailed if these cannot be saved. Then give the strategy no candle until it has succeeded.
         """
         items = [*((each, too_old(each, event, clock.now())) for each in signals), *unpublished]
         each_tier = tuple(tiers) or (UserTier.FREE,)

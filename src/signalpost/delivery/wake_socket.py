@@ -48,7 +48,7 @@ class WakeSocket:
             wake_socket._loop.add_reader(wake_socket._socket, wake_socket._receive)
         except OSError as fault:
             logger.warning(
-                "%s cannot be made (%s): messages queued by other processes are found a little later", path, fault
+                "%s cannot be created (%s): messages queued by other processes are found a little later", path, fault
             )
             wake_socket._socket.close()
         except BaseException:

@@ -21,7 +21,7 @@ class Target(msgspec.Struct, frozen=True):
     """A price at which a trade takes profit.
 
     `share` is the part to close there, in per cent of the initial size: above 0 and at most 100, or None if not given.
-    A share can be text such as `50%`. Raises InvalidValue for a price of 0, which means not set, and other faults.
+    A share can be text such as `50%`. Raises InvalidValue, also for a price of 0.
     """
 
     price: Decimal
@@ -78,7 +78,7 @@ def shares_of(targets: Sequence[Target]) -> tuple[Decimal, ...]:
 
 
 def agreed(price: Decimal | None, targets: tuple[Target, ...], faults: Faults) -> dict[str, object]:
-    """`take_profit` and `targets` from each other. If both are given and differ, that is added to `faults`."""
+    """`take_profit` and `targets`, each completed from the other. If they contradict each other, adds to `faults`."""
     if not targets:
         return {"take_profit": price, "targets": () if price is None else (Target(price),)}
     first = targets[0].price

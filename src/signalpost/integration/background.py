@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 class BackgroundWork(AwaitableFuture[Result]):
     """The result of work that goes on even if nobody waits for it.
 
-    A failure that nobody has looked at when this is dropped, or when the interpreter ends, is logged.
+    A failure is logged if nobody has read it before this object is deleted or the interpreter ends.
     """
 
     def __init__(self, name: str) -> None:

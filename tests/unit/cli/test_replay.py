@@ -35,7 +35,7 @@ def file(tmp_path: Path) -> Path:
     return candles(tmp_path / "EUR_USD_H4.csv", "1.1040", "1.1030", "1.1020", "1.1050", "1.1060")
 
 
-def test_json_is_a_line_a_signal_with_exact_text_for_prices(file: Path) -> None:
+def test_json_has_a_line_for_each_signal_with_exact_prices(file: Path) -> None:
     result = run(file, *SETTINGS, "--json")
     assert result.exit_code == 0
     (line,) = map(json.loads, result.stdout.splitlines())
@@ -123,7 +123,7 @@ def test_corrections_of_a_file_are_reported_on_stderr(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("options", "exit_code"), [((), 0), (("--places", "6"), 0), (("--places", "5"), 2)])
-def test_decimals_that_were_asked_for_hold_even_if_they_are_the_usual_ones(
+def test_a_given_number_of_decimals_is_enforced_even_if_it_is_the_usual_one(
     tmp_path: Path, options: tuple[str, ...], exit_code: int
 ) -> None:
     path = candles(tmp_path / "c.csv", "1.10401", "1.10301", "1.10201", "1.10501", "1.10601")

@@ -168,7 +168,7 @@ async def test_edits_last_as_long_as_a_trade_may_be_live_and_a_day() -> None:
         assert taken.valid_until - taken.accepted_at == timedelta(days=days)
 
 
-async def test_trades_of_which_nothing_was_heard_are_ended(opened: IntakeHarness, clock: ManualClock) -> None:
+async def test_trades_without_changes_are_ended(opened: IntakeHarness, clock: ManualClock) -> None:
     await opening(opened)
     clock.advance(timedelta(days=91))
     assert await opened.intake.amendments.end_unheard_of() == 1

@@ -131,7 +131,7 @@ async def test_a_gap_before_a_candle_that_is_forming_is_an_empty_slot() -> None:
     assert (cycle.counts, cycle.forming, harness.feed.fetches) == ({"gap": 1}, START + 3 * HOUR, [None])
 
 
-async def test_a_weekend_is_no_gap() -> None:
+async def test_a_weekend_is_not_a_gap() -> None:
     friday, sunday = START.replace(day=9, hour=21), START.replace(day=11, hour=22)
     harness = StreamHarness([candle(friday, "1.5"), candle(sunday, "1.4")], calendar=FX)
     assert (await harness.processor.cycle(sunday + HOUR)).counts == {}

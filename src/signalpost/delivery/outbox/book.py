@@ -64,7 +64,7 @@ class Amendment(NamedTuple):
     waiting: tuple[str, ...] = ()
     """The destinations of the deliveries that were added, for cards and companions."""
     superseded: tuple[Delivery, ...] = ()
-    """The deliveries that these replace."""
+    """The deliveries that the added ones replace."""
 
 
 class Permission(NamedTuple):
@@ -83,7 +83,10 @@ class Amend(Command[Amendment], frozen=True):
     """
 
     name: str
-    """The signal's id, its short id, its `#number`, or its pair if exactly one of that pair is live. Not of replays."""
+    """The signal's id, its short id, its `#number`, or its pair if exactly one of that pair is live.
+
+    In a replay, only the id.
+    """
     change: Change
     now: datetime
     """When the change was submitted. If it was held, that is before its commit."""
@@ -94,21 +97,21 @@ class Amend(Command[Amendment], frozen=True):
     may: Permission | None = None
     """None for all trades and verbs."""
     run: str | None = None
-    """The replay in which `name` is the signal's id."""
+    """The replay of the signal; None outside replays."""
     context: Context = NO_CONTEXT
     exact: bool = False
     """If set, a pair or a number without `#` finds nothing, so that a program's wrong id never finds another signal."""
     key: str | None = None
-    """The caller's idempotency key. For 7 days, any other change with this key is a duplicate, even of another
+    """The caller's idempotency key. For 7 days, any other change with it is a duplicate, even a change of another
     signal."""
     request: bytes | None = None
-    """Identifies the key's request: another one with the key is refused. None: any request with it is a duplicate."""
+    """Identifies the request. A later one that differs, with the same key, is refused; if None, it is a duplicate."""
     open_for: timedelta = OPEN_FOR
     """How long a trade may be live without a change. Edits expire a day after that."""
 
 
 class AddChart(Command[Notification | None], frozen=True):
-    """Put an edit that adds a chart to a card, if it shows the newest state of a live trade, and no chart.
+    """Put an edit that adds a chart to a card, if the card shows the newest state of a live trade and has no chart.
 
     Answer: its notification; None if the card is not shown yet, or a delivery for it waits or is being sent.
     """

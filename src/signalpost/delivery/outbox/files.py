@@ -80,7 +80,7 @@ def remove_copy(partial: Path) -> None:
 
 
 def warn_of_network(path: Path) -> None:
-    """Warn through the logger `signalpost` if `path` is on a network file system: its syncs and locks are weak."""
+    """Warn through the logger `signalpost` if `path` is on a network file system. Syncs may not work there."""
     try:
         listed = MOUNTS.read_bytes().decode(errors="surrogateescape")
         kind = file_system(path.resolve(), listed)

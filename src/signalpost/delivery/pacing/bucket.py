@@ -18,8 +18,8 @@ class Bucket(SlidingWindow):
     """A window whose limit and period are `assumed` (None: unlimited) until an answer contains them.
 
     It counts our own requests, so a late or reordered answer does no harm. The number of remaining requests in an
-    answer only matters if it is lower than ours could explain: then others use the webhook too. Weakness: requests of
-    others between two of our answers, or during a slow one, are noticed too late.
+    answer only matters if it is lower than our own requests explain: then others use the webhook too. Weakness: the
+    requests of others between two of our answers, or during a slow one, are noticed too late.
     """
 
     def __init__(self, assumed: Rate | None) -> None:
@@ -48,7 +48,7 @@ class Bucket(SlidingWindow):
         self._left += 1
 
     def mark(self, now: float) -> int:
-        """A number that `learn` needs later for a request that has just begun. Discord counts it after this."""
+        """A number that `learn` needs later for a request that has just begun, and that Discord has not counted yet."""
         return self.used(now) - self._begun
 
     def learn(self, facts: RateFacts, now: float, mark: int) -> None:

@@ -19,7 +19,7 @@ _HIT = "hit"
 _WIDEST, _WIDEST_WITH_LONG_PRICES = 26, 28
 _USUAL_PRICE = 7
 _COLUMNS = ((5, "%-{}s"), (0, " %{}s"), (6, " %{}s"), (5, " %{}s"))
-"""The least width of each column, so that an edit does not move it, and its format."""
+"""The minimum width of each column, which keeps it in place when the message is edited, and its format."""
 _LONGEST_TIER = 18
 
 
@@ -33,8 +33,8 @@ class _Row(NamedTuple):
 def table(trade: Trade, view: View, most_targets: int = MOST_TARGETS) -> list[str]:
     """The lines of the table, with at most `most_targets` targets.
 
-    Of a long table the distance column is dropped, then R. A level that was hit is marked, and what `view` hides shows
-    the name of the tier that sees it.
+    If the table is too wide, the distance column is dropped, then R. A level that was hit is marked. A level that
+    `view` hides is replaced by the name of the tier that sees it.
     """
     scale = scale_of(trade.signal.pair, trade.entry)
     risk = risk_of(trade)
@@ -53,7 +53,7 @@ def more_targets(trade: Trade, view: View, most_targets: int = MOST_TARGETS) -> 
 
 
 def exit_part(trade: Trade) -> Part | None:
-    """The part that ended `trade`, unless a target or the end of following did."""
+    """The part whose close ended `trade`; None if it is open, or a target or the end of following ended it."""
     if trade.state is not TradeState.CLOSED or not trade.parts or trade.open_share > 0:
         return None
     last = trade.parts[-1]
@@ -77,7 +77,7 @@ def _levels(trade: Trade, view: View, most_targets: int, scale: Scale, risk: Dec
 
 
 def _parts(trade: Trade, scale: Scale, risk: Decimal | None) -> Iterator[_Row]:
-    """Parts that were not closed at a level, and the end if it was not at one."""
+    """The parts that were not closed at a level, and the exit if it was not at one."""
     last = exit_part(trade)
     others = [part for part in trade.parts if part is not last and not _is_at_target(trade, part)]
     if len(others) > _MOST_PARTS:
@@ -112,7 +112,7 @@ def _drawn(rows: Sequence[_Row], unit: str) -> list[str]:
 
 
 def _ever_narrower(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
-    """All columns; without the distance; without R; prices alone. That a level was hit is dropped last."""
+    """All columns; without the distance; without R; prices alone. The mark of a hit level is dropped last."""
     yield rows
     rows = [row._replace(distance="", r=_HIT if row.distance == _HIT else row.r) for row in rows]
     yield rows
@@ -122,7 +122,7 @@ def _ever_narrower(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
 
 
 def _without_head(rows: Sequence[_Row]) -> list[str]:
-    """Prices alone. A hidden level stands two blanks away from its label."""
+    """Prices alone, two spaces away from their labels."""
     if len(rows) == 1:
         return [f"{rows[0].label} {rows[0].price}"]
     label, price = (max(len(row[column]) for row in rows) for column in (0, 1))

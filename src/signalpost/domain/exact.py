@@ -155,11 +155,6 @@ def quotient(dividend: Decimal | Fraction, divisor: Decimal) -> Decimal:
     return rounded(dividend / Fraction(divisor))
 
 
-def half_up(dividend: Decimal | int, divisor: Decimal | int, places: int) -> Decimal:
-    """`dividend` divided by `divisor`, rounded once to `places` decimals; half rounds away from zero."""
-    return _HALF_UP.quantize(_CUT_OFF.divide(dividend, divisor), step(places))  # cutting off never makes a half
-
-
 def rounded(value: Fraction) -> Decimal:
     """`value` rounded half to even to 18 decimals, without trailing zeros."""
     return plain(Decimal(round(value * _UNIT)).scaleb(-PLACES, _WIDE))  # Fraction rounds half to even, exactly
@@ -177,6 +172,15 @@ def plain(number: Decimal) -> Decimal:
 def fixed(number: Decimal, places: int) -> str:
     """`number` as text with exactly `places` decimals, rounded half to even, never with an exponent."""
     return format(_WIDE.quantize(number, step(places)), "f")
+
+
+def ratio_text(dividend: Decimal | int, divisor: Decimal | int, places: int) -> str:
+    """`dividend` divided by `divisor`, as text with `places` decimals and its sign; zero has none.
+
+    Rounded once, half away from zero.
+    """
+    ratio = _HALF_UP.quantize(_CUT_OFF.divide(dividend, divisor), step(places))  # cutting off never makes a half
+    return format(ratio, "+f" if ratio else "zf")
 
 
 @cache

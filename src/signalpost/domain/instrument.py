@@ -44,8 +44,9 @@ class Instrument(str):
     with Cyrillic or Greek ones.
     """
 
-    __slots__ = ("_symbol",)
+    __slots__ = ("_class", "_symbol")
     _symbol: str
+    _class: AssetClass | None
 
     def __new__(cls, value: str) -> Self:
         """Parse a symbol in any supported spelling."""
@@ -56,6 +57,7 @@ class Instrument(str):
         read = _read(str(value))
         self = super().__new__(cls, read.shown)
         self._symbol = read.symbol
+        self._class = class_of(read.shown)
         return self
 
     @property
@@ -85,7 +87,7 @@ class Instrument(str):
     @property
     def asset_class(self) -> AssetClass | None:
         """The class that decides the unit of its distances; None if unknown (its distances are then per cent)."""
-        return class_of(str(self))
+        return self._class
 
     @property
     def pip(self) -> Decimal | None:

@@ -6,7 +6,9 @@ Shares are per cent of the initial size, exact. Its result comes from prices alo
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property, reduce
 from itertools import groupby, pairwise
+from operator import sub
 
 import msgspec
 
@@ -184,7 +186,7 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     @property
     def open_share(self) -> Fraction:
         """The share that is still open, in per cent; before the fill, the share to be opened."""
-        return WHOLE - sum((part.share for part in self.parts), Fraction(0))
+        return reduce(sub, (part.share for part in self.parts), WHOLE)
 
     @property
     def shares(self) -> tuple[Fraction, ...]:
@@ -294,7 +296,11 @@ class Result:
 
     def __init__(self, trade: Trade) -> None:
         self._trade = trade
-        self._gain = sum((Fraction(trade.gain(part.price)) * part.share / WHOLE for part in trade.parts), Fraction(0))
+
+    @cached_property
+    def _gain(self) -> Fraction:
+        parts = self._trade.parts
+        return sum((Fraction(self._trade.gain(part.price)) * part.share / WHOLE for part in parts), Fraction(0))
 
     @property
     def exact_r(self) -> Fraction | None:

@@ -31,7 +31,7 @@ def post(
     is_silent: bool = False,
 ) -> dict[str, Any]:
     """The body of a new message, which may ping only `role`. The ping itself is the caller's to place."""
-    body = _body("\n".join(line for line in content if line), embeds, role, attachments)
+    body = _body("\n".join(filter(None, content)), embeds, role, attachments)
     if is_silent:
         body["flags"] = limits.SILENT
     if look.username is not None:

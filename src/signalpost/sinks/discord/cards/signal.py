@@ -7,7 +7,7 @@ from typing import Any
 
 from signalpost.domain.change import Flag
 from signalpost.domain.distance import PERCENT
-from signalpost.domain.exact import plain
+from signalpost.domain.exact import plain, ratio_text
 from signalpost.domain.identity import short_id
 from signalpost.domain.sessions import open_sessions
 from signalpost.domain.side import SignalType
@@ -50,7 +50,6 @@ from signalpost.sinks.discord.cards.wording import (
     packed,
     prefixed,
     price_text,
-    ratio_text,
     replay_mark,
     risk_text,
     small,
@@ -78,6 +77,9 @@ class _Cut(IntEnum):
     STRATEGY = 5
     TARGETS = 6
     """Those beyond the third."""
+
+
+_CUTS = tuple(_Cut)
 
 
 def signal_card(trade: Trade, look: Look, view: View) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def _stream_headline(before: str, signal: Signal, after: str) -> str:
 
 def _card(trade: Trade, look: Look, view: View) -> dict[str, Any]:
     """The embed, with as much as its limit permits."""
-    for left_out in _Cut:
+    for left_out in _CUTS:
         made = _embed(trade, look, view, left_out)
         if limits.size(made) <= _EMBED:
             break

@@ -11,11 +11,11 @@ from math import floor
 from signalpost.domain.asset_class import COIN_QUOTES, AssetClass
 from signalpost.domain.context import Fact
 from signalpost.domain.distance import PERCENT, Scale, scale_of
-from signalpost.domain.exact import fixed, half_up, places_of, plain, product
+from signalpost.domain.exact import fixed, places_of, plain, product, ratio_text
 from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.precision import places_for
-from signalpost.domain.trade import WHOLE, Result, Trade, r_of, risk_of
+from signalpost.domain.trade import WHOLE, Result, Trade, risk_of
 from signalpost.sinks.discord.cards.view import CardLink, View
 from signalpost.sinks.discord.escape import cut, escaped
 
@@ -50,12 +50,6 @@ def unsigned(number: Decimal | Fraction, places: int) -> str:
 def signed(number: Decimal | Fraction, places: int) -> str:
     """`number` with `places` decimals and its sign; zero has none."""
     return ratio_text(*number.as_integer_ratio(), places)
-
-
-def ratio_text(dividend: Decimal | int, divisor: Decimal | int, places: int) -> str:
-    """`dividend` divided by `divisor`, with `places` decimals and its sign; zero has none."""
-    ratio = half_up(dividend, divisor, places)
-    return format(ratio, "+f") if ratio else format(ratio.copy_abs(), "f")
 
 
 def share_text(share: Decimal | Fraction) -> str:
@@ -155,12 +149,16 @@ def packed(facts: Iterable[str], most: int, separator: str = DOT) -> list[str]:
 
 def small_facts(facts: Iterable[str], separator: str = DOT) -> list[str]:
     """`facts` on small lines."""
-    return [line for packed_line in packed(facts, SMALL_LINE, separator) for line in small(packed_line)]
+    return small("\n".join(packed(facts, SMALL_LINE, separator)))
 
 
 def visible_length(line: str) -> int:
     """The length of `line` as Discord shows it, about: links show their text, and times at most twelve letters."""
-    return len(_NOT_SHOWN.sub(r"\1", _TAG.sub(_TAG_SHOWN, line)))
+    return len(_NOT_SHOWN.sub(_label, _TAG.sub(_TAG_SHOWN, line)))
+
+
+def _label(found: re.Match[str]) -> str:
+    return found[1] or ""
 
 
 def headline(before: str, name: str, after: str = "", most: int = HEADLINE) -> str:
@@ -284,29 +282,32 @@ def slippage_text(trade: Trade) -> str:
 
 def gained(trade: Trade) -> str:
     """The gain of the closed parts in R, or in the unit of `trade` if it has no R."""
-    r = Result(trade).r
-    return _gained_distance(trade) if r is None else f"{signed(r, _PLACES)}R"
+    result = Result(trade)
+    r = result.exact_r
+    return _gained_distance(result) if r is None else f"{signed(r, _PLACES)}R"
 
 
 def gains(trade: Trade) -> list[str]:
     """The gain of the closed parts, most important first: in R, in the unit of `trade` and in per cent."""
-    percent, found = Result(trade).percent, [gained(trade), _gained_distance(trade)]
-    if percent is not None:
+    result = Result(trade)
+    found = [gained(trade), _gained_distance(result)]
+    if (percent := result.percent) is not None:
         found.append(f"{signed(percent, _PLACES)}%")
     return list(dict.fromkeys(found))  # the unit of a stock is per cent
 
 
 def at_risk(trade: Trade) -> str:
     """The result of the open part if the stop is hit, in R: at risk or locked in; empty without a stop or R."""
-    r = None if trade.stop is None else r_of(trade, trade.stop)
-    if r is None:
+    risk = risk_of(trade)
+    if trade.stop is None or risk is None:
         return ""
-    open_r = Fraction(r) * trade.open_share / WHOLE
-    return f"{signed(open_r, _PLACES)}R locked in" if open_r > 0 else f"{unsigned(open_r, _PLACES)}R at risk"
+    gain, (part, whole) = trade.gain(trade.stop), (trade.open_share / WHOLE).as_integer_ratio()
+    r = ratio_text(product(gain, Decimal(part)), product(risk, Decimal(whole)), _PLACES)
+    return f"{r}R locked in" if gain > 0 else f"{r.lstrip('+-')}R at risk"
 
 
-def _gained_distance(trade: Trade) -> str:
-    distance = Result(trade).distance
+def _gained_distance(result: Result) -> str:
+    distance = result.distance
     return _with_unit(signed(distance.amount, distance.places), distance.unit)
 
 

@@ -123,9 +123,9 @@ class Connections:
 
         A proxy that cannot be used is ignored. Reads the environment once per host.
         """
-        host = url.host or ""
         if url.scheme != "https":
             return None
+        host = url.host or ""
         if host not in self._proxy_by_host:
             found = proxy_for(host)
             self._proxy_by_host[host] = None if found is None or found.problem else found
@@ -196,8 +196,12 @@ async def _request(
 ) -> HttpAnswer:
     proxy = proxy_for(url)
     through = {} if proxy is None else proxy.arguments
-    async with session.request(method, url, data=data, allow_redirects=False, **through) as response:
+    response = await session.request(method, url, data=data, allow_redirects=False, **through)
+    try:
         return await _read(response)
+    finally:
+        if not response.closed:  # the body was not read to its end
+            response.close()
 
 
 async def _read(response: ClientResponse) -> HttpAnswer:
@@ -215,9 +219,9 @@ async def _body(response: ClientResponse) -> bytes | None:
     """Read the body; None if it breaks off, takes too long or is too large."""
     parts, length = [], 0
     try:
-        while part := await response.content.readany():
-            parts.append(part)
-            length += len(part)
+        while not response.content.at_eof():
+            parts.append(await response.content.readany())
+            length += len(parts[-1])
             if length > LARGEST_BODY:
                 return None
     except Exception:  # noqa: BLE001  # the status is known and matters more than this failure

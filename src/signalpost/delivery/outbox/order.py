@@ -50,7 +50,7 @@ class Row(NamedTuple):
 
     def moved(self, state: DeliveryState, reason: str | None) -> "Row":
         """This row in another state, for a reason."""
-        return self._replace(delivery=self.delivery._replace(state=state, reason=reason))
+        return Row(self.number, self.event, self.delivery._replace(state=state, reason=reason), self.is_edit)
 
     @property
     def is_card(self) -> bool:

@@ -45,8 +45,8 @@ _EVER = -(2**63)
 _FEW = 4
 """Values that are looked up without a list."""
 _NEITHER = -1
-MOST_RECENT = 1_024
-"""Notifications that are cached for their lease, at about 3 kB each."""
+MOST_RECENT = 2_048
+"""Notifications that are cached for their lease, at about 2 kB each."""
 
 _MOST_EPOCHS = 2**53
 """Far below the limit of a file lock, so there is always a next epoch."""

@@ -43,7 +43,6 @@ from signalpost.config.settings import (
     SETTINGS,
     SIGNAL_SETTINGS,
     SIGNALS,
-    STRATEGY,
     USUAL_ROLE,
     WATCHDOG_SETTINGS,
 )
@@ -58,9 +57,7 @@ from signalpost.domain.tier import Hidden, TierCopy, UserTier
 from signalpost.errors import Fault, InvalidConfiguration, StoreFailed, StoreUnusable
 from signalpost.secret import redacted
 from signalpost.trading.feeds import FEEDS as KINDS
-from signalpost.trading.feeds.bundled import bundled_pairs
 from signalpost.trading.feeds.folder import file_names
-from signalpost.trading.feeds.replay import BUNDLED_TIMEFRAMES
 from signalpost.trading.incidents import named
 from signalpost.trading.redis_url import client_of
 
@@ -183,7 +180,6 @@ def checked(flags: Flags) -> Checked:
         faults += fault.errors
     file = "" if reading.file is None else f"{shown_path(str(reading.file))}: "
     faults += (each._replace(text=f"{file}{each.text}") for each in _faults_of(partial(make_feeds, config.feeds)))
-    faults += _not_in_replay(config)
     if config.redis_url is not None and config.strategies:
         faults += _faults_of(partial(client_of, config.redis_url))
     return _checked(_plain(reading, config, folder, store), faults)
@@ -244,19 +240,6 @@ def _missing(config: Config) -> Iterator[str]:
     if not config.look.producer:
         advice = "set it to your name and your conflicts of interest (cards.producer or SIGNALPOST_PRODUCER)"
         yield f"no producer is set, so readers cannot see who makes the signals: {advice}"
-
-
-def _not_in_replay(config: Config) -> Iterator[Fault]:
-    """The strategies on a replay feed that does not have their candles."""
-    replays = {each.name for each in config.feeds if each.kind == "replay"}
-    known = [f"{pair} {timeframe}" for pair in bundled_pairs() for timeframe in BUNDLED_TIMEFRAMES] if replays else []
-    for each in config.strategies:
-        if each.feed in replays and f"{each.pair} {each.timeframe}" not in known:
-            text = (
-                f"strategy {each.key}: the feed {each.feed} has no candles of {each.pair} {each.timeframe}: use one of "
-            )
-            limit = ", ".join(known)
-            yield Fault("not-found", f"{text}{limit}", STRATEGY, f"{each.pair} {each.timeframe}", limit)
 
 
 def _no_file(config: Config) -> Iterator[str]:

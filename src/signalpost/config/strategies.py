@@ -102,10 +102,23 @@ def _unknown_names(strategy: StrategyConfig, tiers: Collection[UserTier], source
         yield Fault("unknown-word", text, "feed", shown(strategy.feed), ", ".join(feeds))
     elif fault := timeframe_fault(sources, strategy.feed, strategy.timeframe):
         yield fault
+    elif feeds[strategy.feed].get("kind") == "replay":
+        yield from _not_in_replay(strategy)
     for tier in strategy.tiers:
         if tier not in tiers:
             text = f"tier {tier} is not configured: {advice(tier, tiers)}"
             yield Fault("unknown-word", text, "tiers", tier, ", ".join(tiers))
+
+
+def _not_in_replay(strategy: StrategyConfig) -> Iterator[Fault]:
+    from signalpost.trading.feeds.bundled import bundled_pairs  # with the candle files: only for such a feed
+    from signalpost.trading.feeds.replay import BUNDLED_TIMEFRAMES
+
+    wanted = f"{strategy.pair} {strategy.timeframe}"
+    known = [f"{pair} {timeframe}" for pair in bundled_pairs() for timeframe in BUNDLED_TIMEFRAMES]
+    if wanted not in known:
+        text = f"the feed {strategy.feed} has no candles of {wanted}: use one of {', '.join(known)}"
+        yield Fault("not-found", text, "pair", wanted, ", ".join(known))
 
 
 def _made(kind: object, settings: Mapping[str, Any]) -> LiveStrategy:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from signalpost import Config
 from signalpost.cli import main
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.errors import InvalidConfiguration
 from tests.repository.sources import ROOT
 from tests.unit.config.webhooks import TOKEN, url
 
@@ -155,7 +157,7 @@ def checked_strategies(kind: str, *streams: tuple[str, str]) -> tuple[int, list[
     Path("s.toml").write_text(f"[feeds.mine]\n{kind}\n{tables}", encoding="utf-8")
     result = check("--json", "--config", "s.toml")
     found = json.loads(result.stdout)
-    warnings = [each for each in found["warnings"] if each.startswith("strategy")]
+    warnings = [each for each in found.get("warnings", ()) if each.startswith("strategy")]
     return result.exit_code, warnings, [(each["code"], each["value"]) for each in found["errors"]]
 
 
@@ -163,6 +165,9 @@ def test_a_strategy_whose_candles_a_replay_does_not_have_is_an_error() -> None:
     streams = (("EUR_USD", "H4"), ("EUR_USD", "D"), ("EUR_USD", "H1"), ("XAU_USD", "H4"))
     found = checked_strategies('kind = "replay"', *streams)
     assert found == (2, [], [("not-found", "EUR_USD H1"), ("not-found", "XAU_USD H4")])
+    with pytest.raises(InvalidConfiguration) as raised:  # so a service does not start either
+        Config.from_environment({"SIGNALPOST_CONFIG": "s.toml"})
+    assert [each.field for each in raised.value.errors] == ["strategy.3.pair", "strategy.4.pair"]
 
 
 def test_a_strategy_without_a_file_in_its_folder_is_a_warning_because_it_may_be_written_later() -> None:

@@ -21,7 +21,8 @@ from tests.unit.delivery.intake_harness import IntakeHarness, signal
 NOW = datetime(2026, 3, 3, 10, 0, 30, tzinfo=UTC)
 FILE = """
 [feeds.files]
-kind = "replay"
+kind = "folder"
+path = "."
 calendar = "always"
 
 [[strategy]]

@@ -12,7 +12,7 @@ from signalpost.config import Config, StrategyConfig
 from signalpost.errors import Fault
 from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
 
-FEED = '[feeds.files]\nkind = "replay"\n'
+FEED = '[feeds.files]\nkind = "folder"\npath = "."\n'
 ONE = '[[strategy]]\npair = "EUR/USD"\ntimeframe = "4h"\nfast = 40\nslow = 140\nfeed = "files"\n'
 OWN = "tests.unit.config.test_strategies"
 

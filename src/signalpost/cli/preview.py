@@ -58,11 +58,11 @@ def preview(
 ) -> None:
     """Show messages as Discord would, with your settings ([cards] in the settings file). Only --send sends anything.
 
-    KIND is signal (the default), companion, alert, analysis, status, announcement, recap or digest. STATE is its state:
-    for a signal new, filled, tp1 (tp2 ...), stop-moved, part-closed, closed, closed-by-hand, stopped, reversed,
-    cancelled, expired, revised or reopened; for a companion one of these except new, or resolved; for an alert its
-    severity, escalated or resolved; for a status operational, degraded or down; for a recap daily, weekly or empty.
-    Without STATE, all of them are shown.
+    KIND is signal (the default), companion, alert, analysis, status, announcement, recap or digest. STATE depends on
+    the kind. Signal: new, filled, tp1 (tp2 ...), stop-moved, part-closed, closed, closed-by-hand, stopped, reversed,
+    cancelled, expired, revised or reopened. Companion: the same without new, but with resolved. Alert: its severity,
+    escalated or resolved. Status: operational, degraded or down. Recap: daily, weekly or empty. Without STATE, all of
+    them are shown.
 
     The messages are made from a sample, or from your own signal, in the format of `signalpost publish signal`. A signal
     changes by the same rules as a real one. Its number and the ids in links are made up.
@@ -75,7 +75,7 @@ def preview(
     chosen = _one_of(kind, named_kind, "KIND") or OF_A_SIGNAL[0]
     found = previews(chosen, _one_of(state, named_state, "STATE"), _scene(config, now, file, tier, send))
     if file is not None and chosen not in OF_A_SIGNAL:
-        raise click.UsageError(f"--signal belongs to the kinds {' and '.join(OF_A_SIGNAL)}.")
+        raise click.UsageError(f"--signal is only for the kinds {' and '.join(OF_A_SIGNAL)}.")
     if send is not None:
         _send(config, found, send, as_json=as_json)
     elif as_json:

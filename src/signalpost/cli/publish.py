@@ -152,7 +152,7 @@ def alert(**options: Any) -> None:
 
 @examples('signalpost publish announcement --title "Maintenance" --text "Sunday, 10:00 to 11:00 UTC"')
 @publish.command()
-@fact_option("--title", help="The announcement in a line.")
+@fact_option("--title", help="The announcement in one line.")
 @fact_option("--text", help="The announcement.")
 @fact_option("--id", help="Its id.  [default: from time and content]")
 @_priority_option("NORMAL")

@@ -228,7 +228,7 @@ def _parsed(key: str, value: object, base: Path) -> str | Path:
     if key == "url" and not text.startswith(("http://", "https://")):
         raise InvalidConfiguration("this is not a URL: use one that begins with https://", code="not-a-url")
     if key == "url" and not _is_public(text):  # before anything shows it
-        problem = "this is not a URL without a user, a password and a query, such as https://host"
+        problem = "a URL must not contain a user, a password or a query: use one such as https://host"
         raise InvalidConfiguration(problem, code="invalid-url")
     if key == "exchange":
         from signalpost.trading.feeds.exchange import check_exchange  # loaded only for such a feed

@@ -55,13 +55,13 @@ VERBS: Mapping[str, _Verb] = {
     "close": _verb(Close, ("price",), ("reason",)),
     "cancel": _verb(CancelOrder, ("reason",)),
 }
-"""The changes that a program can make of a signal by its id."""
+"""The changes that a program can make to a signal by its id."""
 
 
 def read_change(verb: str, data: Mapping[str, Any]) -> ReadChange:
     """The change from its fields, under their own or their usual names. Raises InvalidValue with all faults.
 
-    Unknown names are faults: otherwise a misspelled field would be lost, and the rest would happen.
+    Unknown names are faults: otherwise a misspelled field would be ignored, and the rest applied.
     """
     build, names, required = VERBS[verb]
     read = read_fields(data.items(), names)

@@ -106,7 +106,7 @@ class Market:
         )
 
     def _work(self) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        """The work of each task, by its name. What nothing needs any more has no incidents from now on."""
+        """The work of each task, by its name. Ends the incidents of feeds and of a cache that are no longer used."""
         if self.streams:
             yield "digest", self._away.run
         yield from ((f"strategy {key}", each.run) for key, each in self.streams.items())
@@ -142,7 +142,7 @@ class Market:
 
         Before the first candle of a series, it is the time for which the series has been needed.
         """
-        places = {  # most of a thousand strategies have the same one
+        places = {  # of a thousand strategies, most are at the same place
             (each.feed, each.series.timeframe, each.processor.watermark, self._began, each.last and each.last.forming)
             for each in self.streams.values()
         }
@@ -185,7 +185,7 @@ class Market:
         return (None if self._others is None else self.feeds[self._others]), ()
 
     async def end(self, timeout: float = CLOSE_WITHIN) -> float:
-        """Stop the strategies, close the cache and the feeds, and return the seconds that took. Repeats do nothing.
+        """Stop the strategies, close the cache and the feeds, and return the seconds this took. Repeats do nothing.
 
         A feed that does not close within the timeout, at least 1 second and at most 5, is abandoned.
         """
@@ -221,7 +221,7 @@ class Market:
 
 
 def candles_of(config: Config, market: Callable[[], Market | None]) -> CandleSource | None:
-    """The source of the candles of charts, which has none until `market` exists; None if no feed is used."""
+    """The source of candles for charts; None if no feed is used. It has no candles until `market` returns a Market."""
 
     async def candles(signal: Signal) -> CandleHistory | None:
         running = market()
@@ -247,7 +247,7 @@ def _cache_of(config: Config, streams: list[str], together: Round) -> RoundCache
 
 
 def _plan_of(config: Config, strategies: Sequence[LiveStrategy]) -> FollowPlan:
-    """Which candles follow which signals: those of `[follow]`, or a strategy's own for its signals if finer."""
+    """The candles by which signals are followed: those of `[follow]`, or the strategy's own if these are finer."""
     candles = {}
     for each, strategy in zip(config.strategies, strategies, strict=True):
         key = StreamKey(strategy.config.strategy_name, each.pair, each.timeframe)

@@ -40,7 +40,7 @@ class HttpAnswer(NamedTuple):
         value = self.fields.get(name)
         if not isinstance(value, str):
             return None
-        return value if value.isdecimal() else redacted(value)  # an id, which is no secret: every message shows some
+        return value if value.isdecimal() else redacted(value)  # an id is not a secret: every message shows some
 
     def whole_number(self, name: str) -> int | None:
         """A whole number in the body; None if there is none."""

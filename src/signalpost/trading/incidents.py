@@ -149,7 +149,7 @@ class Incidents:
         if before is not None and answer.oldest is not None and not was_silent:
             # If the feed had no candle at all before, the older ones are its history.
             opened = answer.oldest if before.watermark is not None else answer.watermark or answer.oldest
-            if not self._is_silent(before):  # the feed's incident may have ended by another stream
+            if not self._is_silent(before):  # another stream may have ended the feed's incident
                 yield from self._lateness(answer, opened, before.at)
 
     def _is_silent(self, answer: FeedAnswer) -> bool:

@@ -1,4 +1,4 @@
-"""Opens signals for hooks, and finds the ones that a hook opened in the signal book to change them."""
+"""Opens signals for hooks, and changes the signals that a hook opened."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
@@ -52,7 +52,7 @@ class HookSignals:
         self._service = service
 
     async def open(self, signal: Signal, options: SendOptions, is_own: IsOwn, tiers: frozenset[UserTier]) -> Ticket:
-        """Accept a new signal. At its price it closes the live ones that it reverses: older ones of the other side."""
+        """Accept a new signal. It closes, at its price, the signals that it reverses: older ones of the other side."""
         if signal.order is not OrderKind.MARKET:
             return await self._service.take(signal, options, tiers)
         old = _reversed(await self._live(signal.pair, is_own, tiers), signal)
@@ -64,7 +64,7 @@ class HookSignals:
         new = next((trade for trade in live if trade.signal.signal_id == signal.signal_id), None)
         if new is None:
             found = await self._service.trades(FindTrades(name=signal.signal_id, exact=True, tiers=tiers))
-            # One that a filter stopped was never live, and the trade that it ends is over all the same.
+            # A signal that a filter stopped was never live, but it still ends the trade that it reverses.
             new = next((each.trade for each in found if Flag.UNPUBLISHED in each.trade.flags), None)
         if new is None:  # a repeat of one that has ended since
             return ticket
@@ -87,23 +87,23 @@ class HookSignals:
     async def is_not_open(self, wanted: HookChange | None, tiers: frozenset[UserTier]) -> bool:
         """True if the signal to change is not filled yet, or has ended."""
         return wanted is not None and any(
-            each.state is not TradeState.OPEN for each in await self._meant(wanted, tiers)
+            each.state is not TradeState.OPEN for each in await self._matching(wanted, tiers)
         )
 
     async def change(self, wanted: HookChange, tiers: frozenset[UserTier]) -> Ticket:
         """Make the change. Refused as `unknown-signal` if the request fits no signal."""
         tickets: list[Ticket] = []
-        for trade in await self._meant(wanted, tiers):
+        for trade in await self._matching(wanted, tiers):
             key = None if tickets else wanted.key
             tickets.append(await self._changed(trade, wanted.change_of, key, tiers))
             if tickets[-1].outcome is not Outcome.ACCEPTED:
                 break
         if not tickets:
-            reason = f"no signal of this token is {shown(wanted.name)}"
+            reason = f"no signal of this token matches {shown(wanted.name)}"
             return Ticket(Outcome.REFUSED, "", reason, Refusal.UNKNOWN_SIGNAL)
         return tickets[0]
 
-    async def _meant(self, wanted: HookChange, tiers: frozenset[UserTier]) -> Sequence[Trade]:
+    async def _matching(self, wanted: HookChange, tiers: frozenset[UserTier]) -> Sequence[Trade]:
         live = await self._live(wanted.pair, wanted.is_own, tiers)
         held = _position(live)
         if not live or wanted.is_entry_of(held[0]):
@@ -124,7 +124,7 @@ class HookSignals:
     async def _changed(
         self, trade: Trade, change_of: Callable[[Trade], Change], key: str | None, tiers: frozenset[UserTier]
     ) -> Ticket:
-        """Change the trade, after the change that it needs first."""
+        """Change the trade. If another change must come first, make that one too."""
         name = trade.signal.signal_id
         for _ in range(_TRIES):
             try:
@@ -170,9 +170,10 @@ def _position(live: Sequence[Trade]) -> Sequence[Trade]:
 
 
 def _needed_first(trade: Trade, change: Change) -> Change | None:
-    """The change without which `change` is not possible.
+    """The change that must come before `change`; None if there is none.
 
-    An order that is closed was filled, because only a position can be closed. One that was filled has not ended.
+    Only a position can be closed, so a waiting order is filled first. An order that was filled cannot have been
+    cancelled or expired, so it is reopened first.
     """
     is_exit = isinstance(change, Close) or (isinstance(change, Update) and change.close_part is not None)
     if is_exit and trade.state is TradeState.PENDING:
@@ -187,7 +188,7 @@ def _is_reversed_by(trade: Trade, new: Trade) -> bool:
 
 
 def _reversed_before(trade: Trade, change: Change) -> Ticket | None:
-    """The answer to the exit from a position that a reversal, which may overtake it, has closed already."""
+    """The answer to an exit from a position that a reversal has already closed. Reversals can overtake exits."""
     if not isinstance(change, Close) or trade.end_reason is not CloseReason.REVERSED:
         return None
     name = trade.signal.signal_id

@@ -170,7 +170,7 @@ def hook_change(token: Token, parsed: Exit) -> HookChange:
 
 
 def change_of(parsed: Exit, trade: Trade) -> Change:
-    """The change of `trade` that an exit makes. A price at the stop, or at the last target, closes it by that.
+    """The change of `trade` that an exit makes. If its price is at the stop or the last target, that is the reason.
 
     If a part is closed at the price of the next target, that target was hit.
     """
@@ -309,7 +309,7 @@ def _moved(side: SignalType, held: SignalType | None, word: str | None, data: Te
     now, before = _sizes(data)
     if now is not None and before is not None and 0 < now < before:
         return _Change(side, now / before)
-    why = f"the position only changed its size and stays {side.name}"
+    why = f"only the size of the position changed; it is still {side.name}"
     advice = ". To report the exit of a part, also send market_position_size and prev_market_position_size"
     return _Change(side, Fraction(1), without_levels=why + advice * is_reduced)
 

@@ -128,7 +128,7 @@ async def test_an_embedded_service_runs_the_strategies_and_continues_after_a_res
     )
 
 
-async def test_signals_that_are_too_old_are_said_once_in_each_destination(config: Config, tmp_path: Path) -> None:
+async def test_signals_that_are_too_old_are_reported_once_in_each_destination(config: Config, tmp_path: Path) -> None:
     write(tmp_path / "candles", 3)
     await running(config, lambda each: isinstance(each, AsyncNotificationService))
     report = report_of(config.home / "outbox.db")
@@ -208,7 +208,7 @@ def test_health_names_feeds_that_fail_and_streams_that_hang(monkeypatch: pytest.
     ("follow", "of_strategy", "others"),
     [(None, True, False), (Candles("files", Timeframe("M1")), True, True)],
 )
-async def test_signals_are_followed_by_the_feed_for_all_or_those_of_strategies_by_their_own(
+async def test_signals_are_followed_by_the_common_feed_and_those_of_strategies_by_their_own(
     config: Config, follow: Candles | None, of_strategy: bool, others: bool
 ) -> None:
     strategies = (*config.strategies, strategy("GBP_USD", follow=False))
@@ -310,7 +310,7 @@ CHARTED = Signal(
         ({"timeframe": None}, Candles("files", Timeframe("M1")), None, 0),
     ],
 )
-async def test_the_candles_of_a_chart_are_of_its_strategy_or_of_the_feed_for_all(
+async def test_the_candles_of_a_chart_come_from_its_strategy_or_the_common_feed(
     config: Config, other: dict[str, Any], follow: Candles | None, periods: tuple[int, ...] | None, later: int
 ) -> None:
     with ManualClock("2026-11-27T11:00:00Z"):

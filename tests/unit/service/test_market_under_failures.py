@@ -106,7 +106,7 @@ class Blocking(Punctual):
         return Fetched(())
 
 
-async def test_a_feed_of_ones_own_that_blocks_holds_up_neither_a_stop_nor_the_streams_of_other_feeds(
+async def test_a_custom_feed_that_blocks_delays_neither_a_stop_nor_the_streams_of_other_feeds(
     config_for: ConfigFor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("signalpost.service.market._LEAST_TO_CLOSE", 0.05)

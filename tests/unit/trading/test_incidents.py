@@ -78,7 +78,7 @@ def test_a_stream_that_has_not_been_tried_since_its_feed_works_is_not_reported_u
     assert (of_stream.kind, of_stream.since) == (STREAM, AT)
 
 
-def test_a_failure_that_ends_within_a_minute_is_no_incident() -> None:
+def test_a_failure_that_ends_within_a_minute_is_not_an_incident() -> None:
     incidents = Incidents()
     fail(incidents, "a", 0)
     assert work(incidents, "a", 50) == fail(incidents, "a", 61) == []

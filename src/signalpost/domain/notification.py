@@ -332,7 +332,11 @@ def _content_fields(kind: type[Payload]) -> tuple[tuple[_ContentField, ...], Cal
     """The fields that can be content, sorted by name, and how to get their values."""
     # An alert's or a report's timestamp defaults to the time of the call. A signal's is its candle's, and required.
     excluded = {*_NOT_CONTENT, _ID_FIELD_BY_KIND[kind], *(() if kind is Signal else ("timestamp",))}
-    default_by_name = {each.name: each.default for each in msgspec.structs.fields(kind) if each.name not in excluded}
+    default_by_name = {
+        each.name: None if each.required else each.default
+        for each in msgspec.structs.fields(kind)
+        if each.name not in excluded
+    }
     names = sorted(default_by_name)
     follows = _FOLLOWS if kind is Signal else {}
     fields = [(name, default_by_name[name], follows.get(name), _PLAIN_BY_FIELD.get(name)) for name in names]

@@ -104,8 +104,9 @@ class Sweep:
     def expect(self, valid_until: datetime) -> None:
         """Expire a waiting delivery at this time. If too many are expected, the next minute's run expires the rest."""
         if len(self._known_until) < _MOST_KNOWN:
+            is_next = not self._known_until or valid_until < self._known_until[0]
             heappush(self._known_until, valid_until)
-            if self._known_until[0] == valid_until:
+            if is_next:
                 self._sooner.set()
 
     async def run(self) -> None:

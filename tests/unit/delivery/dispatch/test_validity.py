@@ -2,10 +2,13 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from signalpost.delivery.outbox.commands import Lease
+from signalpost import clock
+from signalpost.delivery.dispatch.sweep import ClockWatch, Sweep
+from signalpost.delivery.outbox.commands import Command, Lease, Stats
 from signalpost.domain.events import BreakerMoved, ClockStepped, Settled
 from signalpost.sinks.evidence import Unconfirmed
 from signalpost.testing.scripted_sink import HANG, ScriptedSink
@@ -52,6 +55,37 @@ async def test_deliveries_beyond_the_known_ones_expire_too() -> None:
         await world.put("later", valid_for=5.0, known=True)
         await wait(6)
         assert world.settled_at("later") == [("expired", put_at + 5.0)], "the expired ones are known no more"
+
+
+class _Watch(ClockWatch):
+    """Counts how often the sweep wakes."""
+
+    looks = 0
+
+    async def look(self) -> bool:
+        self.looks += 1
+        return False
+
+
+class _EmptyStore:
+    async def do(self, command: Command[Any]) -> Any:
+        return {} if isinstance(command, Stats) else ()
+
+
+@virtual
+async def test_only_an_expiry_before_all_known_ones_wakes_the_sweep() -> None:
+    store: Any = _EmptyStore()
+    watch = _Watch(store, lambda _: None)
+    sweep = Sweep({}, store, watch, jitter=lambda: 0.0, emit=lambda _: None, on_clock_set=lambda: None)
+    running = asyncio.create_task(sweep.run())
+    await wait(1)
+    looks, at = [], clock.now()
+    for seconds in (50, 50, 60, 40):
+        sweep.expect(at + timedelta(seconds=seconds))
+        await wait(0.1)
+        looks.append(watch.looks)
+    assert looks == [2, 2, 2, 3]
+    running.cancel()
 
 
 @virtual

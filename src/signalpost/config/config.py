@@ -145,7 +145,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             each.check()
         if unknown := self.at_most_once.difference(KINDS):
             raise InvalidConfiguration(
-                f"at_most_once contains {', '.join(sorted(unknown))}: known are {', '.join(KINDS)}",
+                f"at_most_once contains {', '.join(sorted(unknown))}: use only {', '.join(KINDS)}",
                 code="unknown-word",
                 field="at_most_once",
                 value=", ".join(sorted(unknown)),

@@ -102,7 +102,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def advice(name: str, known: Iterable[str]) -> str:
     """The question whether the nearest name was intended, or all known names if none is similar."""
     names = list(known)
-    return f"did you mean {near}?" if (near := nearest(name, names)) else f"known are {', '.join(names)}"
+    return f"did you mean {near}?" if (near := nearest(name, names)) else f"use one of {', '.join(names)}"
 
 
 def whole_number(least: int, most: int, note: str = "") -> Parser[int]:

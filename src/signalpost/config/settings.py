@@ -218,7 +218,7 @@ FILTER_SETTINGS: tuple[Setting[Any], ...] = (
         "pair_cooldown_minutes",
         "DISCORD_PAIR_COOLDOWN_MINUTES",
         _COUNT,
-        "For how many minutes after a pair's last posted signal another one of the same side is not posted. Signals of "
+        "The minutes after a pair's last posted signal in which no other signal of the same side is posted. Signals of "
         f"the other side are not affected. {_NO_LIMIT}",
     ),
     _filter(

@@ -89,7 +89,7 @@ class AlertLogHandler(logging.Handler):
         self._timer = None
 
     def _is_first(self, record: logging.LogRecord) -> bool:
-        """True if no record of its kind was sent recently; else count it. With the handler's lock."""
+        """True if no record of its kind was sent recently; else count it. The caller holds the handler's lock."""
         now = clock.now().timestamp()
         key = record.name, record.levelno, _NUMBERS.sub("#", as_text(record.msg))
         group = self._groups.get(key)

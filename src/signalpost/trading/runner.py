@@ -52,7 +52,7 @@ class StreamRunner:
         self.last: Cycle | None = None
         """The last cycle that succeeded."""
         self.worked_at: datetime | None = None
-        """When that began."""
+        """When the last cycle that succeeded began."""
         self.state_from: StateFrom | None = None
         """Where its state came from when it was read last."""
         self.states_from: Counter[StateFrom] = Counter()

@@ -99,7 +99,7 @@ class TokensFile:
                 f"{self.path} is damaged. Restore a copy, or delete it and create the tokens again", code="damaged"
             ) from None
         if contents.version != _VERSION:
-            text = f"{self.path} has version {contents.version}, but this signalpost only knows {_VERSION}. Update it"
+            text = f"{self.path} has version {contents.version}, but only {_VERSION} is known here. Update signalpost"
             raise InvalidConfiguration(text, code="newer-version", value=str(contents.version), limit=str(_VERSION))
         return contents.tokens
 
@@ -158,7 +158,7 @@ class TokensFile:
 
 
 def _lock(folder: int, file: Path) -> None:
-    """Take the lock on `file`. Any program may hold it, and forever, so this gives up after a while."""
+    """Take the lock on `file`. Another program may hold it forever, so this gives up after 2 seconds."""
     for _ in range(round(_LOCKED_WITHIN / _LOCK_PAUSE)):
         try:
             return fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -249,7 +249,7 @@ def test_a_feed_that_brings_nothing_new_is_alerted_once_with_a_recovery() -> Non
     run_virtual(main(), START)
 
 
-def test_candles_that_arrive_late_are_alerted_once_until_they_are_in_time() -> None:
+def test_candles_that_arrive_late_are_alerted_once_until_they_are_on_time() -> None:
     async def main() -> None:
         feed = ClockFeed(delay=400)
         streams = Runners(feed, timeframe="H1")

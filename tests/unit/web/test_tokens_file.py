@@ -21,7 +21,7 @@ def made(file: TokensFile, name: str = "bot") -> str:
     return file.add(name, UserTier.FREE, (Scope.API,))[1].reveal()
 
 
-def test_a_token_is_256_bits_of_chance_and_only_its_hash_is_kept(tmp_path: Path) -> None:
+def test_a_token_is_256_random_bits_and_only_its_hash_is_kept(tmp_path: Path) -> None:
     file = TokensFile(tmp_path / "home")
     first, second = made(file), made(file, "other")
     assert first != second
@@ -52,7 +52,7 @@ def test_a_token_is_found_by_its_text_and_by_no_other(tmp_path: Path) -> None:
         assert found(other, file.read()) is None
 
 
-def test_a_token_shows_in_no_repr(tmp_path: Path) -> None:
+def test_no_repr_shows_a_token(tmp_path: Path) -> None:
     token, text = TokensFile(tmp_path).add("bot", UserTier.FREE, (Scope.API,))
     assert text.reveal() not in repr((token, text))
 

@@ -231,14 +231,14 @@ class _Change:
         return Amendment(Outcome.ACCEPTED, trade, notification=notification, waiting=waiting, superseded=superseded)
 
     def _released_at(self, card: CardRow) -> datetime | None:
-        """When a delayed tier may see this state: with the signal, or as long after the change; an end at once."""
+        """When a delayed tier may see this state: with the signal if it waits, else after the delay; an end at once."""
         now = self._command.now
         if now < card.release_at:
             return card.release_at
         return now + card.delay if card.delay and self._trade.state.is_live else None
 
     def _may_reach(self, card: CardRow) -> bool:
-        """Whether the destination shows the trade, or may still come to show it."""
+        """Whether the destination shows the trade, or may still show it later."""
         sequence, destination = card.sequence, card.destination
         if card.is_shown or card.replacements or self._tx.is_in_flight(sequence, destination):
             return True
@@ -276,7 +276,7 @@ class _Change:
             self._add(companion, places)
 
     def _joined(self, card: CardRow) -> tuple[Trade, datetime | None]:
-        """The trade before the news that waits for this destination, and when that was due to leave.
+        """The trade before the waiting news for this destination, and when that news was due to be sent.
 
         Each message asks its readers for one action. News that needs another action is not joined, but sent later.
         """

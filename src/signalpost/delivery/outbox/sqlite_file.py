@@ -26,7 +26,8 @@ CHECKED_UP_TO = 64 * 1024 * 1024
 """Bytes. A file of up to this size is checked when it is opened, which takes some tenths of a second at most."""
 
 PAGES_A_CHECKPOINT = 4_000
-"""Of the log, 16 MB: four times SQLite's default, because under load each page is then copied less often."""
+"""Pages of the log (16 MB) from one checkpoint to the next: four times SQLite's default, because under load each page
+is then copied less often."""
 
 _FULL = 2
 
@@ -286,7 +287,7 @@ def refuse_hard_link(path: Path, real: Path) -> None:
     """
     try:
         names = real.stat().st_nlink
-    except OSError as fault:  # such as a parent folder that is passed only by way of the working directory
+    except OSError as fault:  # such as a parent folder that only the working directory leads through
         raise StoreUnusable(
             f"{path}: cannot access {real} ({fault.strerror}): let this process enter its folders",
             code="not-readable",

@@ -208,7 +208,7 @@ def _summary(answer: HttpAnswer) -> str:
     if (text := answer.text("message")) is not None:
         parts.append(_line(text))
     elif answer.is_html:
-        parts.append("a page, not an answer of the API")
+        parts.append("a web page instead of an API answer")
     return ", ".join(parts + _wrong_fields(answer.fields.get("errors")))
 
 

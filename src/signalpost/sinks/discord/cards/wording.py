@@ -37,7 +37,7 @@ _NOT_SHOWN = re.compile(r"\[([^\]]*)\]\([^)]*\)|\*\*|\A-# ")
 _LONGEST_SYMBOL = 64
 _PERPETUAL = re.compile(r"(?:\.P|[-_]?PERP|[-_]SWAP)$")
 _SETTLED = re.compile(r"[^:]+/[^:]+:[^:-]+")
-"""ccxt's perpetuals: `BTC/USDT:USDT`. Futures have a date behind."""
+"""ccxt's perpetuals: `BTC/USDT:USDT`. For futures, a date follows."""
 _SENTENCE = re.compile(r"(.+?[.!?])(?:\s+|$)")
 _QUOTES = (*COIN_QUOTES, "USD", "EUR", "GBP", "JPY", "TRY")
 
@@ -111,7 +111,7 @@ def name_of(pair: Instrument) -> str:
 
 @lru_cache(maxsize=512)
 def is_perpetual(pair: Instrument) -> bool:
-    """True for a contract without an end."""
+    """True for a contract that never expires."""
     is_settled = _SETTLED.fullmatch(pair.symbol) is not None and ":" not in pair
     return pair.asset_class is AssetClass.CRYPTO and (is_settled or _PERPETUAL.search(pair.symbol) is not None)
 
@@ -153,7 +153,7 @@ def small_facts(facts: Iterable[str], separator: str = DOT) -> list[str]:
 
 
 def visible_length(line: str) -> int:
-    """The length of `line` as Discord shows it, about: links show their text, and times at most twelve letters."""
+    """The approximate length of `line` in Discord: a link shows only its text, and a time at most twelve letters."""
     return len(_NOT_SHOWN.sub(_label, _TAG.sub(_TAG_SHOWN, line)))
 
 
@@ -168,7 +168,7 @@ def headline(before: str, name: str, after: str = "", most: int = HEADLINE) -> s
 
 
 def one_line(text: str) -> str:
-    """`text` with blanks instead of line ends."""
+    """`text` with spaces instead of line breaks."""
     return " ".join(text.split())
 
 
@@ -241,12 +241,12 @@ def _places_of_a_metal(trade: Trade, price: Decimal) -> int:
 
 
 def gain_text(gain: Decimal, scale: Scale) -> str:
-    """`gain`, in price, on `scale`, without the unit."""
+    """A gain, given as a price difference, on `scale`, without the unit."""
     return ratio_text(gain, scale.size, scale.places)
 
 
 def r_text(gain: Decimal, risk: Decimal) -> str:
-    """`gain`, in price, in R, without the R."""
+    """A gain, given as a price difference, in R, without the letter."""
     return ratio_text(gain, risk, _PLACES)
 
 

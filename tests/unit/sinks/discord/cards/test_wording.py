@@ -113,7 +113,7 @@ def test_each_line_of_a_small_text_is_small() -> None:
     assert small("one\n\n two") == ["-# one", "-#  two"]
 
 
-def test_the_visible_length_leaves_out_what_discord_turns_into_something_else() -> None:
+def test_the_visible_length_leaves_out_markup() -> None:
     assert visible_length("-# **a** [b](https://discord.com/channels/1/2/3)") == 3
     assert visible_length("<t:1795788000:R>") == 12
 
@@ -139,7 +139,7 @@ def test_the_first_sentence_ends_with_its_line_or_its_full_stop(text: str, first
     assert first_sentence("One. Two.", keeps_end=True) == ("One.", "Two.")
 
 
-def test_a_fact_is_escaped_and_a_truth_is_a_word() -> None:
+def test_a_fact_is_escaped_and_a_boolean_is_yes_or_no() -> None:
     facts = {"is_news": True, "held": False, "spread": 0.8, "why": None, "who": "@everyone *now*"}
     texts = [fact_text(name, value) for name, value in facts.items()]
     assert texts[:4] == ["is news yes", "held no", "spread 0.8", "why -"]

@@ -75,7 +75,12 @@ class DiscordWebhook:
             raise Unchanged("its card shows this state")
         receipt = await (self._post(rendered) if card is None else self._edit(card, rendered))
         return receipt._replace(
-            guild=self._guild, webhook=self.address.identity, digest=rendered.digest, has_chart=rendered.has_chart
+            message_id=receipt.message_id if card is None else card.message_id,
+            channel=receipt.channel or (card and card.channel),
+            guild=self._guild,
+            webhook=self.address.identity,
+            digest=rendered.digest,
+            has_chart=rendered.has_chart,
         )
 
     async def probe(self) -> Answer:
@@ -127,7 +132,7 @@ class DiscordWebhook:
             raise CardLost(f"cannot edit the message: {how}", how=how, status=answer.status, code=code)
         receipt = receipt_of(answer, identity, EDIT)
         self._is_reopened = None
-        return receipt._replace(message_id=card.message_id, channel=receipt.channel or card.channel)
+        return receipt
 
     async def _loss(self, card: Shown, answer: HttpAnswer) -> Loss | None:
         """Why `card` cannot be edited; None if the answer does not mean that it is lost.

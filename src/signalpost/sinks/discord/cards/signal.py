@@ -1,6 +1,5 @@
 """The card of a trade: a new signal, edited to each later state."""
 
-from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any
@@ -92,7 +91,8 @@ def signal_card(trade: Trade, look: Look, view: View) -> dict[str, Any]:
     attachments = _attachments(trade, view)
     if view.is_edit:
         return edit(None if is_new(trade) and _is_as_opened(trade) else "", embeds, attachments)
-    role = _role(trade, look, view)
+    is_live_signal = is_new(trade) and not (view.is_replay or view.is_copy or view.is_replacement)
+    role = look.role(view.tier, Event.NEW) if is_live_signal else None
     return post(look, [*_content(trade, look, view), mention(role)], embeds, role=role, attachments=attachments)
 
 
@@ -111,11 +111,6 @@ def event_card(trade: Trade, event: str, look: Look, view: View) -> dict[str, An
         name_of(trade.signal.pair),
     )
     return post(look, [prefixed("INFO", f"{name}: {escaped(event, NOTE)}", view)], [made])
-
-
-def _role(trade: Trade, look: Look, view: View) -> str | None:
-    is_live_signal = is_new(trade) and not (view.is_replay or view.is_copy or view.is_replacement)
-    return look.role(view.tier, Event.NEW) if is_live_signal else None
 
 
 def _is_as_opened(trade: Trade) -> bool:
@@ -255,20 +250,15 @@ def _facts(trade: Trade, view: View, left_out: _Cut) -> list[str]:
         first.append(risk)
     if signal.strategy_name is not None and left_out < _Cut.STRATEGY:
         first.append(escaped(signal.strategy_name, SMALL_LINE))
-    second = []
-    sessions = _sessions(trade, signal.known_at)
-    if sessions and left_out < _Cut.SESSIONS:
-        second.append(" + ".join(sessions))
+    kind = signal.pair.asset_class
+    has_sessions = kind is not None and kind.has_sessions and left_out < _Cut.SESSIONS
+    sessions = open_sessions(signal.known_at) if has_sessions else ()
+    second = [" + ".join(sessions)] if sessions else []
     if signal.confidence_score is not None and left_out < _Cut.CONFIDENCE:
         second.append(f"confidence {ratio_text(signal.confidence_score, _HUNDREDTH, 0).lstrip('+')}%")
     if signal.risk_percent is not None and left_out < _Cut.CONFIDENCE:
         second.append(f"risk {plain(signal.risk_percent)}{PERCENT}")
     return [*small_facts(first), *small_facts(second)]
-
-
-def _sessions(trade: Trade, instant: datetime) -> tuple[str, ...]:
-    kind = trade.signal.pair.asset_class
-    return open_sessions(instant) if kind is not None and kind.has_sessions else ()
 
 
 def _own_lines(trade: Trade, look: Look, view: View, left_out: _Cut) -> list[str]:

@@ -238,11 +238,9 @@ class Transaction:
             return None
         query = sql.NEXT_EXPRESS_WAIT if lease.express else sql.NEXT_WAIT
         (at,) = self.first(query, {"lane": lane, "now": now})
-        if at is not None:
-            return instant(at)
-        if not lease.express:
+        if at is None and not lease.express:
             self._no_wait_after[lane] = now
-        return None
+        return None if at is None else instant(at)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Insert rows."""

@@ -176,6 +176,23 @@ def test_arrivals_from_others_are_reported_once_for_each_destination_and_own_one
     assert beside.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),) * 2, "of 01, and later of 05"
 
 
+def test_what_another_process_puts_is_news_without_a_batch_of_our_own(owner: SqliteCore, beside: SqliteCore) -> None:
+    _put(owner, notification("01"))
+    assert owner.news() is None
+    _put(beside, notification("02"))
+    assert owner.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),)
+
+
+def test_a_lease_finds_the_next_wait_in_what_another_process_put(owner: SqliteCore, beside: SqliteCore) -> None:
+    (leased,) = owner.apply([Lease(LANE, START)])
+    assert leased.next_at is None
+    item = new(notification("01"))
+    later = tuple(each._replace(not_before=START + MINUTE) for each in item.deliveries)
+    beside.apply([Put((item._replace(deliveries=later),))])
+    (leased,) = owner.apply([Lease(LANE, START)])
+    assert leased.next_at == START + MINUTE
+
+
 def test_a_write_without_new_notifications_is_reported_as_empty_news(owner: SqliteCore, beside: SqliteCore) -> None:
     _put(owner, notification("01"))
     owner.apply([Lease(LANE, START)])

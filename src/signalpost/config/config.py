@@ -125,7 +125,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http: HttpAddress | None = HTTP.default
     """The address that `serve` listens on; None for no HTTP."""
     has_own_sender: bool = False
-    """Whether the program itself sends what no destination can show any more; if so, that ends as dead."""
+    """Whether the program has its own sender for what no destination can show. Those deliveries then end as dead."""
     dry_run: bool = DRY_RUN.default
     """Whether everything goes to the sandbox on this machine. Raises InvalidConfiguration with a Discord webhook."""
     look: Look = Look()
@@ -230,7 +230,7 @@ def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping
         reading = _read(os.environ, flags or {}, DOT_ENV_FILE)
     else:
         reading = _read(environment, flags or {}, None)
-    # Raised out here: an error takes the variables of its frames along, and in `_read` they contain the sources.
+    # Raised here and not in `_read`: a traceback keeps the variables of its frames, and those of `_read` have secrets.
     if reading.faults:
         raise InvalidConfiguration.of_all(reading.faults)
     return reading

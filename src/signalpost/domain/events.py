@@ -25,7 +25,7 @@ class Taken(NamedTuple):
 
 
 class ChangeRefused(NamedTuple):
-    """A change of a signal that was held in memory was refused when it could be saved."""
+    """A change that was held in memory was refused when the store was available again."""
 
     signal: str
     """As the caller named it."""
@@ -186,7 +186,7 @@ class WorkerFailed(NamedTuple):
 
 
 class WorkerRecovered(NamedTuple):
-    """A restarted worker has run for 30 seconds since."""
+    """A restarted worker has run for 30 seconds without another failure."""
 
     name: str
 

@@ -54,7 +54,7 @@ class Flushed(Protocol):
 def _awaited(
     verb: Callable[Concatenate["NotificationIntegration", Arguments], TicketFuture],
 ) -> Callable[Concatenate["NotificationIntegration", Arguments], Coroutine[Any, Any, Ticket]]:
-    """The twin of a verb for any event loop, which waits for its ticket: `accepted` means written to disk."""
+    """The async version of a verb. It waits for the ticket, on any event loop."""
 
     @wraps(verb)
     async def twin(self: "NotificationIntegration", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Ticket:
@@ -188,9 +188,9 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
     ) -> TicketFuture:
         """Queue a signal, an alert or a report from any thread, without waiting. Returns a future of its ticket.
 
-        The default priority depends on confidence or severity; the default tier is FREE. With `tiers`, it is for each
-        of these, and the ticket is that of all: refused if it was refused for one. `good_for`, such as "24h", is how
-        long a signal's limit or stop order is good after its candle's close. Raises InvalidValue.
+        The default priority depends on confidence or severity; the default tier is FREE. With `tiers`, it is sent to
+        each of them and has one ticket, which is refused if any tier was. `good_for`, such as "24h", is how long a
+        signal's limit or stop order is good after its candle's close. Raises InvalidValue.
         """
         return self._send(Payload, signal_or_alert, priority, user_tier, additional_context, tiers, good_for)
 
@@ -239,7 +239,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         user_tier: UserTier | str | None = None,
         additional_context: Mapping[str, object] | None = None,
     ) -> TicketFuture:
-        """Queue a signal, or send it directly, without the queue, if no service runs or it refuses.
+        """Queue a signal. If no service runs, or the service refuses it, send it directly, without the queue.
 
         A direct send is tried once, within this process's pace, after waiting for a slot for at most 30 seconds. The
         ticket is then `direct` if it was or may have been shown, else `refused`, with the reason. A conflict is not

@@ -20,7 +20,7 @@ _LONGEST_WAIT = timedelta(hours=1)
 _PAUSES = tuple(timedelta(minutes=each) for each in (5, 5, 15, 15, 30))
 """The waits after each error of a strategy in a row; the last one repeats."""
 CRITICAL_FROM = len(_PAUSES)
-"""From this many errors of a strategy in a row on, they are critical."""
+"""Errors of a strategy are critical from this many in a row on."""
 
 
 class Slot(NamedTuple):
@@ -57,9 +57,10 @@ def next_look(
     calendar: Calendar,
     timeframe: Timeframe,
 ) -> NextLook:
-    """The next look at a feed, after one at `now` whose newest candle opened at `watermark`; None if it had none.
+    """The next look at a feed, after one at `now`.
 
-    `slot` is the one that was waited for. It ends, empty or not, if a later candle is forming, or the next one is due.
+    `watermark` is the open of the newest candle; None if the feed had none. `slot` is the one that was waited for. It
+    ends, empty or not, if a later candle is forming, or the next one is due.
     """
     if watermark is None:
         return NextLook(now + _POLLS[-1], None)
@@ -92,7 +93,7 @@ def _newest_due(slot: Slot, now: datetime, calendar: Calendar, timeframe: Timefr
     """The open of the newest candle that is due at `now`."""
     length = timeframe.duration
     behind = (now - slot.until) // length - 2
-    opened = slot.opened + max(0, behind) * length  # whole candles: a long silence must not be walked through
+    opened = slot.opened + max(0, behind) * length  # jumps: a long silence has too many candles to step through
     while calendar.closes_at(following := calendar.next_open(opened, timeframe), timeframe) + GRACE <= now:
         opened = following
     return opened

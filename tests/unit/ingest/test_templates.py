@@ -125,7 +125,7 @@ def test_a_placeholder_is_refused_at_every_entry_point(unfilled: dict[str, Any])
         assert read({**PLAIN, **unfilled}).codes == {next(iter(unfilled)): "placeholder"}, name
 
 
-def test_a_placeholder_in_a_required_field_is_not_missing_too() -> None:
+def test_a_placeholder_in_a_required_field_is_not_also_reported_as_missing() -> None:
     for field, value in {"pair": "{{ticker}}", "price": "{{close}}", "time": "{{time}}", "side": "{{action}}"}.items():
         for name, read in ENTRY_POINTS.items():
             assert read({**PLAIN, field: value}).codes == {field: "placeholder"}, name

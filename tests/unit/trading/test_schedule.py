@@ -49,7 +49,7 @@ def test_a_feed_without_candles_is_polled() -> None:
     assert next_look(None, None, None, AT, ALWAYS, M1) == (AT + 10 * SECOND, None)
 
 
-def test_the_weekend_is_no_gap() -> None:
+def test_the_weekend_is_not_a_gap() -> None:
     friday = datetime(2026, 3, 6, 18, 0, tzinfo=UTC)
     look = next_look(None, friday, None, friday + timedelta(hours=4) + GRACE, FX, H4)
     assert look.at == datetime(2026, 3, 9, 1, 0, 1, tzinfo=UTC)  # Sunday 17:00 in New York, and four hours

@@ -185,8 +185,8 @@ def _fill(path: Path, partial: Path) -> None:
 def _owner_of_the_old_version(path: Path, lock: Path, version: int) -> StoreUnusable:
     pid = holder_of(lock).partition(" ")[0]
     return StoreUnusable(
-        f"{path}: its tables are of version {version}, and process {pid or 'unknown'} still delivers from it with that "
-        f"version of signalpost. Stop it, then start this one, which brings the tables to version {VERSION}.",
+        f"{path}: its tables have version {version}, and process {pid or 'unknown'} still delivers from it with an "
+        f"older signalpost. Stop that process, then start this one: it migrates the tables to version {VERSION}.",
         code="store-in-use-by-older-version",
         field="pid",
         value=pid or None,

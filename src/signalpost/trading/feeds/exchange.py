@@ -302,7 +302,7 @@ def _check(exchange: str, url: str | None, name: str) -> None:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
-        text = f"this is not an http or https URL without a user and a query, such as {_EXAMPLE}"
+        text = f"the URL must begin with http:// or https:// and have no user and no query, such as {_EXAMPLE}"
         raise InvalidConfiguration(text, code="invalid-url", field=f"feeds.{name}.url")
 
 

@@ -235,7 +235,7 @@ def _checked(url: str, token: Secret, name: str) -> str:
     except ValueError:
         is_usable = False
     if not is_usable:
-        text = f"this is not an https URL without a user and a query: use {PRACTICE} or {LIVE}"
+        text = f"the URL must begin with https:// and have no user and no query: use {PRACTICE} or {LIVE}"
         raise InvalidConfiguration(text, code="invalid-url", field=f"feeds.{name}.url", limit=f"{PRACTICE}, {LIVE}")
     if not _PLAIN.fullmatch(token.reveal()):
         text = "the token is empty or has invalid characters: copy it again from OANDA's site"

@@ -157,7 +157,7 @@ def _figures(status: SystemStatus) -> list[str]:
 
 
 def _figure(name: str, value: Fact) -> str:
-    """A number of things before their name, as in `3 waiting`; anything else behind it."""
+    """A count stands before its name, as in `3 waiting`; any other value stands after it."""
     if isinstance(value, int) and not isinstance(value, bool):
         return escaped(f"{count_text(value)} {name.replace('_', ' ')}", SMALL_LINE)
     return fact_text(name, value)

@@ -61,7 +61,7 @@ def say_as_it_is(text: str) -> None:
 
 
 def examples(*lines: str) -> Callable[[Shown], Shown]:
-    """End the help of a command with these lines; one that ends with a backslash goes on in the next."""
+    """End the help of a command with these lines; one that ends with a backslash continues on the next."""
 
     def with_examples(command: Shown) -> Shown:
         heading = "Example:" if len(lines) == 1 else "Examples:"

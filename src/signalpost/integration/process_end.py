@@ -68,16 +68,16 @@ class ProcessEnd:
         os.register_at_fork(after_in_child=self._release)
 
     def watch_forks(self, inherited: Inherited) -> None:
-        """Notify it after a fork, in the child."""
+        """Notify `inherited` in the child after a fork."""
         self._inherited.add(inherited)
 
     def stop_at_end(self, stop: Stop) -> None:
-        """Call it when the interpreter ends. Raises RuntimeError if no thread can be started."""
+        """Call `stop` when the interpreter ends. Raises RuntimeError if no thread can be started."""
         self.running.add(stop)
         self._guard.start()
 
     def call_at_end(self, call: Callable[[], None]) -> None:
-        """Call it once everything is stopped. Raises RuntimeError if no thread can be started."""
+        """Make this call once everything is stopped. Raises RuntimeError if no thread can be started."""
         self._last_calls.add(call)
         self._guard.start()
 

@@ -112,7 +112,7 @@ def _is_filled_before(candle: QuoteCandle, trade: Trade) -> bool:
 def price_note(trade: Trade, candle: QuoteCandle, step: PriceStep | None) -> NotePrice | None:
     """The note that the close of a candle causes; None if there is none, or if the step has no size for this trade.
 
-    Levels lie a step apart, counted from the entry. A note is due when a candle closes at or beyond another level than
+    Levels lie a step apart, counted from the entry. A note is due when a candle closes at or beyond a level other than
     that of the last note. So a price that swings around a level causes one note, and the next one is a whole step away.
     """
     if trade.state is not TradeState.OPEN or trade.fill is None or trade.fill.at >= candle.closes_at:

@@ -70,7 +70,7 @@ class Stream:
     def __init__(self, strategy: LiveStrategy) -> None:
         self.strategy = strategy
         self._recent: list[Recent] = []
-        """The last candles, oldest first, from one with a snapshot on: at least those that can be corrected."""
+        """The last candles, oldest first: all that can be corrected, and older ones back to one with a snapshot."""
         self._fresh = strategy.snapshot()
 
     @property
@@ -86,7 +86,7 @@ class Stream:
     def take(self, candles: Sequence[Candle]) -> list[tuple[Candle, Signal]]:
         """Feed new candles, oldest first, to the strategy. Returns the signals, each with its candle.
 
-        Raises the errors of `on_candle`; then restore the stream.
+        Raises the errors of `on_candle`. After one, restore the stream.
         """
         found = []
         for left, candle in zip(range(len(candles), 0, -1), candles, strict=True):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from signalpost.sandbox.rules.exchange import OLD_EDITS, Address, HttpAnswer, Moment, limited_answer
 
 _CLOCK_NOISE = 1e-9
-"""Seconds of tolerance, so that float rounding does not make a client that waited exactly long enough too early."""
+"""Seconds of tolerance: with float rounding, a client that waited exactly long enough could otherwise be too early."""
 
 
 class Rate(NamedTuple):

@@ -1,6 +1,7 @@
 """aiohttp's session, as far as `signalpost.sinks.wire` uses it, on a simulated network and in virtual time."""
 
-from types import TracebackType
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import ClientTimeout, Payload
@@ -9,7 +10,6 @@ from yarl import URL
 from signalpost.sinks.wire import Connections
 from simulation.life import Life
 from simulation.network import Head, Network
-from simulation.recorder import Request
 
 
 class SimulatedConnections(Connections):
@@ -30,39 +30,38 @@ class _Session:
         self._network = network
         self._life = life
 
-    def request(self, method: str, url: URL, *, data: Payload | None, **_: object) -> "_Exchange":
+    async def request(self, method: str, url: URL, *, data: Payload | None, **_: object) -> "_Response":
         assert self.timeout.total is not None
         body = None if data is None else data.decode().encode()
-        return _Exchange(self._network, self._life, (method, url, body, self.timeout.total))
-
-
-class _Exchange:
-    def __init__(self, network: Network, life: Life, arguments: tuple[str, URL, bytes | None, float]) -> None:
-        self._network = network
-        self._life = life
-        self._arguments = arguments
-        self._request: Request | None = None
-
-    async def __aenter__(self) -> "_Response":
-        self._request, head = await self._network.send(self._life, *self._arguments)
-        return _Response(self._network, head)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._request is not None
-        self._network.end(self._life, self._request, error)
+        request, head = await self._network.send(self._life, method, url, body, self.timeout.total)
+        return _Response(head, partial(self._network.body, head), partial(self._network.end, self._life, request))
 
 
 class _Response:
-    def __init__(self, network: Network, head: Head) -> None:
+    def __init__(
+        self, head: Head, read: Callable[[], Awaitable[bytes]], end: Callable[[BaseException | None], None]
+    ) -> None:
         self.status = head.answer.status
         self.headers = head.headers
         self.content_type = head.headers.get("Content-Type", "application/octet-stream").partition(";")[0]
         self.content = self
-        self._network = network
-        self._head: Head | None = head
+        self.closed = False
+        self._read = read
+        self._end = end
+
+    def at_eof(self) -> bool:
+        return self.closed
 
     async def readany(self) -> bytes:
-        head, self._head = self._head, None
-        return b"" if head is None else await self._network.body(head)
+        error: BaseException | None = None
+        try:
+            return await self._read()
+        except BaseException as fault:
+            error = fault
+            raise
+        finally:
+            self.closed = True
+            self._end(error)
+
+    def close(self) -> None:
+        raise AssertionError("each answer is read to its end, or until that fails")

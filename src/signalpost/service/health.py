@@ -57,6 +57,8 @@ class Health(NamedTuple):
     events.DestinationEnabled,
     events.DestinationSeen,
     events.SendEnded,
+    events.PassedOn,
+    events.BreakerMoved,
 )
 class HealthState:
     """A listener that remembers present problems."""
@@ -66,11 +68,13 @@ class HealthState:
         self._seen: dict[str, Reason] = {}
         self._workers: dict[str, Reason] = {}
         self._bans: dict[str, tuple[datetime, Reason]] = {}
+        self._passing_on: set[str] = set()
+        """The failing destinations from which something has gone to a fallback."""
         self._damaged = 0
 
     def begin(self) -> None:
         """Forget the problems of the last run. A new run reports those that are still present."""
-        for problems in (self._reasons, self._seen, self._workers, self._bans):
+        for problems in (self._reasons, self._seen, self._workers, self._bans, self._passing_on):
             problems.clear()
         self._damaged = 0
 
@@ -103,6 +107,10 @@ class HealthState:
                 self._seen[name] = Reason(f"{name}: {trouble}", "destination-unusable")
             case events.DestinationSeen(name) | events.SendEnded(name, "delivered"):
                 self._seen.pop(name, None)  # it accepts messages after all
+            case events.PassedOn(_, name):
+                self._passing_on.add(name)
+            case events.BreakerMoved(name, "closed"):
+                self._passing_on.discard(name)
             case _:
                 pass
 
@@ -133,8 +141,20 @@ class HealthState:
             *self._seen.values(),
             *tuple(self._workers.values()),
             *banned.values(),
-            *(Reason(_outage(gate, now), "breaker-open") for gate in gates.values() if gate.breaker.is_failing),
+            *(Reason(self._outage(gate, now), "breaker-open") for gate in gates.values() if gate.breaker.is_failing),
             *dict(self._pauses(gates, now, banned)).values(),
+        )
+
+    def _outage(self, gate: "Gate", now: float) -> str:
+        """Since when its breaker is open, where its deliveries are, and when it is tried again."""
+        breaker = gate.breaker
+        since = clock.now() - timedelta(seconds=now - breaker.opened_at)
+        left = max(0.0, breaker.probe_at - now)
+        again = "" if left == inf else f", next try in {left:.0f} s"
+        then = "go to a fallback" if gate.destination in self._passing_on else "wait"
+        return (
+            f"deliveries to {gate.destination} keep failing, so they {then}: its breaker is {breaker.state}, "
+            f"since {since:%Y-%m-%d %H:%M:%S} UTC{again}"
         )
 
     def _pauses(
@@ -153,15 +173,3 @@ class HealthState:
 def _damage(count: int) -> str:
     are = "1 delivery is" if count == 1 else f"{count} deliveries are"
     return f"{are} damaged in the store and will not be sent: `signalpost deliveries list --state dead` shows why"
-
-
-def _outage(gate: "Gate", now: float) -> str:
-    """Since when its breaker is open, and when it is tried again."""
-    breaker = gate.breaker
-    since = clock.now() - timedelta(seconds=now - breaker.opened_at)
-    left = max(0.0, breaker.probe_at - now)
-    again = "" if left == inf else f", next try in {left:.0f} s"
-    return (
-        f"deliveries to {gate.destination} keep failing, so they wait: its breaker is {breaker.state}, "
-        f"since {since:%Y-%m-%d %H:%M:%S} UTC{again}"
-    )

@@ -15,8 +15,10 @@ from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.server import Sandbox
 from signalpost.service.health import HealthState
 from signalpost.sinks.evidence import Rejected, Throttled
+from signalpost.sinks.port import Answer
 from signalpost.testing.scripted_sink import ScriptedSink
-from tests.unit.delivery.dispatch.world import BROKEN, DOWN, HERE, World, now, throttled, virtual, wait
+from tests.unit.delivery.dispatch.test_fallbacks import Falling
+from tests.unit.delivery.dispatch.world import BROKEN, DOWN, HERE, World, ids, now, throttled, virtual, wait
 from tests.unit.service.conftest import ConfigFor, codes, signal
 from tests.unit.service.test_gone_and_banned import Ear
 
@@ -194,3 +196,23 @@ async def test_health_can_be_called_from_a_thread_while_a_breaker_is_open(
         assert "signals-free" in reason
         assert f"{clock.now():%Y-}" in reason, "since when it is open"
         await service.stop(0)
+
+
+@virtual
+async def test_a_failing_destination_says_whether_its_deliveries_wait_or_go_to_a_fallback() -> None:
+    is_back = asyncio.Event()
+    here = ScriptedSink([DOWN] * 5, probes=repeat(lambda: Answer() if is_back.is_set() else DOWN))
+    async with Falling(here, ScriptedSink(), after_seconds=60.0) as world:
+        for number in range(6):
+            await world.put(f"n{number}")
+        await wait(50)
+        (reason,) = reasons(world)
+        assert ("wait" in reason, "fallback" in reason) == (True, False)
+        await wait(20)
+        (reason,) = reasons(world)
+        assert ("wait" in reason, "fallback" in reason) == (False, True)
+        is_back.set()
+        await wait(10)
+        await world.put("n6")
+        await wait(10)
+        assert (reasons(world), ids(here)[-1]) == ((), "n6")

@@ -121,7 +121,7 @@ class Worker:
             self._holds = left  # if it dies again before they are settled
             self._in_flight.update((entry.delivery.id, entry.delivery) for entry in left)
             now = clock.now()
-            await self._conclude(left, result_of(LeaseEnd.LAPSED, now, now))
+            await self._conclude(left, result_of(LeaseEnd.LAPSED, now, now), _now())
 
     async def _step(self) -> None:
         """Do what is due, or sleep until something is."""
@@ -229,9 +229,9 @@ class Worker:
         finally:
             self._lane.busy -= 1
 
-    def _next_request(self, settling: Collection[DeliveryId]) -> LeaseRequest | None:
+    def _next_request(self, now: float, settling: Collection[DeliveryId]) -> LeaseRequest | None:
         """Begin the next message at once, if it may begin, so that it is leased with the settle of the one before."""
-        now, gate = _now(), self._gate
+        gate = self._gate
         if gate.gone is not None or not gate.is_well or self._lane.is_stopping or not self._lane.may_send():
             return None
         at, level, only_edits = self._next(now)
@@ -278,7 +278,7 @@ class Worker:
             self._emit(Settled(delivery))
         if len(chosen) < len(entries):
             now, rest = request.lease.now, [entry for entry in entries if entry not in chosen]
-            await self._conclude(rest, result_of(LeaseEnd.UNSENT, now, now))
+            await self._conclude(rest, result_of(LeaseEnd.UNSENT, now, now), _now())
         self._holds = chosen
         if chosen and all(entry.is_edit for entry in chosen):
             self._gate.is_an_edit(request.held)
@@ -292,12 +292,12 @@ class Worker:
         except BaseException:
             self._gate.end(held, _now(), None, first)
             raise
-        takes_messages = True
-        if not result.was_sent:
-            self._gate.give_back(held)
+        now, takes_messages = _now(), True
+        if result.was_sent:
+            takes_messages = self._gate.end(held, now, result, first)
         else:
-            takes_messages = self._gate.end(held, _now(), result, first)
-        return await self._conclude(entries, result, takes_messages=takes_messages)
+            self._gate.give_back(held)
+        return await self._conclude(entries, result, now, takes_messages=takes_messages)
 
     async def _send(self, held: Pass, entries: Sequence[OutboxEntry]) -> SendResult:
         deliveries = tuple(entry.delivery for entry in entries)
@@ -324,19 +324,19 @@ class Worker:
         return result
 
     async def _conclude(
-        self, entries: Sequence[OutboxEntry], result: SendResult, *, takes_messages: bool = True
+        self, entries: Sequence[OutboxEntry], result: SendResult, now: float, *, takes_messages: bool = True
     ) -> BegunMessage | None:
         """Settle leased deliveries, however long the store fails. After a receipt, the next message may begin too."""
-        now = clock.now()
+        ended_at = result.attempt.ended_at
         jitter = self._lane.jitter() if self._gate.is_well else 0.0  # else the breaker sets the pace, and no backoff
         receipt = result.outcome if isinstance(result.outcome, Receipt) else None
         tried = result.attempt if result.was_sent else None
-        message = receipt and attempt.message_of(receipt, self._gate.destination, result.attempt.ended_at)
+        message = receipt and attempt.message_of(receipt, self._gate.destination, ended_at)
         verdicts = [
             decide(
                 entry.delivery,
                 result.outcome,
-                now,
+                ended_at,
                 jitter,
                 self._lane.settings.backoff,
                 takes_messages=takes_messages,
@@ -349,11 +349,12 @@ class Worker:
             for entry in entries
         ]
         settlements = tuple(map(with_card, verdicts, entries))
-        unsaved = self._gate.unsaved(_now())
-        gone = cards_gone(entries, settlements, now)
-        facts = [*(each.facts for each in unsaved), *(card_gone_fact(each) for each in gone if each.is_for_operators)]
+        unsaved = self._gate.unsaved(now)
+        gone = () if receipt else cards_gone(entries, settlements, ended_at)
+        facts = [each.facts for each in unsaved]
+        facts += [card_gone_fact(each) for each in gone if each.is_for_operators]
         notifications = {entry.delivery.id: entry.notification for entry in entries}
-        request = None if receipt is None else self._next_request(notifications)
+        request = None if receipt is None else self._next_request(now, notifications)
         settled, leased = await self._settle(Settle(settlements, tuple(facts)), request)
         for each in unsaved:
             each.saved()

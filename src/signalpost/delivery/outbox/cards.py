@@ -315,11 +315,14 @@ def with_card(verdict: Settlement, entry: OutboxEntry) -> Settlement:
     version = version_of(entry.notification)
     if not version or entry.notification.is_companion:
         return verdict
-    result = verdict.card or CardResult(0, entry.is_edit)
     trade = entry.notification.trade
     shows_end = trade is not None and not trade.state.is_live
     is_of_alert = isinstance(entry.notification.payload, Alert)
-    return verdict._replace(card=result._replace(version=version, shows_end=shows_end, is_of_alert=is_of_alert))
+    if verdict.card is None:
+        result = CardResult(version, entry.is_edit, shows_end=shows_end, is_of_alert=is_of_alert)
+    else:
+        result = verdict.card._replace(version=version, shows_end=shows_end, is_of_alert=is_of_alert)
+    return verdict._replace(card=result)
 
 
 def cards_gone(entries: Sequence[OutboxEntry], verdicts: Sequence[Settlement], at: datetime) -> tuple[CardGone, ...]:

@@ -224,8 +224,7 @@ class OutboxModel:
             is_due = row.not_before is None or row.not_before <= command.now
             if earlier or row.notification.sequence in in_flight or not is_due or row.valid_until <= command.now:
                 continue
-            if len(leaving) < command.limit:
-                leaving.add(row.notification.sequence)
+            leaving.add(row.notification.sequence)
         to = command.by_kind.get("alert")
         ended, added = [], []
         for row in sorted(here, key=lambda o: o.number) if to else ():

@@ -167,16 +167,16 @@ class Agreement(RuleBasedStateMachine):
             message if data.draw(flags) else None,
         )
 
-    def pass_on(self, data: st.DataObject, limit: int) -> c.PassOn:
+    def pass_on(self, data: st.DataObject) -> c.PassOn:
         here, there = data.draw(st.permutations(LANES))
         by_kind = data.draw(st.sampled_from(({"alert": there}, {"alert": "three"}, {"announcement": there}, {})))
-        return c.PassOn(here, self.now, "gone", {}, by_kind, limit=limit)
+        return c.PassOn(here, self.now, "gone", {}, by_kind)
 
     def other(self, data: st.DataObject) -> Any:
         limit = data.draw(st.integers(1, 3))
         made = {
             c.Expire: lambda: c.Expire(self.now, limit),
-            c.PassOn: lambda: self.pass_on(data, limit),
+            c.PassOn: lambda: self.pass_on(data),
             c.ShortenWaits: lambda: c.ShortenWaits(self.now - data.draw(minutes)),
             c.Cancel: lambda: c.Cancel(self.name(data, "pending"), "by hand"),
             c.Revive: lambda: c.Revive(

@@ -290,7 +290,6 @@ class PassOn(Command[PassOnResult], frozen=True):
     """The destination of other notifications, by the name of their route."""
     gone: frozenset[str] = frozenset()
     """Destinations that are gone for good. A new notification that has no other destination ends."""
-    limit: int = 100
 
 
 class Expire(Command[list[Delivery]], frozen=True):

@@ -10,6 +10,8 @@ from signalpost.domain.notification import COMPANION, NEW, Notification, is_char
 from signalpost.domain.signal import Signal
 from signalpost.sinks.evidence import Loss
 
+_MOST = 100
+"""Sequences that leave with one command, so that none takes long. The lane executes another one then."""
 _PENDING = DeliveryState.PENDING
 _FAILED = frozenset({DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.CANCELLED, DeliveryState.SUPPRESSED})
 
@@ -51,7 +53,7 @@ def _leaving(tx: Transaction, command: PassOn) -> tuple[dict[str, str], list[tup
     leaving: dict[str, str] = {}
     moved = []
     for row in tx.lane(Lease(command.destination, command.now)):
-        if len(leaving) >= command.limit:
+        if len(leaving) >= _MOST:
             break
         found = tx.look_up(row)
         if row.delivery.valid_until <= command.now or not isinstance(found, Notification):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signalpost.delivery.outbox.commands import Lease, Put, Settle, SettleAndLease, Stats
+from signalpost.delivery.outbox.commands import Lease, PassOn, Put, Settle, SettleAndLease, Stats
 from signalpost.delivery.outbox.port import Core
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import DeliveryState
@@ -113,3 +113,10 @@ def test_a_lease_that_fails_because_of_the_disk_fails_its_batch(tmp_path: Path) 
         assert stats == {(LANE, DeliveryState.LEASED): 1, (LANE, DeliveryState.PENDING): 1}
         (answer,) = core.apply([SettleAndLease(done, Lease(LANE, START))])
         assert [entry.notification.id for entry in answer.leased.entries] == ["02"]
+
+
+def test_a_hundred_deliveries_are_passed_on_at_a_time(core: Core) -> None:
+    core.apply([Put(tuple(new(notification(f"{number:03}"), 0) for number in range(101)))])
+    passing = PassOn(LANE, START, "gone", {}, {"alert": OTHER})
+    answers = core.apply([passing] * 3)
+    assert [len(each.ended) for each in answers] == [len(each.added) for each in answers] == [100, 1, 0]

@@ -107,7 +107,7 @@ async def _live(driver: Driver) -> None:
     await driver.open(signal("s2"), run="r1")
     await driver.open(signal("s3"))
     both = frozenset({LANE, "other"})
-    await driver.outbox.do(commands.PassOn(LANE, driver.now, "gone", {}, {}, limit=1, gone=both))
+    await driver.outbox.do(commands.PassOn(LANE, driver.now, "gone", {}, {}, gone=both))
     late = notification_of(signal("s4"), ticket_id="late", accepted_at=driver.now)
     delayed = commands.NewDelivery(LANE, 0, delay=timedelta(minutes=1))
     await driver.outbox.do(commands.Put((commands.NewNotification(late, (delayed,), driver.now),)))

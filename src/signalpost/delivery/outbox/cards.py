@@ -315,14 +315,11 @@ def with_card(verdict: Settlement, entry: OutboxEntry) -> Settlement:
     version = version_of(entry.notification)
     if not version or entry.notification.is_companion:
         return verdict
-    trade = entry.notification.trade
+    trade, is_of_alert = entry.notification.trade, isinstance(entry.notification.payload, Alert)
     shows_end = trade is not None and not trade.state.is_live
-    is_of_alert = isinstance(entry.notification.payload, Alert)
-    if verdict.card is None:
-        result = CardResult(version, entry.is_edit, shows_end=shows_end, is_of_alert=is_of_alert)
-    else:
-        result = verdict.card._replace(version=version, shows_end=shows_end, is_of_alert=is_of_alert)
-    return verdict._replace(card=result)
+    _, is_edit, loss, is_stopped, is_uncertain, *_ = verdict.card or CardResult(0, entry.is_edit)
+    card = CardResult(version, is_edit, loss, is_stopped, is_uncertain, shows_end, is_of_alert)
+    return verdict._replace(card=card)
 
 
 def cards_gone(entries: Sequence[OutboxEntry], verdicts: Sequence[Settlement], at: datetime) -> tuple[CardGone, ...]:

@@ -69,7 +69,7 @@ class DeliveryId(NamedTuple):
 
 
 PASSED_ON = "passed on to "
-"""How the reason begins of a delivery that ended because a fallback has it now."""
+"""The start of the reason of a delivery that was passed on to a fallback."""
 
 
 class Delivery(NamedTuple):

@@ -173,7 +173,7 @@ class OwnerWatch:
         try:
             await self._hooks.take_over(holder, is_first=False)
         except Exception:  # whatever it is: release the store first
-            await self._outbox.call(self.ownership.disown)  # others may be able to
+            await self._outbox.call(self.ownership.disown)  # another process may be able to take over
             raise
         self._delivers, self.trouble = True, None
 

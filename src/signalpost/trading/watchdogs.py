@@ -11,7 +11,7 @@ from signalpost.trading.feeds.port import Series
 QUIET = timedelta(minutes=10)
 """No feed counts as silent for this long after a start, or while its missing candles cover less time than this."""
 _GRACE = timedelta(minutes=1)
-"""How long after its close a candle is not missing yet."""
+"""How long after its close a candle may arrive before it counts as missing."""
 
 
 class WatchdogLimits(NamedTuple):
@@ -58,7 +58,7 @@ class Missing(NamedTuple):
 def missing(answer: FeedAnswer, watermark: datetime, silent_candles: int) -> Missing | None:
     """The missing candles after `watermark`; None if the stream is up to date."""
     if answer.calendar.next_open(watermark, answer.series.timeframe) + _GRACE > answer.at:
-        return None  # usual, and found without holidays: no later candle has closed
+        return None  # the usual case, found without looking at holidays: no later candle has closed
     most = max(silent_candles, -(-QUIET // answer.series.timeframe.duration))
     due = tuple(takewhile(lambda due: due <= answer.at, islice(_due_after(watermark, answer), most)))
     return Missing(due[0], len(due) == most) if due else None
@@ -72,5 +72,5 @@ def _due_after(opened: datetime, answer: FeedAnswer) -> Iterator[datetime]:
 
 
 def late_by(answer: FeedAnswer, opened: datetime, before: datetime) -> timedelta:
-    """How long after the close of a candle the answer at `before` still lacked it."""
+    """How long after its close a candle was still missing from the answer at `before`."""
     return before - answer.calendar.trades_from(answer.calendar.closes_at(opened, answer.series.timeframe))

@@ -1,8 +1,8 @@
 """Parses requests of freqtrade's webhook that use the dicts of docs/how-to/freqtrade.md. Pure.
 
 freqtrade fills `str.format` templates, so every value is text, and an unknown one is the text `None`. Each dict must
-contain its event, because nothing else in a request does. A trade's signal is found by its `trade_id`, which is in the
-signal's id. (Placeholders: freqtrade's page "Webhook usage", 2024 to 2026.)
+contain its event, because nothing else in a request names it. A trade's signal is found by its `trade_id`, which is in
+the signal's id. (Placeholders: freqtrade's page "Webhook usage", 2024 to 2026.)
 """
 
 import hashlib
@@ -92,7 +92,7 @@ class Parsed(NamedTuple):
     change: HookChange | None = None
     signal: Signal | None = None
     reason: str = ""
-    """Why nothing is sent; if there is a change or a signal: why nothing is, if the book does not allow it."""
+    """Why nothing is sent. With a change or a signal: the reason if the book does not allow it."""
 
 
 class UndatedMessage(NamedTuple):
@@ -177,7 +177,7 @@ def _exited(data: Template, token: Token) -> Parsed:
     assert pair is not None and price is not None and word is not None  # noqa: S101, PT018  # nothing was raised
     note = None if word in _SAID_BY_REASON else word
     final = _word(data.value("is_final_exit", ""))
-    # A freqtrade without `is_final_exit` still says with `sub_trade` that a part was sold.
+    # Older versions of freqtrade have no `is_final_exit`, but `sub_trade` shows that a part was sold.
     if final != "false" and (final == "true" or _word(data.value("sub_trade", "")) != "true"):
         close = Close(price=price, reason=_REASON_BY_EXIT.get(word, CloseReason.MANUAL), note=note)
         by_hand = Close(price=price, note=word)  # a trailing stop that was not reported, or a roi in loss

@@ -161,7 +161,7 @@ def test_nothing_is_missing_on_a_holiday(calendar: Calendar, last: datetime, res
     assert late_by(look(resumes, last, calendar=calendar), last, resumes + MINUTE) == MINUTE
 
 
-def test_late_candles_are_one_incident_until_one_is_in_time() -> None:
+def test_late_candles_are_one_incident_until_one_is_on_time() -> None:
     incidents = Incidents()
     assert found(incidents, look(AT, AT - HOUR, news=True)) == []  # the first look shows no lateness
     assert found(incidents, look(AT + HOUR + 5 * MINUTE, AT - HOUR)) == []
@@ -215,7 +215,7 @@ def test_a_feed_is_late_as_long_as_any_of_its_streams_is() -> None:
     assert found(incidents, *in_time(later + HOUR, "b"), *in_time(later + HOUR, "a")) == [("ended", LATE_FEED, "files")]
 
 
-def test_a_feed_is_late_after_a_restart_until_the_stream_that_was_late_is_in_time() -> None:
+def test_a_feed_is_late_after_a_restart_until_the_stream_that_was_late_is_on_time() -> None:
     incidents = Incidents(_began_late(), {"a": look(AT, AT).series})
     assert list(incidents.only((), AT)) == []
     assert found(incidents, *in_time(AT + HOUR, "b")) == []

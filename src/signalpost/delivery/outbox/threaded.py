@@ -149,7 +149,7 @@ class ThreadedOutbox:
         self.look()
 
     def look(self) -> None:
-        """Make the thread call soon what `listen` and `keep_up` were given."""
+        """Make the thread soon call the functions that were given to `listen` and `keep_up`."""
         self._queue.put(_Wake.LOOK)
 
     async def close(self) -> None:
@@ -165,7 +165,7 @@ class ThreadedOutbox:
             self._thread.join()
 
     def abandon_after(self, seconds: float) -> None:
-        """Call `abandon` then, unless `close` has ended before. A later call replaces an earlier one."""
+        """Call `abandon` after `seconds`, unless `close` has ended by then. A later call replaces an earlier one."""
         if self._abandoning is not None:
             self._abandoning.cancel()
         self._abandoning = self._loop.call_later(seconds, self.abandon)
@@ -232,7 +232,7 @@ class ThreadedOutbox:
                     batch.append(item)
                 item = self._queue.get_nowait()
         except Empty:
-            return not self._loop.is_closed()  # then a program forgot to close the outbox, and no caller is left
+            return not self._loop.is_closed()  # a closed loop: the program forgot to close the outbox
         return False
 
     def _run_chore(self, chore: Callable[[], bool], on_change: Callable[[], None]) -> None:

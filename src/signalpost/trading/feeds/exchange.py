@@ -264,7 +264,7 @@ class ExchangeFeed:
         raise failure  # outside, so that the library's error is not its context
 
     def _of(self, fault: Exception) -> FeedFailed:
-        """The error that an exception of the library means."""
+        """Convert an exception of the library."""
         if isinstance(fault, InvalidValue):
             text = f"the answer of {self._exchange.id} is not valid: {fault}"
             return FeedFailed(text, code="bad-answer", field=fault.field, value=fault.errors[0].value)
@@ -327,7 +327,10 @@ def _moved(key: str, api: Any, url: str) -> Any:
 
 
 def _symbols(markets: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The library's symbol by itself and by the exchange's own name, in upper case; of two markets, the spot one."""
+    """The library's symbols, by themselves and by the exchange's own names, both in upper case.
+
+    If two markets have the same name, it is that of the spot market.
+    """
     own = {str(each["id"]).upper(): symbol for symbol, each in sorted(markets.items(), key=_is_spot)}
     return own | {symbol.upper(): symbol for symbol in markets}
 

@@ -172,7 +172,7 @@ async def _with_quotes(
         return found, tuple(each.bid for each in quotes)
 
 
-async def test_a_history_that_is_too_short_is_no_silent_gap(clock: ManualClock) -> None:
+async def test_a_history_that_is_too_short_is_an_error_and_not_a_gap(clock: ManualClock) -> None:
     clock.set(SERIES[-1].time)
     with served(SERIES, clock.now) as server:
         kept = SERIES[-720:]
@@ -183,7 +183,7 @@ async def test_a_history_that_is_too_short_is_no_silent_gap(clock: ManualClock) 
         assert (await fetched(server, None, 900, name="kraken")).candles == tuple(kept[:-1]), "there are no others"
 
 
-async def test_rows_that_an_exchange_deletes_between_two_answers_are_no_silent_gap(
+async def test_rows_that_an_exchange_deletes_between_two_answers_are_an_error_and_not_a_gap(
     server: ExchangeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     true, server.most = server.page, 5
@@ -215,7 +215,7 @@ async def test_newest_candles_that_do_not_fit_in_an_answer_are_fetched_in_severa
     assert found == Fetched(CANDLES[-31:-1], forming=RUNNING.time)
 
 
-async def test_no_more_rows_are_asked_for_than_there_can_be(server: ExchangeServer) -> None:
+async def test_no_more_rows_are_requested_than_there_can_be(server: ExchangeServer) -> None:
     """Exchanges allow fewer requests for long answers."""
     assert (await fetched(server, CANDLES[-4].time)).candles == CANDLES[-4:-1]
     assert [request.query["limit"] for request in server.requests if request.path.endswith("klines")] == ["6"]

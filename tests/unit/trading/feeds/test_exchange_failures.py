@@ -113,7 +113,7 @@ async def test_an_unknown_timeframe_is_named(server: ExchangeServer) -> None:
     assert server.requests == []
 
 
-def test_of_two_markets_with_one_name_the_spot_market_is_meant() -> None:
+def test_of_two_markets_with_one_name_the_spot_market_is_used() -> None:
     spot, swap = {"id": "BTCUSDT", "spot": True}, {"id": "BTCUSDT", "spot": False}
     for markets in ({"BTC/USDT": spot, "BTC/USDT:USDT": swap}, {"BTC/USDT:USDT": swap, "BTC/USDT": spot}):
         assert exchange._symbols(markets)["BTCUSDT"] == "BTC/USDT"
@@ -223,6 +223,6 @@ async def test_with_a_url_every_request_goes_there(name: str) -> None:
         assert exchange.options["fetchMarkets"]["types"] == ["spot"]
 
 
-async def test_without_a_url_the_exchange_is_asked_itself() -> None:
+async def test_without_a_url_requests_go_to_the_exchange() -> None:
     exchange = await _used("binance")
     assert exchange.urls["api"]["public"] == "https://api.binance.com/api/v3"

@@ -30,7 +30,7 @@ def post(
     attachments: Sequence[dict[str, Any]] | None = None,
     is_silent: bool = False,
 ) -> dict[str, Any]:
-    """The body of a new message, which may ping only `role`. The ping itself is the caller's to place."""
+    """The body of a new message, which may ping only `role`. The caller puts the ping itself into `content`."""
     body = _body("\n".join(filter(None, content)), embeds, role, attachments)
     if is_silent:
         body["flags"] = limits.SILENT
@@ -49,9 +49,10 @@ def edit(
 
 
 def digest_of(body: dict[str, Any], before: str | None = None) -> str:
-    """A digest of what a message shows after it is posted with `body`; or edited with it, if `before` was its digest.
+    """A digest of what a message shows after it is posted with `body`, or edited with it if `before` was its digest.
 
-    An edit that omits the content leaves it. It begins with + if there may be a content, which edits can only remove.
+    An edit without content leaves the content. The digest begins with + if the message may have content; no edit adds
+    content.
     """
     has_content = body["content"] != "" if "content" in body else before is None or before.startswith("+")
     shown = msgspec.json.encode([body.get("embeds"), None])  # files are as the embeds name them
@@ -67,7 +68,10 @@ def embed(lines: Iterable[str], colour: int, at: datetime, footer: str, title: s
 
 
 def footer(look: Look, name: str, identity: str = "", marks: Sequence[str] = ()) -> str:
-    """A footer of `name`, `identity`, `marks` and the operator's own text, without what does not fit, last to first."""
+    """A footer of `name`, `identity`, `marks` and the operator's own text.
+
+    If that is too long, the identity is left out, or else the operator's text, or else all but `name` and one mark.
+    """
     own = [one_line(cleaned(look.footer, _LONGEST_FOOTER))] if look.footer.strip() else []
     ids = [identity] if identity else []
     for parts in ([name, *ids, *marks, *own], [name, *marks, *own], [name, *ids, *marks]):

@@ -17,7 +17,7 @@ from signalpost.domain.exact import plain
 from signalpost.domain.identity import short_id
 from signalpost.domain.instant import iso
 from signalpost.domain.target import Target
-from signalpost.domain.trade import End, Part, PriceNote, Trade, TradeState, Verdict, result_of
+from signalpost.domain.trade import End, Part, PriceNote, Result, Trade, TradeState, Verdict, result_of
 from signalpost.sinks.discord.cards.view import MessageLink
 from signalpost.sinks.discord.cards.wording import (
     gained,
@@ -55,7 +55,7 @@ def trades_table(entries: Iterable[BookEntry], now: datetime) -> Table:
             price_text(trade, trade.entry),
             "" if trade.stop is None else price_text(trade, trade.stop),
             f"{trade.hits}/{len(trade.targets)}" if trade.targets else "",
-            "" if result is None else Text(gained(trade), style=_COLOUR_BY_VERDICT.get(result.verdict, "")),
+            "" if result is None else Text(gained(result), style=_COLOUR_BY_VERDICT.get(result.verdict, "")),
             format_duration(now - trade.opened_at),
         )
     return made
@@ -80,11 +80,11 @@ def page(entry: BookEntry, now: datetime) -> Iterator[str]:
     yield from _levels(trade, now)
     yield from (f"  part     {_part(trade, part, now)}" for part in trade.parts)
     if trade.state.is_live and trade.parts:
-        yield f"  banked   {gained(trade)}, {share_text(trade.open_share)} open"
+        yield f"  banked   {gained(Result(trade))}, {share_text(trade.open_share)} open"
     if trade.end is not None:
         yield f"  end      {_end(trade, trade.end, now)}"
     if (result := result_of(trade)) is not None:
-        yield f"  result   {', '.join(gains(trade))}: {result.verdict}"
+        yield f"  result   {', '.join(gains(result))}: {result.verdict}"
     if (noted := trade.price_note) is not None:
         yield f"  price    {note_text(trade, noted)}, {format_time(noted.at, now)}"
     if trade.note is not None:

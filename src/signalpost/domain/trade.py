@@ -299,10 +299,9 @@ class Result:
 
     @cached_property
     def _gain(self) -> Fraction:
-        parts = self._trade.parts
-        return sum((Fraction(self._trade.gain(part.price)) * part.share / WHOLE for part in parts), Fraction(0))
+        return sum((_weighted(self._trade.gain(part.price), part.share) for part in self._trade.parts), Fraction(0))
 
-    @property
+    @cached_property
     def exact_r(self) -> Fraction | None:
         """In units of the risk at the fill, for sums; None without an initial stop."""
         return None if (risk := risk_of(self._trade)) is None else self._gain / Fraction(risk)
@@ -334,6 +333,11 @@ class Result:
         if exact == 0 or abs(exact) < margin:
             return Verdict.BREAK_EVEN
         return Verdict.WIN if exact > 0 else Verdict.LOSS
+
+
+def _weighted(gain: Decimal, share: Fraction) -> Fraction:
+    numerator, denominator = gain.as_integer_ratio()
+    return Fraction(numerator * share.numerator, denominator * share.denominator * WHOLE.numerator)
 
 
 def risk_of(trade: Trade) -> Decimal | None:

@@ -66,4 +66,4 @@ class Standings:
 def _standing(trade: Trade) -> str:
     if trade.state is TradeState.OPEN:
         return "open"
-    return "not filled" if result_of(trade) is None else gained(trade)
+    return "not filled" if (result := result_of(trade)) is None else gained(result)

@@ -8,7 +8,7 @@ import msgspec
 
 from signalpost.domain.change import CloseReason, Flag
 from signalpost.domain.order import OrderKind
-from signalpost.domain.trade import End, News, Part, Trade, TradeState, result_of
+from signalpost.domain.trade import End, News, Part, Result, Trade, TradeState, result_of
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.body import mention, post
 from signalpost.sinks.discord.cards.look import Event, Look, Sending
@@ -156,10 +156,10 @@ def _word(event: Event, trade: Trade) -> str:
 
 def _result(event: Event, trade: Trade, view: View) -> str:
     """The gain so far, if the event brought one."""
-    is_known = trade.state.is_live or result_of(trade) is not None
-    if event not in _WITH_RESULT or not is_known or view.hides_levels(trade):
+    result = Result(trade) if trade.state.is_live else result_of(trade)
+    if event not in _WITH_RESULT or result is None or view.hides_levels(trade):
         return ""
-    return f"{DOT}{gained(trade)}"
+    return f"{DOT}{gained(result)}"
 
 
 def _news(step: Step) -> Iterator[_News]:

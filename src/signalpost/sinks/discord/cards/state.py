@@ -7,7 +7,7 @@ from signalpost.domain.change import CloseReason, Correct, Flag
 from signalpost.domain.exact import plain
 from signalpost.domain.side import SignalType
 from signalpost.domain.tier import Hidden
-from signalpost.domain.trade import WHOLE, End, News, Part, Trade, TradeState, Verdict, result_of, risk_of
+from signalpost.domain.trade import WHOLE, End, News, Part, Result, Trade, TradeState, Verdict, result_of, risk_of
 from signalpost.sinks.discord.cards.look import Colours
 from signalpost.sinks.discord.cards.table import exit_part
 from signalpost.sinks.discord.cards.view import View
@@ -45,7 +45,7 @@ def is_new(trade: Trade) -> bool:
 def state_text(trade: Trade, view: View) -> str:
     """The state of a trade after its opening, as its title says it: `TP1 HIT`, `CLOSED +1.35R`."""
     word = _state_word(trade, view)
-    return word if result_of(trade) is None else f"{word} {gained(trade)}"
+    return word if (result := result_of(trade)) is None else f"{word} {gained(result)}"
 
 
 def _state_word(trade: Trade, view: View) -> str:
@@ -83,8 +83,8 @@ def first_line(trade: Trade, view: View) -> list[str]:
         return [f"**Details in {escaped(view.full_tier, DATA_LINE)}**"]
     if trade.state in _NO_TRADE:
         return [f"**No trade** · {_gap_in(trade) or 'delete the pending order'}"]
-    if result_of(trade) is not None:
-        first, *others = gains(trade)
+    if (result := result_of(trade)) is not None:
+        first, *others = gains(result)
         return packed([f"**{first}**", *others], DATA_LINE)
     if trade.end is not None:
         return [_banked(trade, "not followed")] if trade.parts else []
@@ -109,7 +109,7 @@ def fill_lines(trade: Trade) -> list[str]:
 
 
 def _banked(trade: Trade, rest: str) -> str:
-    return f"**{gained(trade)} banked** · {share_text(trade.open_share)} {rest}"
+    return f"**{gained(Result(trade))} banked** · {share_text(trade.open_share)} {rest}"
 
 
 def time_lines(trade: Trade, view: View) -> list[str]:
@@ -124,7 +124,7 @@ def time_lines(trade: Trade, view: View) -> list[str]:
         return facts
     if trade.open_share < WHOLE:
         facts.append(f"{share_text(trade.open_share)} open")
-    banked = [f"{gained(trade)} banked"] if trade.parts else []
+    banked = [f"{gained(Result(trade))} banked"] if trade.parts else []
     return [*packed(facts, DATA_LINE), *packed([*banked, *filter(None, [at_risk(trade)])], DATA_LINE)]
 
 

@@ -280,17 +280,15 @@ def slippage_text(trade: Trade) -> str:
     return f"{size} {'worse' if gain < 0 else 'better'}"
 
 
-def gained(trade: Trade) -> str:
-    """The gain of the closed parts in R, or in the unit of `trade` if it has no R."""
-    result = Result(trade)
+def gained(result: Result) -> str:
+    """The gain of the closed parts in R, or in the unit of the trade if it has no R."""
     r = result.exact_r
     return _gained_distance(result) if r is None else f"{signed(r, _PLACES)}R"
 
 
-def gains(trade: Trade) -> list[str]:
-    """The gain of the closed parts, most important first: in R, in the unit of `trade` and in per cent."""
-    result = Result(trade)
-    found = [gained(trade), _gained_distance(result)]
+def gains(result: Result) -> list[str]:
+    """The gain of the closed parts, most important first: in R, in the unit of the trade and in per cent."""
+    found = [gained(result), _gained_distance(result)]
     if (percent := result.percent) is not None:
         found.append(f"{signed(percent, _PLACES)}%")
     return list(dict.fromkeys(found))  # the unit of a stock is per cent

@@ -145,7 +145,7 @@ async def _awaited(future: Future[Result]) -> Result:
 
 
 def of_all(futures: Sequence[TicketFuture]) -> TicketFuture:
-    """The future of the one ticket for all of these; the only one itself."""
+    """A future of one ticket for all `futures`. A single future is returned itself."""
     if len(futures) == 1:
         return futures[0]
     whole = TicketFuture()

@@ -222,7 +222,7 @@ _WORDS = {
     "cache": _Words(
         "The cache of strategies is not saving",
         "Strategies run without it:",
-        "Their signals are the same. signalpost retries.",
+        "Signals are not affected. signalpost retries.",
         "The cache of strategies works again",
         "Check the server in REDIS_URL",
         "performance_degradation",

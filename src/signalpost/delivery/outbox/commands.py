@@ -35,7 +35,7 @@ class NewDelivery(NamedTuple):
     valid_until: datetime | None = None
     """None if it expires with its notification."""
     delay: timedelta = timedelta(0)
-    """How long the tier waits for a signal and its changes after faster tiers."""
+    """How long after faster tiers this tier gets a signal and its changes."""
     shows_ended: bool = False
     """Whether a delayed signal is still shown if it ended before its release."""
     is_edit: bool = False
@@ -52,7 +52,7 @@ class NewNotification(NamedTuple):
     former_keys: tuple[str, ...] = ()
     """Other keys to look up, under which an earlier version may have accepted the same notification."""
     tiers: frozenset[UserTier] | None = None
-    """Refuse the repeat of a signal that was sent to any other tier; None refuses no repeat."""
+    """Refuse a repeat if its signal was sent to a tier that is not among these; None refuses no repeat."""
     unpublished: str | None = None
     """Why a new signal is only recorded. Then its trade has expired, and all its deliveries are suppressed."""
     filters: Filters | None = None
@@ -179,10 +179,10 @@ class Command(msgspec.Struct, Generic[Answer], frozen=True):
 class Put(Command[list[PutResult]], frozen=True):
     """Save notifications, and the state of the stream that made them, all or nothing. Answer: a `PutResult` each.
 
-    A key is in force while its row exists. If it is known with other content, this one is refused. With the same
-    content, the notification is a duplicate for the destinations that got it under that key, and accepted for others if
-    one of those is pending; after the first notification is pruned, it is a duplicate for all. A delivery of higher
-    priority lifts the waiting ones of its sequence in the lane, so that none of them is ranked behind it.
+    A key is in force while its row exists. If it is known with other content, the notification is refused. With the
+    same content, it is a duplicate for the destinations that got it under that key, and accepted for others if one of
+    those is pending; after the first notification is pruned, it is a duplicate for all. A delivery of higher priority
+    lifts the waiting ones of its sequence in the lane, so that none of them is ranked behind it.
     """
 
     notifications: tuple[NewNotification, ...]
@@ -275,19 +275,19 @@ class PassOnResult(NamedTuple):
 
 
 class PassOn(Command[PassOnResult], frozen=True):
-    """Pass what may leave a lane on to fallback destinations, in one transaction. Answer: `PassOnResult`.
+    """Pass deliveries that may leave a lane on to fallback destinations, in one transaction. Answer: `PassOnResult`.
 
-    Each delivery ends as dead, or as unconfirmed if it may have been shown. One to the fallback replaces it, and may
-    then repeat. Other waiting deliveries of the trade go along, and the fallback shows its card from now on.
+    Each ends as dead, or as unconfirmed if it may have been shown. One to the fallback replaces it, and may then be a
+    repeat. Other waiting deliveries of the trade go along, and the fallback shows its card from now on.
     """
 
     destination: str
     now: datetime
     reason: str
     by_tier: Mapping[UserTier, str]
-    """The destination of signals by the tier of their card. Signals of a missing tier, or for this lane, wait."""
+    """The fallback for signals, by the tier of their card. If there is none, or it is this lane, signals wait."""
     by_kind: Mapping[str, str]
-    """The destination of other notifications, by the name of their route."""
+    """The fallback for other notifications, by their routing key."""
     gone: frozenset[str] = frozenset()
     """Destinations that are gone for good. A new notification that has no other destination ends."""
 
@@ -303,10 +303,10 @@ class Expire(Command[list[Delivery]], frozen=True):
 
 
 class ShortenWaits(Command[list[Delivery]], frozen=True):
-    """Shorten waits that the clock made too long: none lasts longer from now on than it should after the last attempt.
+    """Shorten waits that became too long because the clock was set back.
 
-    Needed after the clock was set back, each time. Repeating the command changes nothing. Answer: the deliveries whose
-    wait is shorter now.
+    After it, no wait lasts longer than the one that was set after the last attempt. Needed each time the clock is set
+    back. Repeating the command changes nothing. Answer: the deliveries whose wait is shorter now.
     """
 
     now: datetime

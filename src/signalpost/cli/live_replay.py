@@ -33,7 +33,6 @@ _SOON = 0.5
 """Seconds within which all but companions are usually delivered."""
 _FOR_CHARTS = 0.05
 """The share of its time for which a replay that is late waits for charts."""
-_MOST = 100_000
 
 
 class ReplayClock:
@@ -198,7 +197,7 @@ class LiveReplay:
 
     async def trades(self) -> dict[str, list[Trade]]:
         """The trades of each strategy's accepted signals, as the signal book has them, oldest first."""
-        found = await self._runtime.started.engine.intake.find(FindTrades(limit=_MOST))
+        found = await self._runtime.started.engine.intake.find(FindTrades())
         trades: dict[str, list[Trade]] = {key: [] for key in self._candles}
         for entry in reversed(found):
             trades[self._key_of(entry.trade.signal)].append(entry.trade)

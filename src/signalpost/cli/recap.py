@@ -10,7 +10,6 @@ from rich.table import Table
 
 from signalpost.cli.options import Flags, Utf8Text, configured
 from signalpost.cli.output import examples, json_option, say, say_json
-from signalpost.cli.signal_changes import MOST_TRADES
 from signalpost.cli.store import Store
 from signalpost.cli.tables import console, table
 from signalpost.config import Config
@@ -54,7 +53,7 @@ def recap(day: str | None, week: str | None, destination: str | None, flags: Fla
         today = days.day_at(store.now)
         period = days.week(_day_in(week, today)) if day is None else days.day(_day(day))
         _check_begun(period, "--week" if day is None else "--day", day or week or "", store.now, today)
-        entries = store.trades(FindTrades(changed_since=period.since - _CLOCKS_DIFFER, limit=MOST_TRADES))
+        entries = store.trades(FindTrades(changed_since=period.since - _CLOCKS_DIFFER))
         now = store.now
         _check_known(destination, config, store)
     made = recap_of(entries, period, now, destination)
@@ -73,7 +72,7 @@ def _check_known(destination: str | None, config: Config, store: Store) -> None:
     known = {each.name for each in config.destinations}
     if destination is None or destination in known:
         return
-    known |= {card.destination for each in store.trades(FindTrades(limit=MOST_TRADES)) for card in each.cards}
+    known |= {card.destination for each in store.trades(FindTrades()) for card in each.cards}
     if destination not in known:
         names = ", ".join(sorted(known)) or "none"
         text = f"--destination {shown(destination)} is unknown. Known destinations: {names}"

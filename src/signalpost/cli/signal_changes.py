@@ -27,8 +27,6 @@ _version_option = click.option(
     metavar="VERSION",
     help="Refuse the change if the signal has another version, because somebody else changed it.",
 )
-MOST_TRADES = 10_000_000
-"""More than a store has."""
 _ENDED = frozenset(state for state in TradeState if not state.is_live)
 _OPTION_BY_FIELD = {
     "stop_loss": "stop",
@@ -184,7 +182,7 @@ def _close_all(pair: str | None, change: Change, options: dict[str, Any]) -> Non
     live: list[BookEntry] = []
 
     async def submission(runtime: Runtime) -> list[Ticket]:
-        found = await runtime.started.engine.intake.find(FindTrades(only_live=True, limit=MOST_TRADES))
+        found = await runtime.started.engine.intake.find(FindTrades(only_live=True))
         live.extend(entry for entry in found if symbol in {None, entry.trade.signal.pair.symbol})
         meant = [entry for entry in live[::-1] if entry.trade.state is TradeState.OPEN]
         if not live and pair is not None:
@@ -202,7 +200,7 @@ def _close_all(pair: str | None, change: Change, options: dict[str, Any]) -> Non
 async def _ended_by(runtime: Runtime, pair: str, change: Change) -> list[BookEntry]:
     """The last signal of a pair that ended, if this change ended it: a repeat is a duplicate."""
     try:
-        wanted = FindTrades(pair=Instrument(pair), states=_ENDED, limit=MOST_TRADES)
+        wanted = FindTrades(pair=Instrument(pair), states=_ENDED)
     except InvalidValue:  # not a pair
         return []
     ended = sorted(await runtime.started.engine.intake.find(wanted), key=lambda entry: entry.trade.changed_at)

@@ -10,7 +10,7 @@ import click
 from signalpost.cli.options import Flags, NonEmptyPath, Utf8Text, configured
 from signalpost.cli.output import clean, examples, json_option, say, say_as_it_is, say_json
 from signalpost.cli.recap import recap
-from signalpost.cli.signal_changes import CHANGES, MOST_TRADES
+from signalpost.cli.signal_changes import CHANGES
 from signalpost.cli.store import Store
 from signalpost.cli.tables import console
 from signalpost.cli.trade_lines import COLUMNS, link_of, page, row_of, trades_table
@@ -68,7 +68,7 @@ def list_(live: bool, states: tuple[str, ...], pair: str | None, limit: int, fla
     symbol = None if pair is None else Instrument(pair).symbol
     is_filtered = bool(states) or symbol is not None
     with Store(flags.config()) as store:
-        found = store.trades(FindTrades(only_live=live, limit=MOST_TRADES if is_filtered else limit))
+        found = store.trades(FindTrades(only_live=live, limit=None if is_filtered else limit))
         now = store.now
     entries = [
         entry for entry in found if entry.trade.state in wanted and symbol in {None, entry.trade.signal.pair.symbol}
@@ -121,7 +121,7 @@ def export(as_csv: bool, output: Path | None, flags: Flags, as_json: bool) -> No
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
     with Store(flags.config()) as store:
-        entries = store.trades(FindTrades(limit=MOST_TRADES))[::-1]
+        entries = store.trades(FindTrades())[::-1]
     text = _json_lines(entries) if as_json else _csv(entries)
     if output is None:
         say_as_it_is(text)

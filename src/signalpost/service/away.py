@@ -20,7 +20,6 @@ _STREAM = "digest of missed signals"
 """The stream whose state is the number of the newest trade that was considered."""
 _GATHERED_FOR = 15.0
 """Seconds to wait for the missed signals of other streams, and before a retry if the store failed."""
-_MOST = 100_000
 
 
 class Away:
@@ -63,7 +62,7 @@ class Away:
     async def _send(self, standings_of: Callable[[Sequence[Trade]], Awaitable[Mapping[str, str]]]) -> None:
         self._has_news.clear()
         try:
-            found = await self._intake.find(FindTrades(above=await self._read_up_to(), limit=_MOST))
+            found = await self._intake.find(FindTrades(above=await self._read_up_to()))
             if found:
                 trades = [each.trade for each in reversed(found) if _is_too_old(each.trade)]
                 await self._save(found[0].trade.number, self._digests(trades, await standings_of(trades)))

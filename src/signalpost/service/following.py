@@ -43,7 +43,6 @@ _LONGEST_SLEEP = 60.0
 """Seconds after which the time is read again, because the clock may have been set."""
 _AFTER_STORE_FAILED = timedelta(seconds=5)
 _JUST_BEFORE = timedelta(microseconds=1)
-_MOST = 100_000
 _BOOK = "following: the book"
 """The name of the task that looks for new trades."""
 
@@ -109,7 +108,7 @@ class FollowedLedger:
         """The number of the newest trade that a signal will end; None if its readers do not know that trade."""
         if self._plan.source_of(signal) is None:
             return None
-        live = await self._intake.find(FindTrades(only_live=True, pair=signal.pair, limit=_MOST))
+        live = await self._intake.find(FindTrades(only_live=True, pair=signal.pair))
         found = next((each.trade for each in live if reverses(signal, each.trade)), None)
         return found.number if found is not None and {*readers} <= {*found.tiers} else None
 
@@ -195,7 +194,7 @@ class Follower:
                 self._alarms.leave(_name(source))
 
     async def _read_book(self) -> None:
-        entries = await self._intake.find(FindTrades(only_live=True, limit=_MOST))
+        entries = await self._intake.find(FindTrades(only_live=True))
         for entry in reversed(entries):
             self._join(entry.trade)
         live = {self._plan.source_of(entry.trade.signal) for entry in entries}
@@ -235,7 +234,7 @@ class Follower:
 
     async def _lives(self, source: Series) -> list[Life]:
         """The live trades of a source, oldest first."""
-        found = await self._intake.find(FindTrades(only_live=True, pair=source.pair, limit=_MOST))
+        found = await self._intake.find(FindTrades(only_live=True, pair=source.pair))
         trades = [entry.trade for entry in reversed(found) if self._plan.source_of(entry.trade.signal) == source]
         return [Life(trade, trade.followed or self._begun(trade, source)) for trade in trades]
 

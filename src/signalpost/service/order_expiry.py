@@ -16,7 +16,6 @@ from signalpost.errors import CommandFailed, StoreFailed
 _EVERY = 5.0
 _LEAST_REST = 100.0
 """How many times longer it rests than it works."""
-_MOST = 100_000
 _CANDLES_WITHIN = timedelta(days=1)
 
 
@@ -43,7 +42,7 @@ class OrderExpiry:
     async def expire_overdue(self) -> None:
         """Expire the orders that are overdue now. Raises StoreFailed."""
         now = clock.now()
-        pending = FindTrades(states=frozenset({TradeState.PENDING}), only_live=True, limit=_MOST)
+        pending = FindTrades(states=frozenset({TradeState.PENDING}), only_live=True)
         for entry in await self._intake.find(pending):
             signal = entry.trade.signal
             until = signal.good_until

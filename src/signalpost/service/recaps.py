@@ -23,7 +23,6 @@ SETTLES_FOR = timedelta(minutes=5)
 _LOOK_EVERY = 60.0
 """Seconds between two looks at the clock, because it may have been set, and before a retry after a failure."""
 _CLOCKS_DIFFER = timedelta(minutes=1)
-_MOST = 100_000
 
 
 class Recaps:
@@ -63,7 +62,7 @@ class Recaps:
         if known >= period.until or now < max(ready_at, period.until + SETTLES_FOR):
             return
         period = destination.recap_days.following(period, known)
-        wanted = FindTrades(changed_since=period.since - _CLOCKS_DIFFER, limit=_MOST)
+        wanted = FindTrades(changed_since=period.since - _CLOCKS_DIFFER)
         entries = await self._intake.find(wanted)
         recap = recap_of(entries, period, now, destination.name)
         until = destination.recap_days.next_end(period)

@@ -27,6 +27,7 @@ from signalpost.web.tokens import Token
 
 MOST_LISTED = 1000
 """Signals in one answer."""
+_USUALLY_LISTED = 100
 _LONGEST_KEY = 255
 _GOOD_FOR = "good_for"
 _LONGEST_LIMIT = 10
@@ -110,6 +111,7 @@ def read_query(pairs: Iterable[tuple[str, str]], tiers: frozenset[UserTier]) -> 
     if faults.found:
         detail = f"The query has {count_of(faults.found)}; see `errors`."
         raise Problem(HTTPStatus.BAD_REQUEST, detail, faults=faults.found)
+    found.setdefault("limit", _USUALLY_LISTED)
     return FindTrades(**{_FIELD_BY_NAME.get(name, name): value for name, value in found.items()}, tiers=tiers)
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST_LIVE = 1000
 """Signals of one pair that are looked through."""
+_MOST_READ = 100
+"""The newest signals of a pair, among which one that has ended is looked for."""
 _UNFILLED = frozenset({TradeState.CANCELLED, TradeState.EXPIRED})
 _TRIES = 5
 """How often a change is tried if other changes come first."""
@@ -107,7 +109,7 @@ class HookSignals:
         live = await self._live(wanted.pair, wanted.is_own, tiers)
         held = _position(live)
         if not live or wanted.is_entry_of(held[0]):
-            found = await self._service.trades(FindTrades(pair=wanted.pair, tiers=tiers))
+            found = await self._service.trades(FindTrades(pair=wanted.pair, tiers=tiers, limit=_MOST_READ))
             own = [entry.trade for entry in found if wanted.is_own(entry.trade)]
             if not live:  # a repeat, or too late
                 return own[:1]

@@ -5,8 +5,10 @@ from urllib.parse import quote
 
 import pytest
 
+from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.identity import short_id
-from signalpost.web.api import MOST_LISTED
+from signalpost.domain.tier import UserTier
+from signalpost.web.api import MOST_LISTED, read_query
 from tests.unit.web.conftest import SIGNAL, Answer, Front
 
 ID = "desk/1: a"
@@ -129,6 +131,12 @@ async def test_the_list_is_the_newest_first_and_can_be_filtered(front: Front) ->
     assert await listed(front, "?state=PENDING") == ["2"]
     assert await listed(front, "?pair=EUR/USD") == ["2", "1"]
     assert await listed(front, "?pair=EURUSD&state=closed&limit=5") == ["1"]
+
+
+def test_the_newest_100_signals_are_listed_unless_a_query_wants_others() -> None:
+    free = frozenset({UserTier.FREE})
+    assert read_query((), free) == FindTrades(tiers=free, limit=100)
+    assert read_query([("limit", "1000")], free).limit == 1000
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,8 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
     """Only trades that are live, or were changed then or later; None for all."""
     run: str | None = None
     """Only trades of this replay; None for those outside replays."""
-    limit: int = 100
+    limit: int | None = None
+    """None for all."""
 
 
 READING: frozenset[type] = frozenset({Find, Open, History, Stats, Backlog, LoadState, LoadFacts, FindTrades})

@@ -33,7 +33,7 @@ Payload = Signal | Alert | MarketAnalysis | SystemStatus | Announcement | Digest
 """The types of payload. Only the service itself makes a digest or a recap."""
 
 KINDS = ("signal", "alert", "market_analysis", "system_status", "announcement")
-"""The kinds of notification, as named in settings: the tags of the payloads, but for digests and recaps."""
+"""The kinds of notification, as named in settings: the tags of the payloads, except digests and recaps."""
 
 HASH_VERSION = 2
 """The first byte of `content_hash`. Hashes of version 1 had 16 bytes and no version."""
@@ -114,7 +114,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     before: Trade | None = None
     """In a companion: the trade when readers were last notified. A companion posts a message, not the card."""
     is_recovery: bool = False
-    """Whether it is the companion of an alert that is resolved: a message beside the edit of the alert's own."""
+    """Whether it is the companion of a resolved alert: a message in addition to the edit of the alert's own message."""
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
@@ -132,7 +132,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
 
     @property
     def routed_by(self) -> str:
-        """Its kind; of a digest or recap with the only destination that it is for, such as `recap signals-free`."""
+        """The routing key: its kind, for a digest or recap with its only destination, such as `recap signals-free`."""
         return for_one(self.kind, self.payload.destination) if isinstance(self.payload, Digest | Recap) else self.kind
 
     @property
@@ -163,7 +163,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
 
     @property
     def shown(self) -> Trade | None:
-        """The trade that the card of a signal shows; None for an update of an earlier version, and all else."""
+        """The trade that the card of a signal shows; None for updates saved by an earlier version, and other kinds."""
         if self.trade is None and self.event == NEW and isinstance(self.payload, Signal):
             trade = opened(self.payload, self.number or 0, (self.user_tier,), self.accepted_at, self.context)
             return trade if self.closes is None else trade.but(closes=self.closes)
@@ -316,7 +316,7 @@ _FOLLOWS: Mapping[str, Callable[[Any, Any], bool]] = {
     "targets": lambda _, targets: len(targets) == 1 and targets[0].share is None,
     "good_until": lambda signal, until: until == signal.known_at + validity.of_order(signal.timeframe),
 }
-"""For each field of a signal whose value may follow from other fields: whether it does. Then it is no content."""
+"""For each field of a signal whose value may follow from other fields: whether it does. If so, it is not content."""
 
 
 def _has_stop(signal: Signal) -> bool:

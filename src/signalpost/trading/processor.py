@@ -138,7 +138,7 @@ class IncrementalSignalProcessor:
         return self._memory.watermark
 
     async def cycle(self, now: Instant) -> Cycle:
-        """Process the candles that closed since the last cycle. If it fails, the processor is as before it.
+        """Process the candles that closed since the last cycle. If it fails, the processor does not change.
 
         Raises FeedFailed if the feed gave no usable answer, StoreFailed and CommandFailed if the state or the signals
         cannot be saved, and the strategy's own errors.

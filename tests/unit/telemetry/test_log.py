@@ -125,7 +125,7 @@ def test_a_beginning_send_is_a_debug_line_with_its_count(caplog: pytest.LogCaptu
         (DestinationSeen("d1", "77", trouble="TROUBLE"), [("INFO", ("d1", "77")), ("ERROR", ("d1", "TROUBLE"))]),
     ],
 )
-def test_the_channel_of_a_destination_is_logged_and_what_is_wrong_with_it(
+def test_the_channel_and_the_problem_of_a_destination_are_logged(
     caplog: pytest.LogCaptureFixture, event: DestinationSeen, lines: list[tuple[str, tuple[str, ...]]]
 ) -> None:
     caplog.set_level(logging.DEBUG, "signalpost")

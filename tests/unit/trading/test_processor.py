@@ -78,7 +78,7 @@ async def test_a_signal_that_is_still_valid_is_posted_however_late(clock: Manual
     assert [row.delivery.state for row in await harness.rows()] == ["pending"]
 
 
-async def test_candles_that_closed_before_a_restart_are_no_history(clock: ManualClock) -> None:
+async def test_candles_that_closed_before_a_restart_are_not_history(clock: ManualClock) -> None:
     harness = StreamHarness(candles(*DOWN_UP[:3]))
     await harness.processor.cycle(START + 3 * HOUR)
     harness.restart()
@@ -214,7 +214,7 @@ async def test_it_begins_with_at_least_the_candles_that_the_strategy_needs() -> 
     assert (await harness.processor.cycle(START + 9 * HOUR)).candles_read == 8
 
 
-async def test_what_a_feed_cut_is_fetched_page_by_page(clock: ManualClock) -> None:
+async def test_an_answer_that_a_feed_cut_is_fetched_page_by_page(clock: ManualClock) -> None:
     harness = await crossed(clock)
     harness.feed.candles += candles("1.5", "1.3", "1.5", "1.3", "1.5", start=START + 4 * HOUR)
     harness.feed.cut_at = 4

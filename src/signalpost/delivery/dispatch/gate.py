@@ -73,13 +73,6 @@ class Webhook:
             call()
 
 
-class Pass(NamedTuple):
-    """Held by a message from its lease to its end: a slot of the pace, and the breaker's permit."""
-
-    slot: Slot
-    permit: int
-
-
 class Unsaved(NamedTuple):
     """Facts that should outlive a restart and are not saved yet."""
 
@@ -230,26 +223,24 @@ class Gate:
         """Schedule the first look, when the lane starts."""
         self._look_from = now + LOOK_AFTER
 
-    def begin(self, now: float, *, is_edit: bool = False) -> Pass:
+    def begin(self, now: float, *, is_edit: bool = False) -> Slot:
         """Begin a message. Set `is_edit` only if it is certainly an edit."""
-        return Pass(self.pacer.begin(now, is_edit=is_edit), self.breaker.begin())
+        held = self.pacer.begin(now, is_edit=is_edit)
+        held.permit = self.breaker.begin()
+        return held
 
-    def is_an_edit(self, held: Pass) -> None:
-        """The leased delivery turned out to be an edit."""
-        self.pacer.is_an_edit(held.slot)
-
-    def still_allows(self, held: Pass, now: float) -> bool:
+    def still_allows(self, held: Slot, now: float) -> bool:
         """Whether sending is still allowed after the lease, which takes as long as a commit."""
-        is_held = self.pacer.is_held(now, is_edit=held.slot.is_edit)
+        is_held = self.pacer.is_held(now, is_edit=held.is_edit)
         return self.gone is None and self.breaker.is_current(held.permit) and not is_held
 
-    def give_back(self, held: Pass) -> None:
+    def give_back(self, held: Slot) -> None:
         """The message was not sent after all."""
-        self.pacer.give_back(held.slot)
+        self.pacer.give_back(held)
         self.breaker.give_back(held.permit)
         self.pacer.host.gave_back()
 
-    def end(self, held: Pass, now: float, result: SendResult | None, first: Delivery) -> bool:
+    def end(self, held: Slot, now: float, result: SendResult | None, first: Delivery) -> bool:
         """Record the end of a message. One without a result was abandoned, and still counts as a request.
 
         Returns False if, before this result, the destination was known not to accept messages.
@@ -257,7 +248,7 @@ class Gate:
         took_messages = self.takes_messages is not False
         self._pace_changes += 1
         outcome = None if result is None else result.outcome
-        self.pacer.end(held.slot, now + CLOCK_GRAIN, outcome)
+        self.pacer.end(held, now + CLOCK_GRAIN, outcome)
         is_failure = None if result is None else result.is_failure
         if is_failure is None:
             self.breaker.give_back(held.permit)

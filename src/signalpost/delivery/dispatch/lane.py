@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from signalpost import clock
-from signalpost.delivery.dispatch.gate import Gate, Pass
+from signalpost.delivery.dispatch.gate import Gate
 from signalpost.delivery.dispatch.gates import LaneSettings
 from signalpost.delivery.dispatch.ready import EXPRESS, LEVELS, NORMAL, ReadyIndex
 from signalpost.delivery.outbox.commands import Lease, Leased, OutboxEntry, PassOn
 from signalpost.delivery.outbox.patience import RetryingOutbox
+from signalpost.delivery.pacing.pacer import Slot
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.events import Listener, PassedOn, Settled
 from signalpost.domain.priority import NotificationPriority
@@ -242,7 +243,7 @@ class Lane:
 class LeaseRequest(msgspec.Struct):
     """A lease for a begun message, and the state of its lane at that time."""
 
-    held: Pass
+    held: Slot
     level: NotificationPriority
     lease: Lease
     version: int

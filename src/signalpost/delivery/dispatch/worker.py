@@ -17,7 +17,6 @@ from signalpost import clock
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.attempt import SendResult, result_of
 from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome, decide
-from signalpost.delivery.dispatch.gate import Pass
 from signalpost.delivery.dispatch.lane import Lane, LeaseRequest
 from signalpost.delivery.dispatch.ready import EXPRESS, LEVELS, NORMAL, URGENT
 from signalpost.delivery.facts import card_gone_fact
@@ -32,6 +31,7 @@ from signalpost.delivery.outbox.commands import (
     SettledAndLeased,
 )
 from signalpost.delivery.outbox.patience import settle_in_parts
+from signalpost.delivery.pacing.pacer import Slot
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.events import SendBegan, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
@@ -44,7 +44,7 @@ _BEAT_SOON = 0.5
 """Seconds after which a worker checks again whether this process has a heartbeat."""
 
 
-BegunMessage = tuple[Pass, Sequence[OutboxEntry]]
+BegunMessage = tuple[Slot, Sequence[OutboxEntry]]
 """A begun message with its leased deliveries."""
 
 
@@ -281,10 +281,10 @@ class Worker:
             await self._conclude(rest, result_of(LeaseEnd.UNSENT, now, now), _now())
         self._holds = chosen
         if chosen and all(entry.is_edit for entry in chosen):
-            self._gate.is_an_edit(request.held)
+            self._gate.pacer.is_an_edit(request.held)
         return chosen
 
-    async def _deliver(self, held: Pass, entries: Sequence[OutboxEntry]) -> BegunMessage | None:
+    async def _deliver(self, held: Slot, entries: Sequence[OutboxEntry]) -> BegunMessage | None:
         """Send and settle a message. Returns the one that was leased in the same transaction, if there is one."""
         first = entries[0].delivery
         try:
@@ -299,7 +299,7 @@ class Worker:
             self._gate.give_back(held)
         return await self._conclude(entries, result, now, takes_messages=takes_messages)
 
-    async def _send(self, held: Pass, entries: Sequence[OutboxEntry]) -> SendResult:
+    async def _send(self, held: Slot, entries: Sequence[OutboxEntry]) -> SendResult:
         deliveries = tuple(entry.delivery for entry in entries)
         began_at, began = clock.now(), _now()
         seconds = (min(each.valid_until for each in deliveries) - began_at).total_seconds()

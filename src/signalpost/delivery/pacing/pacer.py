@@ -16,15 +16,16 @@ _REFUSALS = frozenset({401, 403, 429})
 
 
 class Slot:
-    """A request that has begun, until it ends or is given back."""
+    """A request that has begun, until it ends or is given back. A message also holds the breaker's permit."""
 
-    __slots__ = ("began", "is_edit", "is_probe", "mark")
+    __slots__ = ("began", "is_edit", "is_probe", "mark", "permit")
 
     def __init__(self, is_probe: bool, is_edit: bool, began: float, mark: int) -> None:  # noqa: FBT001  # the pacer's
         self.is_probe = is_probe
         self.is_edit = is_edit
         self.began = began
         self.mark = mark
+        self.permit = 0
 
 
 class PaceMemory(NamedTuple):

@@ -21,6 +21,8 @@ _NEXT = {
 }
 _MOST_ATTEMPTS = 12
 _ROUNDING = 0.01
+_NEWS = {"target": "target", "stop": "stop", "break-even": "stop"}
+"""Changes whose news waits for more of its kind."""
 _MAY_HAVE_BEEN_SHOWN = UNSURE | {Proof.SHOWN}
 
 
@@ -71,6 +73,7 @@ class _Cards:
             ))  # fmt: skip
         yield from self._of_waiting()
         yield from self._of_companions()
+        yield from self._of_joined()
         yield from self._of_moves()
         yield from self._of_delays()
         yield from self._of_numbers()
@@ -170,7 +173,7 @@ class _Cards:
             yield "it was suppressed as never shown, but was shown"
         if state == "suppressed" and track.turn > 1 and self._can_be_shown(track):
             yield f"it was revived, and not sent: {reason}"
-        if state == "superseded" and not reason.startswith("superseded"):
+        if state == "superseded" and not _may_be_superseded(track.last):
             yield f"it was superseded ({reason})"
 
     def _can_be_shown(self, track: Track) -> bool:
@@ -341,6 +344,21 @@ class _Cards:
                 if not all(isinstance(said, Companion) and said.may_repeat for said in request.trades):
                     yield f"P4: {track} was sent twice without the mark, at {request.began:.1f}"
 
+    def _of_joined(self) -> Iterator[str]:
+        """News that waits leaves with the next news of the same kind, and never alone."""
+        kinds = {asked.change.ref: _NEWS.get(asked.change.kind) for asked in self._recorder.asked}
+        news = {(each.trade, each.version): (kinds[each.change], each.at)
+                for each in self._recorder.amended if each.outcome == "accepted"}  # fmt: skip
+        companions = {(track.place, track.trade, track.version): track for track in self._tracks if track.is_companion}
+        for (place, trade, version), track in companions.items():
+            kind, at = news.get((trade, version + 1), (None, 0.0))
+            if kind is None or news[trade, version][0] != kind or (place, trade, version + 1) not in companions:
+                continue
+            before = [commit for commit in track.commits if commit.at < at]
+            has_waited = before and all(each.state == "pending" and not each.may_repeat for each in before)
+            if has_waited and any(request.began > at for request in track.requests):
+                yield f"P4: {track} was sent although the news at {at:.1f} includes it"
+
     def _of_moves(self) -> Iterator[str]:
         """A trade that a fallback shows is not shown any more where it was."""
         for (place, trade, _), requests in self._requests.items():
@@ -370,3 +388,8 @@ class _Cards:
                     yield f"P1: {request.place} was sent #{said.number}, which is no trade that changes"
             if (count := len({said.number for said in request.trades})) < len(request.trades) or count == 2:
                 yield f"P4: {request.place} was sent {len(request.trades)} lines on {count} trades"
+
+
+def _may_be_superseded(last: Commit) -> bool:
+    """True unless it has another reason, or a newer state took its place although it may have been shown."""
+    return last.reason.startswith("superseded") and not (last.may_repeat and "superseded by" in last.reason)

@@ -29,6 +29,7 @@ from signalpost.domain.notification import payload_id
 from signalpost.domain.recap import Recap
 from signalpost.domain.signal import Signal
 from signalpost.errors import OwnershipLost, StoreClosed, StoreFailed
+from simulation.candles import CALM
 from simulation.life import Life, never
 from simulation.plan import PLACES
 from simulation.recaps import note_period, note_recap
@@ -94,10 +95,14 @@ class Disk:
 
 
 class Mood(NamedTuple):
-    """The longest commit time in seconds, and the periods of true time in which the store fails."""
+    """How slow a store is, and when it fails."""
 
     slowest: float
+    """The longest commit time in seconds."""
     failures: tuple[tuple[float, float], ...]
+    """The periods of true time in which it fails."""
+    share_of_signals: float = 0.0
+    """The share of the commits of strategies' signals that fail."""
 
 
 class _Poison(Command[None], frozen=True):
@@ -164,7 +169,7 @@ class MortalOutbox:
         if not life.survives("before a commit"):
             return
         try:
-            self._raise_if_failing()
+            self._raise_if_failing(commands)
             if not life.survives("within a commit"):
                 self._lose(commands)
                 return
@@ -204,9 +209,11 @@ class MortalOutbox:
             return
         raise AssertionError("the store executed an unknown command")
 
-    def _raise_if_failing(self) -> None:
-        elapsed = self._recorder.clocks.elapsed()
+    def _raise_if_failing(self, commands: list[Command[Any]]) -> None:
+        elapsed, share = self._recorder.clocks.elapsed(), self._mood.share_of_signals
         if any(began <= elapsed < ended for began, ended in self._mood.failures):
+            raise StoreFailed("the disk is full")
+        if share and elapsed > CALM and any(map(_has_signals, commands)) and self._random.random() < share:
             raise StoreFailed("the disk is full")
 
     def _note(self, command: Command[Any], answer: Any) -> None:
@@ -300,10 +307,8 @@ class MortalOutbox:
     def _trades_in(self, command: Command[Any], answer: Any) -> set[str]:
         """The trades whose deliveries this command changed."""
         told = self._recorder.told
-        if isinstance(command, Amend):
-            return {command.name}
-        if isinstance(command, Follow):
-            return {each.name for each in command.changes}
+        if isinstance(command, Amend | Follow):
+            return {command.name} if isinstance(command, Amend) else {each.name for each in command.changes}
         if isinstance(command, Put):
             names = [result.notification_id for result in answer]
         else:
@@ -335,6 +340,11 @@ class MortalOutbox:
         for commit in found:
             self._recorder.committed(commit)
         return found
+
+
+def _has_signals(command: Command[Any]) -> bool:
+    """True if it saves the signals of a candle."""
+    return isinstance(command, Put) and command.state is not None and bool(command.notifications)
 
 
 def _touched(command: Command[Any], answer: Any) -> list[Delivery]:

@@ -115,7 +115,7 @@ class Machine:
         self._number += 1
         recorder = self._recorder
         life = Life(self._number, recorder.clocks.seconds())
-        mood = Mood(self._plan.slowest_commit, self._plan.store_down)
+        mood = Mood(self._plan.slowest_commit, self._plan.store_down, self._plan.share_of_failed_signals)
         outbox = MortalOutbox(self._disk, life, mood, recorder, self._random, owns=owns)
         process = Process(self._plan, life, outbox, self._network, recorder, self._random, self._market)
         outbox.on_commit = partial(self._tell_others, process)

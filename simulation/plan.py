@@ -94,6 +94,8 @@ class Plan(NamedTuple):
     pauses: tuple[float, ...] = (0.0, 0.1, 3.0, 60.0, 600.0)
     """Seconds between two processes, one of which is chosen."""
     has_strategies: bool = False
+    share_of_failed_signals: float = 0.0
+    """The share of the commits of strategies' signals that fail."""
     recap_days: tuple[tuple[str, int], ...] = ()
     """The time zone and hour at which days of recaps end, in one process after another; empty for no recaps."""
 
@@ -115,6 +117,9 @@ def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = T
     drawn_plan = _with_recaps(drawn_plan, Random(f"recaps {seed}"))
     made = [*drawn_plan.actions, *_trades(Random(f"trades {seed}"), hours * 3600, drawn_plan.store_down)]
     if not is_calm:
+        outages, reopened = _reopened(Random(f"reopened {seed}"), hours * 3600)
+        drawn_plan, made = drawn_plan._replace(outages=(*drawn_plan.outages, *outages)), made + reopened
+        made += _cut_short(Random(f"cut short {seed}"), hours * 3600)
         made += _moderation(Random(f"moderator {seed}"), hours * 3600)
         made += _neighbours(Random(f"neighbours {seed}"), hours * 3600, [each.at for each in made if each.submission])
     return drawn_plan._replace(actions=tuple(sorted(made, key=lambda action: action.at)))
@@ -150,6 +155,7 @@ def plan_of_strategies(seed: int, hours: float) -> Plan:
         dawn=random.choice(DAWNS),
         pauses=(0.0, 0.1, 3.0, 60.0, 60.0, 600.0, 600.0, 600.0, 5 * 3600.0, 20 * 3600.0),
         has_strategies=True,
+        share_of_failed_signals=random.choice((0.0, 0.5, 0.5)),
     )
 
 
@@ -230,6 +236,30 @@ def _bursts(random: Random, seconds: float, count: int, number: int) -> list[Act
             made.append(Action(at, "submission", opening))
             made += [Action(moment, "change", change=change) for moment, change in drawn_changes if moment < seconds]
     return made
+
+
+def _cut_short(random: Random, seconds: float) -> list[Action]:
+    """A process dies as it posts a card; the trade changes after its opening has expired."""
+    at, edge = random.random() * seconds, random.choice(("before a request", "after an answer"))
+    opening = drawn_trade(random, "t90001")._replace(valid_for=random.uniform(10, 90), entry="market")
+    later = changes(random, opening.ref, opening.entry, at + random.uniform(700, 1500), 90_001)
+    made = [Action(moment, "change", change=change) for moment, change in later if moment < seconds]
+    return [Action(at, "doom", place=edge), Action(at + 0.01, "submission", opening), *made]
+
+
+def _reopened(random: Random, seconds: float) -> tuple[list[Outage], list[Action]]:
+    """In half of the runs, a card looks again as it did before an edit that was carried out without an answer."""
+    at = random.random() * seconds
+    if random.random() < 0.5 or at + 400 > seconds:
+        return [], []
+    opening = drawn_trade(random, "t90002")._replace(tier="vip", entry="market", valid_for=None)
+    kinds = ((60, "close"), (120, "reopen"), (200, "close"), (200 + 9 * random.random(), "reopen"))
+    made = [
+        Action(at + after, "change", change=Change(f"c{number}", opening.ref, kind, pips=40))
+        for number, (after, kind) in enumerate(kinds, start=90_101)
+    ]
+    outage = Outage(at + 190, at + 230, "signals-vip", "shown, unanswered", probes_pass=False)
+    return [outage], [Action(at, "submission", opening), *made]
 
 
 def _moderation(random: Random, seconds: float) -> list[Action]:

@@ -276,12 +276,13 @@ class _Cards:
             request.proof in UNSURE and request.number < posted.number and request.method == "POST"
             for each in places
             for request in self._requests.get((each, trade, False), ())
-        ) or any(
-            at <= posted.began
-            for track in self._tracks
-            if track.place in places and (track.trade, track.is_companion) == (trade, False)
-            for at in (*track.lapsed, *track.shown_without_id)
-        )
+        ) or self._may_be_unknown(places, trade, posted.began)
+
+    def _may_be_unknown(self, places: set[str], trade: str, at: float) -> bool:
+        """True if a card may have been sent by a process that died, or was shown without an id."""
+        tracks = [track for track in self._tracks if track.place in places and track.trade == trade]
+        cards = (track for track in tracks if not track.is_companion)
+        return any(each <= at for track in cards for each in (*track.lapsed, *track.shown_without_id))
 
     def _was_lost(self, message: Message, before: Sequence[Message]) -> bool:
         """True if somebody deleted one of the cards before it, or moved the webhook away from it."""
@@ -336,7 +337,7 @@ class _Cards:
                     each for here in places for each in self._requests.get((here, trade, False), ())
                     if each.number < request.number and each.proof in {*_MAY_HAVE_BEEN_SHOWN, None}
                 ]  # fmt: skip
-                if not cards:
+                if not cards and not self._may_be_unknown(places, trade, request.began):
                     yield f"P10: {place}: a companion of {trade} came, but its card was never shown"
         for track in self._tracks:
             shown = [request for request in track.requests if track.is_companion and request.message_id is not None]

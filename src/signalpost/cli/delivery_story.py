@@ -23,7 +23,7 @@ _MEANING_BY_OUTCOME = {
     "delivered": "it was shown",
     "rejected": "it was rejected, and a retry would be rejected too",
     "unavailable": "it was certainly not shown",
-    "throttled": f"it was not shown because of too many requests; this uses up none of its {MOST_ATTEMPTS} attempts",
+    "throttled": f"it was not shown because of too many requests; this is not one of its {MOST_ATTEMPTS} attempts",
     "unconfirmed": "it may or may not have been shown",
     "lapsed": "sending was cut short before an answer was saved, so it may or may not have been shown",
 }

@@ -48,7 +48,7 @@ def _targets(trade: Trade) -> Iterator[dict[str, Any]]:
 
 
 def _end(end: End) -> dict[str, Any]:
-    """Of a cancelled order, the reason is a person's words."""
+    """The end; for a cancelled order, `reason` is the text that was given."""
     return {
         "price": _text(end.price),
         "reason": end.text if end.reason is None else end.reason.value,

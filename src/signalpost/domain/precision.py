@@ -15,11 +15,11 @@ from signalpost.domain.exact import Number, places_of, plain, positive, whole
 from signalpost.errors import InvalidValue
 
 MOST_PLACES = 18
-"""The maximum number of decimals of a market's prices: those of a derived value."""
+"""The maximum number of decimals of a market's prices: as many as a derived value has."""
 _MOST_SHOWN = 30
-"""The maximum number of decimals of one price in a message: those of an admitted number."""
+"""The maximum number of decimals of one price in a message: as many as any number may have."""
 _MOST_QUOTED_DIGITS = 15
-"""More digits than any market quotes, and all of them exact in a binary float."""
+"""No market quotes more digits than these, and a binary float keeps all of them."""
 _BILLION = 10**9
 
 CURRENCIES = frozenset(

@@ -184,7 +184,7 @@ def test_30_trades_have_a_win_rate(folder: Folder) -> None:
         (("--destination", "signals-gold"), "--destination", "unknown-word"),
     ],
 )
-def test_what_is_not_valid_is_refused_with_the_way_out(
+def test_an_invalid_option_is_refused_with_advice(
     folder: Folder, options: tuple[str, ...], field: str, code: str
 ) -> None:
     show(folder, "won", "1.12", NOW, "signals-premium")

@@ -16,7 +16,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_destination_gets_the_recaps_that_it_asks_for() -> None:
+def test_a_destination_gets_the_recaps_that_are_set_for_it() -> None:
     free = 'recaps = ["weekly", "daily", "daily"]\nrecap_timezone = "America/New_York"\nrecap_hour = 17'
     config = read(text(signals_free=free, signals_premium='recaps = ["weekly"]'))
     first, second, third = config.destinations[:3]

@@ -149,7 +149,7 @@ def test_what_a_reader_should_know_of_results_is_counted() -> None:
     assert (facts["both_touched"], facts["reported"], facts["r"]) == (1, 1, "0")
 
 
-def test_what_only_a_fallback_showed_was_not_missed_and_counts_there() -> None:
+def test_a_signal_that_only_a_fallback_showed_was_not_missed_and_counts_there() -> None:
     backup = "signals-backup"
     moved = card(was_live=False, message=None)._replace(is_elsewhere=True)
     seen_first = card()._replace(is_elsewhere=True)

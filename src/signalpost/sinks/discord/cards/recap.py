@@ -32,7 +32,7 @@ _OTHERS = "Others"
 _NOTHING, _NONE_SHOWN = "No trade closed", "No results"
 _WIDTH, _NAME = 25, 8
 _LEAST_WIDTHS = (3, 3, 4, 7)
-"""Of the columns W, L, BE and R, with the blank before each."""
+"""The least widths of the columns W, L, BE and R, with the space before each."""
 
 
 def recap_card(

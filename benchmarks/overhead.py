@@ -84,7 +84,9 @@ def emitting(listener: Listener) -> Callable[[], None]:
 def plain_lines() -> None:
     """Log the same lines directly with the standard library."""
     for _ in range(DELIVERIES):
-        logger.info("delivery %s is %s%s", "000000000000000000000000@signals-free", "delivered", "")
+        logging.getLogger("signalpost").info(
+            "delivery %s is %s%s", "000000000000000000000000@signals-free", "delivered", ""
+        )
 
 
 def logged(work: Callable[[], None]) -> Callable[[], None]:

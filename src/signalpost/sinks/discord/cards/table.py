@@ -61,10 +61,10 @@ def exit_part(trade: Trade) -> Part | None:
 
 
 def _levels(trade: Trade, view: View, most_targets: int, scale: Scale, risk: Decimal | None) -> Iterator[_Row]:
-    if view.hides(Hidden.STOP, trade):
-        risk = None
-        if trade.stop is not None:
-            yield _Row("SL", cut(view.full_tier, _LONGEST_TIER))
+    hides_stop = view.hides(Hidden.STOP, trade)
+    risk = None if hides_stop else risk
+    if trade.stop is not None and hides_stop:
+        yield _Row("SL", cut(view.full_tier, _LONGEST_TIER))
     elif trade.stop is not None:
         yield _row("SL", trade, trade.stop, scale, risk, is_hit=trade.end_reason is CloseReason.STOP)
     if trade.targets and view.hides(Hidden.TARGETS, trade):

@@ -106,7 +106,7 @@ class Engine:
         return dispatcher
 
     async def add_chart(self, sequence: str, destination: str, valid_until: datetime) -> None:
-        """Queue an edit that adds a chart to a card, unless that is about to change. Raises StoreFailed."""
+        """Queue an edit that adds a chart to a card, unless the card is about to change. Raises StoreFailed."""
         now = clock.now()
         made = await self._outbox.do(AddChart(sequence, destination, self._ids.next(now), now, valid_until))
         if made is not None:

@@ -121,7 +121,7 @@ async def test_context_and_priority_are_shown() -> None:
         ("send_announcement", announcement, False),
     ],
 )
-async def test_a_message_that_asks_for_nothing_is_silent_by_default(send: str, payload: Any, is_silent: bool) -> None:
+async def test_a_message_that_needs_no_action_is_silent_by_default(send: str, payload: Any, is_silent: bool) -> None:
     async with service(always(SAVED)) as (discord, server):
         await getattr(discord, send)(payload())
         (request,) = server.requests

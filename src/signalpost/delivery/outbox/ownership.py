@@ -76,7 +76,7 @@ class Ownership:
         now = self._now()
         if is_due := now - self._looked_at >= LOOK_AT_FILES_EVERY:
             self._looked_at = now
-            self.missing = _fault_of(self._core.see_that_it_is_there)
+            self.missing = _fault_of(self._core.check_in_place)
         if now - self._tried_at >= self._heartbeat.every:  # an idle process would not notice otherwise
             self._tried_at = now
             self.locked = _fault_of(self._core.try_to_write)
@@ -117,7 +117,7 @@ class Ownership:
             self.trouble = None
         can_deliver = self.idle < self._heartbeat.send_within  # else it would own the store without delivering
         if self._wants and can_deliver and now >= self._not_before and (is_frozen or not self.seen.is_alive):
-            self.missing = _fault_of(self._core.see_that_it_is_there)
+            self.missing = _fault_of(self._core.check_in_place)
             if not self.missing:
                 self._take_over(now, over_a_live_one=is_frozen)
 

@@ -80,7 +80,7 @@ from signalpost.telemetry.log_queue import log_failure
 _OWNERS: frozenset[type] = frozenset({Lease, Settle, SettleAndLease, PassOn, Expire, SetAside})
 """Commands for the owner only: they concern deliveries that are being sent, or end waiting ones."""
 _EVERYBODYS = READING | {Put, Amend, Cancel, Revive}
-"""Commands that a former owner may still use. The rest, such as saving a window, is its successor's now."""
+"""Commands that a former owner may still use. The rest, such as saving facts, is only for its successor."""
 
 
 class SqliteCore:
@@ -144,7 +144,7 @@ class SqliteCore:
         cannot be created, and StoreFailed if the files are gone or cannot be written.
         """
         if self._lock is None:
-            self.see_that_it_is_there()
+            self.check_in_place()
             self.look()
             if over_a_live_one or not self.has_live_owner:
                 self._lock = FileLock.acquire(self.lock_path, self.owner.epoch + 1)
@@ -192,7 +192,7 @@ class SqliteCore:
                 self._check_epoch(kinds)
                 answers = execute(self._tx, batch)
                 last = self._tx.last_number
-                self.see_that_it_is_there()  # as late as possible: a commit to a replaced file would be lost
+                self.check_in_place()  # as late as possible: a commit to a replaced file would be lost
                 self._db.execute("COMMIT")
             except OF_A_COMMAND as fault:
                 self._roll_back()
@@ -229,7 +229,7 @@ class SqliteCore:
         except sqlite3.Error as fault:
             raise self._failure(fault) from fault
 
-    def see_that_it_is_there(self) -> None:
+    def check_in_place(self) -> None:
         """Raise StoreFailed if an open file, or the owner's lock file, was removed or replaced."""
         if (path := gone(self._files)) is not None:
             raise StoreFailed(

@@ -255,7 +255,7 @@ class Guild:
         return effect, _NO_CONTENT
 
     def _notify(self, shown: Shown) -> Effect:
-        """The effect of a post, of which the notification is kept: later edits do not change it."""
+        """The effect of a post. Its notification is kept, because later edits do not change it."""
         sent, notification = shown.message["id"], notification_of(shown.message)
         if notification is not None:
             self._notifications[sent] = notification
@@ -334,7 +334,7 @@ def _webhook_json(webhook: Webhook) -> dict[str, Any]:
 
 
 def _with_components(form: Form, request: exchange.HttpRequest) -> Form:
-    """Without `with_components`, Discord ignores the components that a webhook of no application sends."""
+    """Without `with_components`, Discord ignores the components from a webhook that belongs to no application."""
     if _boolean(request.query, "with_components"):
         return form
     return form._replace(fields={name: value for name, value in form.fields.items() if name != "components"})

@@ -102,7 +102,7 @@ async def test_a_failing_disk_or_machine_fails_the_whole_batch(
         raise fault
 
     with monkeypatch.context() as patch:
-        patch.setattr(core, "see_that_it_is_there", fail)
+        patch.setattr(core, "check_in_place", fail)
         answers = await asyncio.gather(*map(outbox.do, commands), return_exceptions=True)
     assert [type(answer) for answer in answers] == [StoreFailed] * 4
     assert await outbox.do(Stats()) == {}

@@ -24,7 +24,7 @@ from signalpost.sinks.discord.cards.look import Event, Look, Roles, Sending
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import MessageLink, View
 from signalpost.sinks.evidence import Loss, Unwanted
-from signalpost.sinks.port import Item, Shown
+from signalpost.sinks.port import Item, Shown, Successor
 from tests.contracts.discord_limits import pings, refusals
 from tests.size import size
 from tests.surface.errors import Facts, facts_of
@@ -298,6 +298,14 @@ def test_a_reversal_names_the_card_that_it_closes_and_links_to_it(card: Shown | 
     name = "Card #7" if card is None else "[Card #7](https://discord.com/channels/3/5/77)"
     assert "Closes #7 first" in body["content"].splitlines()
     assert body["embeds"][0]["description"].splitlines()[0] == f"**Closes {name} first**"
+
+
+@pytest.mark.parametrize("card", [SHOWN, None])
+def test_a_trade_that_was_reversed_names_the_card_of_the_next_one_and_links_to_it(card: Shown | None) -> None:
+    _, now = changed(Close(price="1.17190", reason="reversed"))
+    body = message(Item(now, closed_by=Successor(9, card)))
+    name = "Card #9" if card is None else "[Card #9](https://discord.com/channels/3/5/77)"
+    assert f"Now short: {name}" in body["embeds"][0]["description"].splitlines()
 
 
 def test_the_trade_decides_and_not_the_status_of_the_signal() -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from signalpost.domain.candle import Candle
 from signalpost.domain.signal import Signal
-from signalpost.trading.strategies.port import Filtered, Strategy
+from signalpost.trading.strategies.port import Filtered, Strategy, checked
 
 
 class Replay(NamedTuple):
@@ -38,13 +38,13 @@ class Replay(NamedTuple):
 
 
 def replay(strategy: Strategy, candles: Iterable[Candle]) -> Replay:
-    """Feed `candles`, oldest first, to `strategy`. Raises the errors of its `on_candle`."""
+    """Feed `candles`, oldest first, to `strategy`. Raises WrongAnswer and the errors of `on_candle`."""
     signals: list[Signal] = []
     filtered: list[Filtered] = []
     count = 0
     started = perf_counter()
     for count, candle in enumerate(candles, start=1):  # noqa: B007  # used after the loop
-        answer = strategy.on_candle(candle)
+        answer = checked(strategy.on_candle(candle))
         if answer is None:
             continue
         if isinstance(answer, Filtered):

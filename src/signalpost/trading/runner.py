@@ -20,6 +20,7 @@ from signalpost.trading.feeds.port import Series
 from signalpost.trading.incidents import Incidents
 from signalpost.trading.processor import Cycle, IncrementalSignalProcessor, StateFrom
 from signalpost.trading.schedule import Slot, next_look, retry_of_feed, retry_of_strategy
+from signalpost.trading.strategies.port import WrongAnswer
 from signalpost.trading.watchdogs import FeedAnswer
 
 BEHIND_AFTER = timedelta(seconds=20)
@@ -147,5 +148,6 @@ class StreamRunner:
         self._strategy_failures += 1
         self._next = retry_of_strategy(self._strategy_failures, now)
         log_failure(f"strategy {self.key} failed", fault, with_text=False)
-        reason, failures = f"it raised {type(fault).__name__}", self._strategy_failures
+        reason = str(fault) if isinstance(fault, WrongAnswer) else f"it raised {type(fault).__name__}"
+        failures = self._strategy_failures
         emit_each(self._emit, self._incidents.strategy_failed(self.feed, self.key, reason, failures, now))

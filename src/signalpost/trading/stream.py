@@ -15,7 +15,7 @@ from signalpost.domain.candle import Candle
 from signalpost.domain.instant import iso
 from signalpost.domain.signal import Signal
 from signalpost.errors import InvalidSnapshot, InvalidValue
-from signalpost.trading.strategies.port import LiveStrategy
+from signalpost.trading.strategies.port import LiveStrategy, checked
 
 OVERLAP = 3
 """How many of the last candles can still be corrected."""
@@ -86,13 +86,13 @@ class Stream:
     def take(self, candles: Sequence[Candle]) -> list[tuple[Candle, Signal]]:
         """Feed new candles, oldest first, to the strategy. Returns the signals, each with its candle.
 
-        Raises the errors of `on_candle`. After one, restore the stream.
+        Raises WrongAnswer and the errors of `on_candle`. After one, restore the stream.
         """
         found = []
         for left, candle in zip(range(len(candles), 0, -1), candles, strict=True):
             is_recent = left <= OVERLAP
             before = self._snapshot() if is_recent and self._is_due(len(self._recent)) else b""
-            answer = self.strategy.on_candle(candle)
+            answer = checked(self.strategy.on_candle(candle))
             if isinstance(answer, Signal):
                 found.append((candle, answer))
             if is_recent:
@@ -114,7 +114,7 @@ class Stream:
         for place, each in enumerate(recent[first:], start=first):
             candle = by_time.get(each.candle.time, each.candle)
             before = self._snapshot() if self._is_due(place) else b""
-            answer = self.strategy.on_candle(candle)
+            answer = checked(self.strategy.on_candle(candle))
             now = _ids(answer)
             gone += [name for name in each.ids if name not in now]
             if isinstance(answer, Signal) and answer.signal_id not in each.ids:

@@ -49,6 +49,18 @@ class Strategy(Protocol):
         ...
 
 
+class WrongAnswer(TypeError):
+    """A strategy's answer to a candle is neither a signal, nor a filtered cross, nor None."""
+
+
+def checked(answer: Signal | Filtered | None) -> Signal | Filtered | None:
+    """The answer of `on_candle`. Raises WrongAnswer for anything else, such as a list of signals or a coroutine."""
+    found: object = answer
+    if found is None or isinstance(found, (Signal, Filtered)):
+        return found
+    raise WrongAnswer(f"on_candle returned a {type(found).__name__}: return a Signal, a Filtered or None")
+
+
 class StreamConfig(Protocol):
     """The part of a strategy's configuration that every strategy has."""
 

@@ -40,5 +40,5 @@ def test_each_option_of_a_command_is_documented_and_no_other() -> None:
     assert documented == options
 
 
-def test_each_command_tells_its_exit_codes() -> None:
+def test_each_command_documents_its_exit_codes() -> None:
     assert {name: "Exit codes:" in text for name, text in SECTIONS.items()} == dict.fromkeys(COMMANDS, True)

@@ -73,7 +73,7 @@ def test_no_page_names_a_variable_that_is_neither_read_nor_to_come() -> None:
     assert {page: names for page, names in unknown.items() if names} == {}
 
 
-def test_only_the_configuration_asks_the_environment() -> None:
+def test_only_the_configuration_reads_the_environment() -> None:
     asks = {
         shown(path)
         for path in SOURCES

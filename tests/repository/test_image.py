@@ -137,7 +137,7 @@ def test_the_installed_command_runs_itself_without_a_shell() -> None:
     assert _environment()["PATH"].split(":")[0] == f"{_all('COPY', RUNTIME)[0].split()[-1]}/bin"
 
 
-def test_the_health_check_asks_the_running_service_which_ends_at_the_stop_signal(tmp_path: Path) -> None:
+def test_the_health_check_queries_the_running_service_which_ends_at_the_stop_signal(tmp_path: Path) -> None:
     environment = {"SIGNALPOST_HOME": str(tmp_path), "SIGNALPOST_HTTP": "127.0.0.1:0"}
     webhook = {"DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/signals-free/token"}
     command = [sys.executable, "-m", "signalpost", *json.loads(_only("CMD"))]

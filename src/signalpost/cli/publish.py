@@ -136,7 +136,7 @@ def signal(tiers: tuple[str, ...], **options: Any) -> None:
 @publish.command()
 @fact_option("--type", help="database_connectivity, feed, ...")
 @fact_option("--severity", help="critical, high, medium, low or info.")
-@fact_option("--title", help="The alert in a line.")
+@fact_option("--title", help="The alert in one line.")
 @fact_option("--message", help="What failed, since when, and what to do.")
 @fact_option("--source", help="What noticed it.")
 @fact_option("--id", help="The alert's id.  [default: from type, time and content]")

@@ -55,7 +55,7 @@ class Ledger(Protocol):
         """Save a state and the signals of its last candles, all or nothing. Returns a ticket for each signal in order.
 
         The tickets of unpublished signals come last. The signals are for each of the `tiers`; the default is FREE.
-        Raises StoreFailed: then the stream must not continue, and retries.
+        Raises StoreFailed. The stream must then not continue until a retry has succeeded.
         """
         ...
 

@@ -66,7 +66,7 @@ class Calendar(NamedTuple):
         return count
 
     def trades_from(self, at: datetime) -> datetime:
-        """The first time at or after `at` when the market trades and it is no holiday.
+        """The first time at or after `at` when the market trades and that is not on a holiday.
 
         25 December and 1 January are holidays of `fx`. A day that begins in the evening belongs to the next date.
         """

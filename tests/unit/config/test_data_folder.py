@@ -12,7 +12,9 @@ from signalpost.config.files import check_data_folder
 STORE = "outbox.db"
 
 
-def test_a_missing_folder_a_new_one_and_one_with_a_store_are_told_apart_and_nothing_is_created(tmp_path: Path) -> None:
+def test_a_missing_folder_a_new_one_and_one_with_a_store_differ_and_nothing_is_created(
+    tmp_path: Path,
+) -> None:
     missing = check_data_folder(tmp_path / "a" / "b", STORE)
     new = check_data_folder(tmp_path, STORE)
     assert list(tmp_path.iterdir()) == []

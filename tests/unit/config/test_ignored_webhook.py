@@ -38,7 +38,7 @@ async def test_without_it_the_refusal_does_not_mention_it(tmp_path: Path) -> Non
         assert "ignored" not in await refusal(Config.from_environment(set_))
 
 
-async def test_a_producer_is_told_what_its_owner_ignores(tmp_path: Path) -> None:
+async def test_a_producer_is_warned_of_what_its_owner_ignores(tmp_path: Path) -> None:
     async with Sandbox(limits=OFF) as sandbox:
         set_ = environment(sandbox, tmp_path, "DISCORD_WEBHOOK_URL", "DISCORD_WEBHOOK_SIGNALS_FREE")
         async with (

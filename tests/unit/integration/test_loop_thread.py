@@ -110,7 +110,7 @@ def test_the_loop_is_asyncios_if_a_standard_stream_is_closed(monkeypatch: pytest
     loop.close()
 
 
-def test_a_thread_can_be_told_to_end_by_itself() -> None:
+def test_a_thread_can_end_itself() -> None:
     thread = LoopThread("of a test")
 
     async def end() -> Thread:

@@ -158,7 +158,7 @@ def test_components_v2_cannot_be_removed_and_allow_nothing_else(caller: Caller) 
     assert problems(caller.send("PATCH", {"embeds": [{"title": "t"}]}, message=sent)) == {"embeds": code}
 
 
-def test_an_edit_replaces_components_if_the_query_asks_for_it(caller: Caller) -> None:
+def test_an_edit_replaces_components_if_the_query_says_so(caller: Caller) -> None:
     sent = _sent(caller)
     shown = []
     for components, query in (([TEXT], WITH_COMPONENTS), (None, {}), ([], {}), (None, WITH_COMPONENTS), ([TEXT], {})):

@@ -89,7 +89,7 @@ def missed(*names: str, **fields: Any) -> list[Signal]:
     return [signal(signal_id=name, pair=f"{name.upper()}{name.upper()}{name.upper()}USD", **fields) for name in names]
 
 
-def test_each_destination_is_told_once_what_its_readers_missed() -> None:
+def test_each_destination_gets_one_digest_of_what_its_readers_missed() -> None:
     async def test(found: DigestHarness) -> None:
         await asyncio.sleep(60)
         await found.miss(*missed("c"), tiers=(FREE, PREMIUM), since=AT - 6 * HOUR)
@@ -162,7 +162,7 @@ def test_a_digest_is_saved_with_the_number_up_to_which_it_goes() -> None:
     run_service(test)
 
 
-def test_what_was_missed_at_the_end_is_said_at_once() -> None:
+def test_signals_missed_at_the_end_are_reported_at_once() -> None:
     async def test(found: DigestHarness) -> None:
         await found.miss(*missed("a"))
         await found.kill()
@@ -177,7 +177,7 @@ def test_what_was_missed_at_the_end_is_said_at_once() -> None:
     run_service(test)
 
 
-def test_at_the_first_start_nothing_that_the_folder_has_was_missed() -> None:
+def test_at_the_first_start_no_signal_in_the_folder_counts_as_missed() -> None:
     async def main() -> None:
         found = DigestHarness()
         await found.kill()
@@ -196,7 +196,7 @@ def test_at_the_first_start_nothing_that_the_folder_has_was_missed() -> None:
     run_virtual(main(), AT)
 
 
-def test_only_what_was_too_old_is_said() -> None:
+def test_only_signals_that_were_too_old_are_reported() -> None:
     async def test(found: DigestHarness) -> None:
         await found.record(*missed("a"), rule=UnpublishedRule.LATE_CORRECTION)
         await found.intake.accept(missed("b")[0])
@@ -206,7 +206,7 @@ def test_only_what_was_too_old_is_said() -> None:
     run_service(test)
 
 
-def test_a_tier_is_not_told_of_signals_that_it_would_not_have_got() -> None:
+def test_a_tier_gets_no_digest_of_signals_that_it_would_not_have_got() -> None:
     sure, unsure = missed("a", confidence_score="0.9"), [*missed("b", confidence_score="0.5"), *missed("c")]
 
     async def test(found: DigestHarness) -> None:

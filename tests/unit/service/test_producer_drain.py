@@ -128,7 +128,7 @@ def some_notification() -> Notification:
     )
 
 
-async def test_a_ticket_that_another_replaces_while_the_store_is_asked_is_not_counted_again(
+async def test_a_ticket_that_another_replaces_while_the_store_is_queried_is_not_counted_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pending_tickets, "MOST_FOLLOWED", 1)

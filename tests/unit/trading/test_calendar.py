@@ -130,7 +130,7 @@ def test_only_candles_of_an_open_market_are_missing(
 
 
 @pytest.mark.parametrize("pair", bundled_pairs())
-def test_real_weekends_are_no_gap_and_holidays_are_one(pair: Instrument) -> None:
+def test_real_weekends_are_not_gaps_but_holidays_are(pair: Instrument) -> None:
     """The bundled candles follow midnight in Athens, which is 17:00 or 18:00 in New York."""
     times = [candle.time for candle in bundled_candles(pair)]
     gaps = {

@@ -149,7 +149,7 @@ class _Intake:
         return lanes
 
     def _filtered(self, item: NewNotification, sequence: str) -> NewNotification:
-        """The same; only recorded if it would open a trade that a filter stops."""
+        """The item; changed to be only recorded if a filter stops the trade that it would open."""
         notification = item.notification
         is_new = is_opening(notification) and sequence not in self._trades
         would_open = is_new and any(each.state is _PENDING for each in item.deliveries)

@@ -73,7 +73,7 @@ REFUSALS: Mapping[int, tuple[int, str]] = MappingProxyType(
         THREAD_ARCHIVED: (400, "Thread is archived"),
     }
 )
-"""The status and message of each code that a fault can ask for by the code alone."""
+"""The status and message of each code that a fault can set without a status."""
 
 
 class Problem(NamedTuple):

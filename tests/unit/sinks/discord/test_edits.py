@@ -112,7 +112,7 @@ async def test_a_card_in_a_channel_that_the_webhook_left_has_moved(sandbox: Sand
     assert len(sandbox.discord.guild.messages(HOOK)) == 1
 
 
-async def test_a_card_of_another_webhook_has_moved_and_nothing_is_asked(sandbox: Sandbox, sink: DiscordWebhook) -> None:
+async def test_a_card_of_another_webhook_has_moved_without_a_request(sandbox: Sandbox, sink: DiscordWebhook) -> None:
     card = await posted(sink)
     assert how(await edit(sink, card._replace(webhook="another"))) is Loss.MOVED
     assert methods(sandbox) == ["POST"]

@@ -194,7 +194,7 @@ def test_companions_that_are_turned_off_are_named_and_nothing_is_built() -> None
         assert caught.value.ids == ids
 
 
-def test_companions_of_several_trades_have_a_line_each_and_ping_if_one_asks_for_it() -> None:
+def test_companions_of_several_trades_have_a_line_each_and_ping_if_one_requires_it() -> None:
     look = Look(roles={UserTier.FREE: Roles(by_event={Event.CLOSED_BY_HAND: ROLE})})
     body = message(*several(HIT, TO_ENTRY, END), look=look)
     lines = body["content"].split("\n")

@@ -207,7 +207,7 @@ def test_numbers_too_long_for_the_first_line_are_only_counted() -> None:
     assert said(*steps)[0] == "2 UPDATES"
 
 
-def test_several_trades_ping_a_role_if_one_asks_readers_to_act() -> None:
+def test_several_trades_ping_a_role_if_one_requires_readers_to_act() -> None:
     assert pings(step(1, FX, HIT), step(2, FX, Update(stop_loss="be")))
     assert not pings(step(1, FX, HIT), step(2, SHARE, ExpireOrder()))
     assert pings(step(2, SHARE, ExpireOrder()))

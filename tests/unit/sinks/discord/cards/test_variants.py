@@ -209,7 +209,7 @@ def test_break_even_is_grey_and_results_are_green_and_red() -> None:
     assert embed(ends[0])["title"].endswith("CLOSED 0.00R")
 
 
-def test_a_result_in_per_cent_is_not_said_twice() -> None:
+def test_a_result_in_per_cent_is_not_shown_twice() -> None:
     end = trade(1, COIN, Close(price="66410.0"), stop_loss=None)
     assert lines(end)[0] == "**+1.50%**"
     assert "-# Per cent of price, without leverage" in lines(end)

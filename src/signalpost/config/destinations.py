@@ -162,7 +162,7 @@ def _fallbacks(sources: Sources, name: str) -> tuple[str, ...]:
 
 
 def unknown_fallbacks(destinations: Destinations) -> Iterator[Fault]:
-    """The faults that the destinations without a valid webhook have a fallback of an unknown name."""
+    """The faults of unknown names in the fallbacks of destinations without a valid webhook."""
     known = [*(each.name for each in destinations.configs), *destinations.unusable]
     for name, fallbacks in destinations.unusable.items():
         for each in fallbacks:

@@ -22,7 +22,7 @@ _PAGE = 100
 
 
 class Amendments:
-    """Makes commands of changes, and tickets of their answers. `on_put`, `open_for` and `filters` are as in Intake."""
+    """Turns changes into commands, and answers into tickets. `on_put`, `open_for` and `filters` are as in Intake."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Amendments:
         key: str | None,
         request: bytes | None,
     ) -> Amend:
-        """The command for a change that is made known now."""
+        """The command for a change that is submitted now."""
         now = clock.now()
         ids = self._ids.next(now), self._ids.next(now)
         about = Context(context or {})
@@ -118,7 +118,7 @@ class Amendments:
         return self._ticket(answer)
 
     def _ticket(self, answer: Amendment) -> Ticket:
-        """The ticket of an answer, after what it changed is reported."""
+        """Report what an answer changed, and return its ticket."""
         trade, made = answer.trade, answer.notification
         ticket = Ticket(
             answer.outcome,

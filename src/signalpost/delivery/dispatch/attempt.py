@@ -109,7 +109,7 @@ async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], sec
             receipt: object = await sink.send(items)
     except _EVIDENCE as evidence:
         if isinstance(evidence, Rejected) and evidence.fault is not None:
-            logger.error("a message to %s could not be made: %s", destination, evidence.fault)
+            logger.error("a message to %s could not be built: %s", destination, evidence.fault)
         return _sound_evidence(evidence)
     except Exception as fault:  # noqa: BLE001  # the worker continues, whatever a sink does
         if deadline.expired():

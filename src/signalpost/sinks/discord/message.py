@@ -121,10 +121,10 @@ def view_of(item: Item, look: Look) -> View:
 
 
 def _is_silent(notification: Notification) -> bool:
-    """True for a replay and a low priority.
+    """True for a replay, and for a low priority.
 
-    But low is the usual one of a status report, whose card knows how bad it is, and of a price note, which may be the
-    state in which a trade is shown first.
+    The low priority of a status report does not count, because its card decides by the status. That of a price note
+    does not count either, because a trade may be shown first in that state.
     """
     is_low = notification.priority is NotificationPriority.LOW and notification.trade is None
     return notification.run is not None or (is_low and not isinstance(notification.payload, SystemStatus))

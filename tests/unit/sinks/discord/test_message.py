@@ -376,7 +376,7 @@ def test_a_tier_that_gets_less_sees_a_copy_without_what_is_hidden() -> None:
         (Loss.LOCKED, "Replaces a message that cannot be edited"),
     ],
 )
-def test_a_replacement_says_what_it_replaces_and_is_no_ticket(how: Loss, line: str) -> None:
+def test_a_replacement_says_what_it_replaces_and_is_not_a_ticket(how: Loss, line: str) -> None:
     body = message(item(signal())._replace(replaces=how))
     assert "flags" not in body
     assert message(item(signal())._replace(replaces=how, is_known=True))["flags"] == limits.SILENT

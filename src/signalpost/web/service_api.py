@@ -42,8 +42,8 @@ class ServiceApi:
     ) -> Ticket:
         """Accept a payload and return once it is stored.
 
-        The repeat of a signal that was sent to other tiers than these is refused. `closes` is the number of the trade
-        that a new signal reverses.
+        A repeat is refused if its signal was sent to a tier that is not among `tiers`. `closes` is the number of the
+        trade that a new signal reverses.
         """
         if (intake := self._runtime.intake) is None:
             return self._runtime.not_running
@@ -61,9 +61,9 @@ class ServiceApi:
         key: str | None = None,
         request: bytes | None = None,
     ) -> Ticket:
-        """Change a signal of the book, if it was sent to none but these tiers.
+        """Change a signal of the book, if it was sent only to these tiers.
 
-        Another change with the same key is a duplicate, and refused if its `request` differs.
+        Another change with the same key is a duplicate, or refused if its `request` differs.
         """
         if (intake := self._runtime.intake) is None:
             return self._runtime.not_running

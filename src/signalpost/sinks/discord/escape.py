@@ -70,7 +70,7 @@ def is_blank(text: str) -> bool:
 
 
 def _fitted(text: str, most: int, change: Callable[[str], str]) -> str:
-    for reach in (most + _SLACK, 4 * most):  # do not process a text that is far too long to its end
+    for reach in (most + _SLACK, 4 * most):  # a text that is far too long is not processed to its end
         shown = change(text[:reach])
         if len(text) <= reach or len(shown) > most:
             break

@@ -262,7 +262,7 @@ async def gone_story(story: Story, service: AsyncNotificationService) -> None:
     ]
     assert len(began) == 2, "half an hour late, and silent for hours"
     gates = run_of(service).engine.gates
-    while gates["signals-free"].gone is None or gates["system-status"].paused_for(_time()) is None:
+    while gates["signals-free"].gone is None or gates["system-status"].pacer.paused_for(_time()) is None:
         await asyncio.sleep(0.01)
     while not service.get_metrics()["attempts_unavailable"]:
         await asyncio.sleep(0.01)

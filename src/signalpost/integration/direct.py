@@ -262,7 +262,7 @@ async def _slot(gate: Gate, notification: Notification) -> Slot | Gone | str:
         if loop.time() >= deadline:
             return "its limits leave no slot for another message in time"
         woken = asyncio.Event()
-        gate.call_when_free(woken.set, at_end=True)  # also called at an answer, which may change everything
+        gate.pacer.host.call_when_free(woken.set, at_end=True)  # also called at an answer, which may change everything
         timer = loop.call_at(min(ready_at, deadline), woken.set)
         try:
             await woken.wait()

@@ -162,7 +162,7 @@ class HealthState:
     ) -> Iterator[tuple[str, Reason]]:
         """The paused destinations and hosts, each with its reason, unless another reason reports them already."""
         for name, gate in gates.items():
-            pause = gate.paused_for(now)
+            pause = gate.pacer.paused_for(now)
             if pause is not None and pause.seconds > _PAUSE_REPORTED:
                 paused = pause.host or name
                 if not (paused in banned or name in self._reasons or gate.breaker.is_failing):

@@ -84,7 +84,7 @@ class Scrape:
         states = {(name, str(each)): gate.breaker.state is each for name, gate in known for each in BreakerState}
         failing = {(name,): gate.breaker.is_failing for name, gate in known}
         gone = {(name,): gate.gone is not None for name, gate in known}
-        pauses = {(name,): gate.paused_for(now) for name, gate in known}
+        pauses = {(name,): gate.pacer.paused_for(now) for name, gate in known}
         paused = {key: 0.0 if pause is None else pause.seconds for key, pause in pauses.items()}
         text = "1 for the present state of a breaker."
         yield Family("circuit_breaker_state", Kind.GAUGE, text, ("destination", "state"), states.items())

@@ -19,7 +19,7 @@ from signalpost.delivery.outbox.commands import SaveFacts, Subject
 from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.breaker import BreakerState, CircuitBreaker
 from signalpost.delivery.pacing.liveness import Liveness
-from signalpost.delivery.pacing.pacer import PaceMemory, Pacer, Pause, Slot
+from signalpost.delivery.pacing.pacer import PaceMemory, Pacer, Slot
 from signalpost.domain.delivery import Delivery, DeliveryId
 from signalpost.domain.events import BreakerMoved, DestinationGone, DestinationSeen, HostBanned, Listener
 from signalpost.domain.priority import NotificationPriority
@@ -167,11 +167,6 @@ class Gate:
         """Whether the breaker lets only one message through."""
         return self.breaker.state is BreakerState.HALF_OPEN
 
-    @property
-    def may_resend(self) -> bool:
-        """Whether a message that may have been shown may be sent again."""
-        return self.liveness.has_answered
-
     def ready_at(self, now: float, priority: NotificationPriority) -> float:
         """When a message of this priority may begin; infinity if that waits for a request to end."""
         return max(self.breaker.ready_at(now), self.pacer.ready_at(now, priority))
@@ -210,14 +205,6 @@ class Gate:
             paced_at=paced_at,
             probed_at=-inf if is_known else max(self.liveness.may_probe_at, self.breaker.question_at),
         )
-
-    def paused_for(self, now: float) -> Pause | None:
-        """How long nothing may begin, because a wait was demanded or too much was rejected. Any thread may call it."""
-        return self.pacer.paused_for(now)
-
-    def call_when_free(self, wake: Callable[[], None], *, at_end: bool) -> None:
-        """Call `wake` once, when the host's next slot is given back; with `at_end` also when its next request ends."""
-        self.pacer.host.call_when_free(wake, at_end=at_end)
 
     def start(self, now: float) -> None:
         """Schedule the first look, when the lane starts."""

@@ -160,7 +160,7 @@ class Lane:
             self.destination,
             clock.now(),
             express=level is not NORMAL,
-            sure_only=not self.gate.may_resend,
+            sure_only=not self.gate.liveness.has_answered,
             failures=dict(self.gate.failures) if self.gate.is_on_trial else None,
             posts=not only_edits,
             edits=edits,

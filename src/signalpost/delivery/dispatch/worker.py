@@ -170,7 +170,7 @@ class Worker:
                 ready, lowest = self._gate.ready_at(now, level), level
             at = min(at, max(ready, expected[level]))
         if now < at and any(expected[level] <= now for level in levels):
-            self._gate.call_when_free(self._lane.ring, at_end=at == inf)
+            self._gate.pacer.host.call_when_free(self._lane.ring, at_end=at == inf)
         if now < at and NORMAL in levels and (edits_at := self._ready.edits_at) < inf:
             edits_at = max(edits_at, self._gate.edits_ready_at(now))
             if edits_at < at:
@@ -191,7 +191,7 @@ class Worker:
     async def _sleep_until_free(self, until: float, at_most: float = inf) -> None:
         """Sleep until then. If a probe waits for a request to end, sleep until one has ended."""
         if until == inf:
-            self._gate.call_when_free(self._lane.ring, at_end=True)
+            self._gate.pacer.host.call_when_free(self._lane.ring, at_end=True)
         await self._sleep(min(until, at_most))
 
     async def _probe_for_drain(self) -> None:
@@ -304,7 +304,8 @@ class Worker:
         began_at, began = clock.now(), _now()
         seconds = (min(each.valid_until for each in deliveries) - began_at).total_seconds()
         may_send = self._lane.may_send() and self._gate.still_allows(held, began)
-        is_silent = not self._gate.may_resend and any(each.may_repeat for each in deliveries)  # during the lease
+        # The destination may have gone silent during the lease.
+        is_silent = any(each.may_repeat for each in deliveries) and not self._gate.liveness.has_answered
         if self._lane.is_stopping or seconds <= 0 or not may_send or is_silent:
             return result_of(LeaseEnd.UNSENT, began_at, began_at)
         waited = tuple([attempt.waited(entry, began_at) for entry in entries])

@@ -106,7 +106,8 @@ class CircuitBreaker:
         self._on_trial = False
         self.interval = 0.0
         """Seconds between the last two probes; 0 if it never opened."""
-        self._probe_at = inf
+        self.probe_at = inf
+        """When the next probe should begin; infinity if none is due."""
         self._probe_began_at = 0.0
 
     def ready_at(self, now: float) -> float:
@@ -116,14 +117,9 @@ class CircuitBreaker:
         return now
 
     @property
-    def probe_at(self) -> float:
-        """When the next probe should begin; infinity if none is due."""
-        return self._probe_at
-
-    @property
     def question_at(self) -> float:
         """When the next liveness probe is allowed. Minus infinity, unless a message has failed on trial."""
-        return self._probe_at if self.state is BreakerState.HALF_OPEN and self._probe_at < inf else -inf
+        return self.probe_at if self.state is BreakerState.HALF_OPEN and self.probe_at < inf else -inf
 
     def begin(self) -> int:
         """A message begins."""
@@ -132,7 +128,7 @@ class CircuitBreaker:
 
     def begin_probe(self, now: float) -> int:
         """A probe begins."""
-        self._probe_at = inf
+        self.probe_at = inf
         self._probe_began_at = now
         return self._epoch
 
@@ -181,7 +177,7 @@ class CircuitBreaker:
         """The state that should outlive a restart; None if it is closed."""
         if self.state is BreakerState.CLOSED:
             return None
-        probe_in = self._probe_at - now if self._probe_at < inf else 0.0
+        probe_in = self.probe_at - now if self.probe_at < inf else 0.0
         return BreakerMemory(now - self.opened_at, max(0.0, probe_in), self.interval)
 
     def recall(self, memory: BreakerMemory, now: float) -> BreakerState:
@@ -189,7 +185,7 @@ class CircuitBreaker:
         longest = self._settings.late_interval
         self.opened_at = now - max(0.0, memory.open_for)
         self.interval = min(max(0.0, memory.interval), longest)
-        self._probe_at = now + min(max(0.0, memory.probe_in), longest)
+        self.probe_at = now + min(max(0.0, memory.probe_in), longest)
         self.state = BreakerState.OPEN
         return self._move(BreakerState.OPEN)
 
@@ -236,13 +232,13 @@ class CircuitBreaker:
             longest = settings.early_interval if open_for < settings.early else settings.late_interval
         self.interval = min(2 * self.interval or settings.first_interval, longest)
         wait = self.interval * (1 - settings.spread * (1 - jitter))
-        self._probe_at = max(now, self._probe_began_at + wait)
+        self.probe_at = max(now, self._probe_began_at + wait)
 
     def _move(self, state: BreakerState) -> BreakerState:
         self._epoch += 1
         self._on_trial = False
         if state is not BreakerState.OPEN:
-            self._probe_at = inf
+            self.probe_at = inf
         self._in_a_row = 0
         self._seconds.clear()
         if state is not BreakerState.HALF_OPEN:

@@ -119,7 +119,10 @@ class Pacer:
         return now < (max(held_until, self._channel.edits_held_until) if is_edit else held_until)
 
     def paused_for(self, now: float) -> Pause | None:
-        """For how long not even URGENT may begin, because of a demanded wait or too many refusals."""
+        """For how long not even URGENT may begin, because of a demanded wait or too many refusals.
+
+        Any thread may call it.
+        """
         host, own = self.host, self._refusals
         pauses = (
             Pause(host.held_until - now, host.held_for_reason, host.name),

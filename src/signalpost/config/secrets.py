@@ -26,8 +26,8 @@ class GivenSecret(NamedTuple):
 def find_secret(sources: Sources, variable: str, kind: str, name: str, *keys: str) -> GivenSecret | None:
     """The secret in the first source that has it. The other sources are checked, too.
 
-    It is in `variable`, in the file that `variable` and FILE_SUFFIX name, or under one of the keys of a table of the
-    settings file, of which those that end with `_file` name a file. Both forms in one source are a fault.
+    It is in `variable`, in the file that the variable with FILE_SUFFIX names, or under one of the keys in a table of
+    the settings file. Keys that end with `_file` name a file. Both forms in one source are a fault.
     """
     found = [_in_variables(sources, source, variable) for source in sources.variables]
     return next(filter(None, (*found, _in_table(sources, kind, name, keys))), None)

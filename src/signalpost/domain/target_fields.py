@@ -18,7 +18,7 @@ _SHARES = frozenset(
     ("share", "size", "percent", "percentage", "pct", "portion", "qtypercent", "closepercent", "closepct")
 )
 _PLACES = frozenset({"number", "no", "n", "index", "id"})
-"""Names in an object that only count it: the order of the targets does that already."""
+"""Names in an object that only give its place, which the order of the targets gives already."""
 _PAIR = 2
 _DEPTH = 2
 """A list or an object of targets, which may themselves be pairs or objects."""

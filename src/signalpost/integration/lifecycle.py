@@ -106,7 +106,7 @@ class Lifecycle:
         self.lock, self._turns = RLock(), Turns()
 
     def _current(self) -> ServiceThread:
-        """The thread that runs or starts, or a new one. With the lock."""
+        """The thread that runs or starts, or a new one. The caller holds the lock."""
         thread = self.thread
         if thread is None or not (thread.is_running or thread.is_starting):
             thread = self._new_thread()

@@ -88,7 +88,7 @@ class Runtime:
         if self._run is None:
             return f"the service {'was stopped: start it again' if self._stopped else 'is not running: start it first'}"
         if self._run.process != os.getpid():
-            return f"the service was started by process {self._run.process}, and this is a fork of it: start a new one"
+            return f"the service was started by process {self._run.process}, and this is its fork: start a new service"
         return "the event loop of the service was closed before the service was stopped: start a new service"
 
     @property

@@ -49,7 +49,7 @@ def test_a_deleted_message_is_unknown_and_listed_with_its_first_line(caller: Cal
     assert caller.discord.guild.deleted("no-such-channel") == []
 
 
-def test_an_action_is_no_request(caller: Caller) -> None:
+def test_an_action_is_not_a_request(caller: Caller) -> None:
     sent = json_of(caller.post())["id"]
     caller.discord.moderate(DeleteMessage(sent), caller.now)
     assert caller.discord.log.count_by_outcome == {"taken": 1}

@@ -46,7 +46,7 @@ def _find(tx: Transaction, wanted: Find) -> tuple[OutboxEntry, ...]:
     is_open = bool(wanted.states) and not any(state.is_terminal for state in wanted.states)
     query = sql.find(list(conditions), only_open=is_open and wanted.notification_id is None)
     found = map(tx.guard.shown, tx.select(query, [*conditions.values(), -1]))
-    # A damaged row, or one whose notification is damaged, is shown in another state than that by which it was found.
+    # A damaged row, or one with a damaged notification, is shown in a state other than the one by which it was found.
     rows = (row for row in found if not wanted.states or row.delivery.state in wanted.states)
     entries = (_shown_entry(tx, row) for row in islice(rows, wanted.limit))
     return tuple(entry for entry in entries if not wanted.states or entry.delivery.state in wanted.states)

@@ -120,8 +120,8 @@ def _fixed(number: Decimal | None, places: int) -> str:
 
 
 HYPOTHETICAL = (
-    "Results are hypothetical. They are computed from candles of mid prices, without costs. If a candle leaves "
-    "a doubt, the worse result counts."
+    "Results are hypothetical. They are computed from candles of mid prices, without costs. If a candle is "
+    "ambiguous, the worse result counts."
 )
 _NUMBERS = ("signals", "wins", "losses", "break-even", "open", "not filled", "R")
 

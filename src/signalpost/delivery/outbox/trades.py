@@ -299,8 +299,8 @@ def find_trades(tx: Transaction, command: FindTrades) -> tuple[BookEntry, ...]:
     """Look trades up."""
     if tx.first(sql.HAS_BOOK) is None:  # a command that only reads does not migrate
         text = (
-            "the data folder is of an older version, whose signals can be listed once it is migrated: start "
-            "`signalpost serve` with it once"
+            "the data folder is of an older version. To list its signals, migrate it first: start `signalpost serve` "
+            "with it once"
         )
         raise StoreFailed(text, code="store-not-migrated")
     return tuple(islice(Book(tx).entries(command), command.limit))

@@ -82,7 +82,7 @@ def _sending(news: Sequence[_News], look: Look) -> Sending:
 
 
 def _role(found: Sequence[Sequence[_News]], look: Look, view: View) -> str | None:
-    """The first role that an order asks for. Among several trades, an expired order does not."""
+    """The first role that an instruction pings. In a message about several trades, an expired order pings nobody."""
     orders = [each for news in found for each in news if each.is_order]
     asking = [each.event for each in orders if len(found) == 1 or each.event is not Event.EXPIRED]
     return next((role for event in asking if (role := look.role(view.tier, event)) is not None), None)
@@ -92,7 +92,7 @@ def _single(step: Step, news: Sequence[_News], view: View, role: str | None) -> 
     main, *others = news
     orders = [each for each in others if each.is_order and each.event is not Event.REVISED]
     is_moved = any(each.event is Event.STOP for each in orders)
-    facts = [] if is_moved and not main.is_order else [main.text]  # one thing to do says more than what was done
+    facts = [] if is_moved and not main.is_order else [main.text]  # the instruction to move the stop is enough
     revised = [each.text for each in others if each.event is Event.REVISED]
     headline = _headline(main.event, step.after, view, _tail(main.event, step))
     lines = [headline, *facts, *(each.text for each in orders), *revised]

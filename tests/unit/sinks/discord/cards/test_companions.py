@@ -160,7 +160,7 @@ def test_a_fill_without_a_stop_names_the_entry_alone() -> None:
     assert said(Step(states[0], states[1])) == ["FILLED · USDJPY #1043", "In at 154.848."]
 
 
-def test_an_order_of_the_market_that_was_jumped_over_has_nothing_to_delete() -> None:
+def test_a_market_order_that_gapped_has_no_order_to_delete() -> None:
     gone = step(1, FX, CancelOrder(from_feed=True, flags=(Flag.GAPPED,)))
     assert said(gone)[:2] == ["CANCELLED · EURUSD #1", "Gapped past SL before entry: no trade."]
     assert not pings(gone)

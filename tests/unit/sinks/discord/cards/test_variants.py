@@ -152,7 +152,7 @@ def test_a_replacement_says_so_first_and_has_no_ticket() -> None:
     assert content(trade(1042, FX, Update(target_hit=1)), view) == ["TP1 HIT · EURUSD #1042 · +0.50R"]
 
 
-def test_a_stop_that_was_jumped_over_shows_the_exit_and_the_gap() -> None:
+def test_a_stop_that_was_gapped_shows_the_exit_and_the_gap() -> None:
     gapped = trade(1, FX, Close(price="1.07500", reason="stop", at=NOON + timedelta(minutes=1)))
     shown = lines(gapped.but(flags=(Flag.GAPPED, Flag.BOTH_TOUCHED, Flag.MID_PRICES)))
     assert shown[0].startswith("**-1.44R** · -95.2 pips")

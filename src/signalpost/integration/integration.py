@@ -258,7 +258,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         return self.health().status is HealthStatus.HEALTHY
 
     def get_metrics(self) -> dict[str, int]:
-        """The service's counts since its start, and this layer's: notifications without a ticket, and the fallback's.
+        """The counts of the service since its start, of notifications that have no ticket yet, and of the fallback.
 
         `tickets_refused` includes notifications refused before a service saw them, even if none was started.
         """

@@ -15,7 +15,7 @@ class _Unsaved(NamedTuple):
 
     watermark: datetime
     closes: int
-    """How many in a row were not."""
+    """The number of closes in a row at which it was not saved."""
 
 
 class RoundCache:
@@ -41,10 +41,7 @@ class RoundCache:
 
     @property
     def closes_behind(self) -> int | None:
-        """At how many closes in a row the state of a stream was not saved, of the stream with the most.
-
-        None before the first write.
-        """
+        """The most closes in a row at which the state of any stream was not saved; None before the first write."""
         if not self._has_written:
             return None
         return 0 if self.trouble is None else max((each.closes for each in self._unsaved.values()), default=0)

@@ -108,7 +108,7 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
 
 
 def _offered(tx: Transaction, row: Row, notification: Notification, lease: Lease) -> OutboxEntry | Row:
-    """An entry, or a row that is not leased. While edits are held, one that was put as a post stays, as an edit."""
+    """An entry, or a row that is not leased. While edits are held, a post that turns out to be an edit stays as one."""
     made = leased_entry(tx, row, notification, lease.now)
     if lease.edits or isinstance(made, Row) or not made.is_edit:
         return made
@@ -274,7 +274,7 @@ def _prune(tx: Transaction, command: Prune) -> int:
     numbered: list[tuple[int, str]] = []
     for number, name, accepted_at, has_open in tx.select(sql.OLD):
         if not is_time(accepted_at) or not is_text(name):
-            continue  # damaged: it is kept, and keeps nothing else
+            continue  # damaged: it stays, but does not keep the others
         if accepted_at >= before or len(numbered) == command.limit:
             break
         if not has_open:
@@ -311,7 +311,7 @@ def _set_aside(tx: Transaction, _: SetAside) -> tuple[Damaged, ...]:
         found.append(Damaged(row.delivery, was_open=is_open(values)))
     tx.guard.suspects.clear()
     if found:
-        tx.forget()  # a damaged row may be remembered by another place than its own
+        tx.forget()  # a damaged row may be cached in another place than its own
     return tuple(found)
 
 

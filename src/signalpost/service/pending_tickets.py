@@ -56,7 +56,7 @@ class PendingTickets:
     ) -> list[Delivery]:
         """Wait until all tickets, or the given one, have ended; return the first 1,000 deliveries still open.
 
-        Waits up to `timeout` seconds, only while `is_delivered` says that some process delivers, and not for a delivery
+        Waits up to `timeout` seconds, only while some process delivers (`is_delivered`), and not for a delivery
         that must not be sent within that time. Raises StoreFailed.
         """
         wanted = self._tickets if ticket_id is None else {ticket_id: 1}

@@ -145,7 +145,7 @@ class Lane:
         return is_news
 
     def rest(self, now: float) -> None:
-        """A worker has nothing to do. Tell the breaker, unless a message waits or is not settled yet."""
+        """A worker has nothing to do. Notify the breaker, unless a message waits or is not settled yet."""
         has_none = not (self.in_flight or self.gate.liveness.is_wanted)
         if has_none and min(self.ready.at.values()) > now:
             self.gate.breaker.rest()

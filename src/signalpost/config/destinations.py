@@ -91,7 +91,7 @@ class Destinations(NamedTuple):
     ignored: str | None
     """Why the webhook for everything has no effect, with both settings; None if it is used or not set."""
     unusable: Mapping[str, tuple[str, ...]] = {}
-    """The fallbacks of the destinations that have no valid webhook, which is a fault, by name."""
+    """The fallbacks of each destination without a valid webhook, by name. The missing webhook is a fault of its own."""
 
 
 def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, dry_run: bool) -> Destinations:

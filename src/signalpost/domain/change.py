@@ -218,7 +218,7 @@ class Correct(_Happening, frozen=True, kw_only=True, tag="correct"):
         _read(self, {"entry_price": decimal_of, "stop_loss": decimal_of, "targets": targets_of}, ())
         for name in ("entry_price", "stop_loss"):
             if getattr(self, name) == 0:
-                raise InvalidValue.of(name, 0, "use the price that was meant", code="out-of-range", limit="not 0")
+                raise InvalidValue.of(name, 0, "use the intended price", code="out-of-range", limit="not 0")
         if self.entry_price is None and self.stop_loss is None and not self.targets:
             raise _missing("stop_loss", "a correction needs entry_price, stop_loss or targets")
 

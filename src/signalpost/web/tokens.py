@@ -141,7 +141,8 @@ class TokensFile:
                 os.close(folder)
         except OSError as fault:
             raise InvalidConfiguration(
-                f"cannot write {self.path} ({fault.strerror}). Check the permissions of its folder", code="not-writable"
+                f"cannot write {self.path} ({fault.strerror}). Check the permissions of its folder, and the free space",
+                code="not-writable",
             ) from fault
 
     def _replace(self, contents: _Contents) -> None:

@@ -31,8 +31,9 @@ from signalpost import (
 from signalpost.domain.events import Event, Taken
 from signalpost.integration.process_end import this_process
 from signalpost.integration.submission import NOT_RUNNING, STOPPED
-from signalpost.sandbox.rules.faults import Fault
+from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.server import Sandbox
+from signalpost.service.pending_tickets import MAX_OPEN_SHOWN
 from tests.unit.integration.conftest import ConfigFor, Started
 from tests.unit.service.conftest import codes, shown, signal
 
@@ -189,6 +190,16 @@ def test_a_flush_returns_the_number_of_open_signals_and_a_stop_leaves_them_in_th
     assert integration.flush() == 0
     integration.stop()
     assert shown(sandbox, "signals-free") == ["BUY EURUSD (may repeat)"]
+
+
+def test_a_flush_counts_more_open_signals_than_a_drain_lists(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    sandbox.discord.faults.plan(Fault(answer=usual_answer(429, retry_after=900.0), is_processed=False))
+    integration = NotificationIntegration(config_for())
+    integration.start()
+    futures = [integration.send_signal(signal(signal_id=f"s{number}")) for number in range(MAX_OPEN_SHOWN + 1)]
+    assert {future.result(60).outcome for future in futures} == {Outcome.ACCEPTED}
+    assert integration.flush() == MAX_OPEN_SHOWN + 1
+    integration.stop(0.2)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """`signalpost strategies`: shows the last candle and the last signal of the configured strategies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -18,6 +18,8 @@ from signalpost.domain.signal import Signal
 from signalpost.service.health_report import SILENT_AFTER, StreamReport, read_report, report_of
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.schedule import lag
+from signalpost.trading.strategies import STRATEGIES
+from signalpost.trading.strategies.port import StreamConfig
 
 _MOST_SIGNALS = 10_000
 """The newest signals of the book, among which the last one of each strategy is looked for."""
@@ -70,13 +72,20 @@ def _found(config: Config, store: Store) -> Iterator[_Status]:
     reports = {each.key: each for each in report.strategies} if report is not None and is_fresh else {}
     signals = [each.trade.signal for each in store.trades(FindTrades(limit=_MOST_SIGNALS))]
     for each in config.strategies:
-        stream = each.make().config.stream
-        watermark = store.watermark(stream)
+        made = each.make().config
+        watermark = store.watermark(made.stream)
         of_stream = reports.get(each.key)
         behind = _lag(each, watermark, calendars[each.feed], of_stream, store.now)
-        # An id ends with the side and the time, after the strategy and its stream.
-        last = next((each for each in signals if each.signal_id.rsplit(":", 2)[0].endswith(f":{stream}")), None)
-        yield _Status(each, watermark, behind, of_stream, last)
+        yield _Status(each, watermark, behind, of_stream, _last_of(made, each, signals))
+
+
+def _last_of(made: StreamConfig, strategy: StrategyConfig, signals: Sequence[Signal]) -> Signal | None:
+    """The newest signal of a strategy. Your own classes choose the ids, so it is recognized by its name as well."""
+    # An id ends with the side and the time, after the strategy and its stream.
+    by_id = (each for each in signals if each.signal_id.rsplit(":", 2)[0].endswith(f":{made.stream}"))
+    wanted = None if strategy.kind in STRATEGIES else (made.strategy_name, made.pair, made.timeframe)
+    by_name = (each for each in signals if (each.strategy_name, each.pair, each.timeframe) == wanted)
+    return next(by_id, None) or next(by_name, None)
 
 
 def _lag(

@@ -58,8 +58,8 @@ class StrategyConfig(NamedTuple):
             faults += error.errors
         if faults:
             raise InvalidConfiguration.of_all(faults)
-        key = getattr(config, "key", None) or f"{config.pair}_{config.timeframe}"
-        return cls(key, config.pair, config.timeframe, **own, kind=kind, settings=settings)
+        key = getattr(config, "key", None) or settings.get("key") or f"{config.pair}_{config.timeframe}"
+        return cls(str(key), config.pair, config.timeframe, **own, kind=kind, settings=settings)
 
     def make(self) -> LiveStrategy:
         """A new strategy, without candles."""

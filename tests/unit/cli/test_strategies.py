@@ -5,19 +5,24 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from signalpost import MAUnifiedConfig, MAUnifiedStrategy
 from signalpost.cli import main
 from signalpost.config import STORE_FILE
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.ledger import StreamState
+from signalpost.domain.timeframe import Timeframe
 from signalpost.service.health_report import HealthReport, StreamReport, report_of, write_report
 from signalpost.testing.manual_clock import ManualClock
 from tests.unit.delivery.intake_harness import IntakeHarness, signal
 
+PAIR = Instrument("EUR_USD")
 NOW = datetime(2026, 3, 3, 10, 0, 30, tzinfo=UTC)
 FILE = """
 [feeds.files]
@@ -41,6 +46,30 @@ feed = "files"
 """
 
 
+OWN = """
+[feeds.files]
+kind = "folder"
+path = "."
+
+[[strategy]]
+kind = "tests.unit.cli.test_strategies:Mine"
+key = "my own"
+feed = "files"
+"""
+
+
+class Mine(MAUnifiedStrategy):
+    """A strategy of the user's own, whose signals have ids of their own, and whose settings have no key."""
+
+    fingerprint: Any = "f"
+    warm_up: Any = 1
+
+    def __init__(self, key: str) -> None:
+        super().__init__(MAUnifiedConfig(pair="EUR_USD", timeframe="H4", fast=1, slow=2))
+        timeframe = Timeframe("H4")
+        self.config: Any = SimpleNamespace(pair=PAIR, timeframe=timeframe, strategy_name="Mine", stream="mine:1")
+
+
 @pytest.fixture(autouse=True)
 def _clock() -> Iterator[None]:
     with ManualClock(NOW):
@@ -61,7 +90,7 @@ def run(home: Path, *words: str) -> Result:
 
 def lines(home: Path) -> list[dict[str, Any]]:
     result = run(home, "--json")
-    assert result.exit_code == 0
+    assert result.exit_code == 0, result.output
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
@@ -90,6 +119,16 @@ async def test_without_a_service_the_store_says_how_far_each_strategy_is(home: P
     ] * 2
     shown = run(home).stdout
     assert all(fact in shown for fact in ("EUR_USD_H4", "2026-03-03 04:00", "30 s", "not running", "BUY"))
+
+
+async def test_a_strategy_of_your_own_has_its_key_and_its_last_signal_whatever_the_id(home: Path) -> None:
+    (home.parent / "s.toml").write_text(OWN, encoding="utf-8")
+    with closing(SqliteCore(home / STORE_FILE)) as core:
+        made = signal(signal_id="trade 7", strategy_name="Mine", timestamp=NOW - timedelta(hours=6))
+        others = [made.but(signal_id="8", pair="GBP_USD"), made.but(signal_id="9", strategy_name="Other")]
+        await IntakeHarness(core=core).intake.commit(StreamState("mine:1", "f", NOW, b""), [made, *others])
+    (found,) = lines(home)
+    assert (found["key"], found["last_signal"]["id"]) == ("my own", "trade 7")
 
 
 async def test_beside_a_service_its_own_report_says_the_rest(home: Path) -> None:

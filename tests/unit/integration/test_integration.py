@@ -193,7 +193,7 @@ def test_a_flush_returns_the_number_of_open_signals_and_a_stop_leaves_them_in_th
 
 
 def test_a_flush_counts_more_open_signals_than_a_drain_lists(sandbox: Sandbox, config_for: ConfigFor) -> None:
-    sandbox.discord.faults.plan(Fault(answer=usual_answer(429, retry_after=900.0), is_processed=False))
+    sandbox.discord.faults.plan(Fault(method="POST", answer=usual_answer(429, retry_after=900.0), is_processed=False))
     integration = NotificationIntegration(config_for())
     integration.start()
     futures = [integration.send_signal(signal(signal_id=f"s{number}")) for number in range(MAX_OPEN_SHOWN + 1)]

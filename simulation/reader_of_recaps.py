@@ -53,13 +53,13 @@ class RecapRead(NamedTuple):
 
     @property
     def ref(self) -> str:
-        """A name by its destination and the end of its period."""
-        return ref_of(self.kind, self.of, self.until)
+        """A name by its destination and its period."""
+        return ref_of(self.kind, self.of, self.since, self.until)
 
 
-def ref_of(kind: str, of: str, until: datetime) -> str:
+def ref_of(kind: str, of: str, since: datetime, until: datetime) -> str:
     """The name of a recap, by which all its deliveries and messages are known."""
-    return f"{kind} recap of {of} until {until:%d %H:%M}"
+    return f"{kind} recap of {of} from {since:%d %H:%M} until {until:%d %H:%M}"
 
 
 def recap_in(message: Mapping[str, Any], place: str) -> RecapRead | None:

@@ -37,7 +37,9 @@ def note_period(recorder: Recorder, life: int, command: Put, answer: Any) -> Non
     (kind, of), until, at = stream.groups(), command.state.watermark, recorder.clocks.seconds()
     ref, is_repeat = None, False
     for new, result in zip(command.notifications, answer, strict=True):
-        ref, is_repeat = ref_of(kind, of, until), result.notification_id != new.notification.id
+        recap = new.notification.payload
+        assert isinstance(recap, Recap)
+        ref, is_repeat = ref_of(kind, of, recap.period.since, until), result.notification_id != new.notification.id
     read = recorder.reads.get(life, (0, at))
     recorder.recaps.append(Recapped(kind, of, until, ref, is_repeat, at, recorder.clocks.now(), life, *read))
 
@@ -45,7 +47,7 @@ def note_period(recorder: Recorder, life: int, command: Put, answer: Any) -> Non
 def note_recap(recorder: Recorder, life: int, notification: Notification, recap: Recap) -> str:
     """Record a recap like a notification that somebody submitted, and return its ref."""
     of, now = recap.destination or "", recorder.clocks.now()
-    ref = ref_of(str(recap.period.recurrence), of, recap.period.until)
+    ref = ref_of(str(recap.period.recurrence), of, recap.period.since, recap.period.until)
     tier, priority = str(notification.user_tier), int(notification.priority)
     until: datetime = recap.valid_until
     submitted = Submitted(

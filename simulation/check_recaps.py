@@ -53,13 +53,13 @@ class _Recaps:
         self._sure, self._unsure = self._all_shown()
 
     def findings(self) -> Iterator[str]:
-        read = {recap.ref: recap for recap in self._all_read()}
+        read = list(self._all_read())
         for (of, kind), periods in self._periods.items():
             for before, each in pairwise(periods):
                 yield from (f"recaps: {kind}, {of}: {problem}" for problem in self._of_period(before, each, read))
             yield from (f"recaps: {kind}, {of}: {problem}" for problem in self._of_the_last(periods[-1]))
         if not self._clock_was_set:  # back before an end, whose recap is then sent again with all trades of its period
-            yield from self._of_overlaps(list(read.values()))
+            yield from self._of_overlaps(list({recap.ref: recap for recap in read}.values()))
 
     def _all_versions(self) -> dict[str, list[_Version]]:
         recorder = self._recorder
@@ -117,13 +117,15 @@ class _Recaps:
                 if (recap := recap_in(message, places[message["id"]])) is not None:
                     yield recap
 
-    def _of_period(self, before: Recapped, each: Recapped, read: dict[str, RecapRead]) -> Iterator[str]:
+    def _of_period(self, before: Recapped, each: Recapped, read: Sequence[RecapRead]) -> Iterator[str]:
         """A period begins where the last one ended, and its recap has the right results."""
         if each.until <= before.until:
             if not self._clock_was_set:
                 yield f"the period until {each.until} came after that until {before.until}"
             return
-        shown = None if each.ref is None else read.get(each.ref)
+        by_period = {recap.ref: recap for recap in read}
+        by_end = {(recap.kind, recap.of, recap.until): recap for recap in read}
+        shown = None if each.ref is None else by_period.get(each.ref) or by_end.get((each.kind, each.of, each.until))
         if shown is None and (each.is_repeat or self._clock_was_set):
             return
         since = before.until if shown is None else shown.since

@@ -196,8 +196,12 @@ class Pacer:
             self._arrange()
 
     def _leave_channel(self) -> None:
-        """The webhook now posts to another channel. Its earlier requests still count in the former one."""
+        """The webhook now posts to another channel. Its earlier requests still count in the former one.
+
+        A demanded wait goes with it, because the answer may have been about the webhook.
+        """
         former, self._channel = self._channel, Channel(self._channel_rate)
+        self._channel.held_until, self._channel.edits_held_until = former.held_until, former.edits_held_until
         if former.window is not None and self._channel.window is not None:
             former.window.in_flight -= self._posts
             self._channel.window.in_flight += self._posts

@@ -165,7 +165,7 @@ def test_a_cross_is_filtered_if_the_market_does_not_move() -> None:
     ("settings", "facts"),
     [
         ({"sl_mult": 100}, r"stop_loss\D+-0\.395"),
-        ({"tp_mult": "1e-17"}, r"take_profit\D+1\.105\D+entry_price\D+1\.10500"),
+        ({"tp_mult": "1e-17"}, r"take_profit\D+1\.105\D+entry\D+1\.10500"),
         ({"tp_mult": "1e18", "sl_mult": "1e-12"}, r"risk_reward_ratio\D+1"),
         ({"tp_mult": "1e18", "sl_mult": "1e17", "fast": 2, "slow": 1, "inverted": True}, r"take_profit\D+-\d"),
     ],

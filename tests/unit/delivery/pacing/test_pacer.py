@@ -334,17 +334,6 @@ def test_a_webhook_moved_to_another_channel_leaves_its_requests_behind() -> None
     assert (there.ready_at(61.0, URGENT), other.ready_at(61.0, URGENT)) == (151.0, 61.0)
 
 
-def test_a_webhook_that_has_to_wait_still_waits_after_it_was_moved() -> None:
-    host, limits = Host(None), Limits(burst=None, reserve=False)
-    moved, other = Pacer(limits, host), Pacer(limits, host)
-    for pacer in (moved, other):
-        pacer.set_channel("1")
-    sent(moved, 0.0, Throttled("wait", retry_after=5.0, scope="destination"))
-    sent(other, 0.0, Throttled("wait", retry_after=9.0, scope="edits"))
-    moved.set_channel("2")
-    assert (moved.ready_at(1.0, URGENT), moved.edits_ready_at(1.0)) == (5.0, 9.0)
-
-
 def test_a_webhook_moved_to_a_new_channel_counts_there() -> None:
     host, limits = Host(None), Limits(burst=None, reserve=False)
     moved, other = Pacer(limits, host), Pacer(limits, host)

@@ -54,3 +54,14 @@ def test_too_many_refusals_pause_a_destination_and_a_host() -> None:
     pause = Pacer(FREE, host).paused_for(7.0)
     assert seconds_and_host(pause) == (598.0, "discord.com")
     assert_numbers(pause, "500", "10")
+
+
+def test_a_webhook_that_has_to_wait_still_waits_after_it_was_moved() -> None:
+    host, limits = Host(None), Limits(burst=None, reserve=False)
+    moved, other = Pacer(limits, host), Pacer(limits, host)
+    for pacer in (moved, other):
+        pacer.set_channel("1")
+    sent(moved, 0.0, Throttled("wait", retry_after=5.0, scope="destination"))
+    sent(other, 0.0, Throttled("wait", retry_after=9.0, scope="edits"))
+    moved.set_channel("2")
+    assert (moved.ready_at(1.0, URGENT), moved.edits_ready_at(1.0)) == (5.0, 9.0)

@@ -127,4 +127,5 @@ def _answer(request: urllib.request.Request) -> tuple[int, dict[str, Any], Mappi
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, json.loads(answer.read()), dict(answer.headers)
     except HTTPError as answer:
-        return answer.code, json.loads(answer.read()), dict(answer.headers)
+        with answer:  # since Python 3.14, it warns if it is not closed
+            return answer.code, json.loads(answer.read()), dict(answer.headers)

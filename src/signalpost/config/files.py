@@ -119,6 +119,17 @@ def _has_private_group(state: os.stat_result) -> bool:
     return group.gr_name == owner.pw_name and set(group.gr_mem) <= {owner.pw_name}
 
 
+def mode_of(path: Path, *, follow_symlinks: bool = True) -> int:
+    """The mode of a file or folder; 0 if there is none.
+
+    Raises OSError if that cannot be known. `Path.exists` and `Path.is_file` answer False then, since Python 3.14.
+    """
+    try:
+        return path.stat(follow_symlinks=follow_symlinks).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
 def check_data_folder(home: Path, store_file: str) -> DataFolder:
     """Whether a service could start with this data folder. Nothing is created."""
     try:
@@ -128,8 +139,8 @@ def check_data_folder(home: Path, store_file: str) -> DataFolder:
 
 
 def _checked(home: Path, store_file: str) -> DataFolder:
-    there = next((folder for folder in (home, *home.parents) if folder.is_symlink() or folder.exists()), Path())
-    if not there.is_dir():
+    there = next((folder for folder in (home, *home.parents) if mode_of(folder, follow_symlinks=False)), Path())
+    if not stat.S_ISDIR(mode_of(there)):
         return DataFolder(False, f"{there} is not a folder: remove it, or set SIGNALPOST_HOME to another folder")
     try:
         with TemporaryFile(dir=there):  # to root, the permission bits say that every folder is writable
@@ -140,5 +151,5 @@ def _checked(home: Path, store_file: str) -> DataFolder:
         return DataFolder(False, f"{there} is not writable ({problem}): {advice}")
     if there != home:
         return DataFolder(True, "will be created at the first start")
-    is_used = (home / store_file).exists()
+    is_used = mode_of(home / store_file) != 0
     return DataFolder(True, "it exists, with a store" if is_used else "it exists, without a store")

@@ -6,13 +6,14 @@ See docs/why/0021-settings-have-sources.md.
 
 import os
 import re
+import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from signalpost.config import parsers
-from signalpost.config.files import read_small, reason_to_distrust
+from signalpost.config.files import mode_of, read_small, reason_to_distrust
 from signalpost.config.parsers import Choice, Value, advice, shown_name, shown_path
 from signalpost.config.setting import Setting
 from signalpost.config.settings import (
@@ -224,7 +225,7 @@ def read_dot_env(path: Path, environment: Collection[str], findings: Findings) -
     lines: dict[str, int] = {}
     distrust = None
     try:
-        if path.is_file():
+        if stat.S_ISREG(mode_of(path)):
             with path.open("rb") as file:
                 text = file.read().decode("utf-8-sig")
                 distrust = reason_to_distrust(path.lstat(), os.fstat(file.fileno()))

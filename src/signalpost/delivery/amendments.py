@@ -16,6 +16,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.trade import FollowState
 from signalpost.errors import CommandFailed
+from signalpost.lasting import result_of
 
 _PAGE = 100
 """How many trades are ended in one transaction."""
@@ -66,7 +67,7 @@ class Amendments:
 
         If the caller is cancelled, it may be saved all the same, and is reported.
         """
-        return await asyncio.shield(asyncio.ensure_future(self._saved(command)))
+        return await result_of(asyncio.ensure_future(self._saved(command)))
 
     async def save_held(self, command: Amend) -> None:
         """Save a change whose caller knows only that it is held. If it is refused, report that. Raises StoreFailed."""
@@ -90,7 +91,7 @@ class Amendments:
             for name, change in changes
         )
         command = Follow(amends, versions, states, now, self._run, self._filters)
-        return await asyncio.shield(asyncio.ensure_future(self._followed(command)))
+        return await result_of(asyncio.ensure_future(self._followed(command)))
 
     async def _followed(self, command: Follow) -> bool:
         answers = await self._outbox.do(command)

@@ -27,6 +27,8 @@ The ranges do not overlap.
 _LIKE_A_DATE = (Decimal(190_000_000_000), Decimal(210_000_000_000))
 """`202508200100` is a date in digits; as milliseconds it would be in 1976."""
 _UNIX_TEXT = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+_HOUR_24 = re.compile(r"\S{7,10}[^\d:-]24")
+"""A date with the hour 24: midnight at the end of a day. Python accepts it since 3.14."""
 _DATE = 8
 """Digits of a date, such as `20250820`: too small for Unix time."""
 
@@ -86,13 +88,18 @@ def iso(instant: datetime) -> str:
     return instant.isoformat().removesuffix("+00:00") + "Z"
 
 
+def from_iso(text: str) -> datetime:
+    """ISO 8601 text as a datetime, with or without a zone. Raises ValueError, for the same texts in every Python."""
+    if "\0" in text or _HOUR_24.match(text):  # Python 3.11 would stop parsing at a NUL
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
+
+
 def _parsed(text: str, name: str) -> datetime:
     try:
-        if "\0" not in text:  # Python 3.11 would stop parsing at the NUL
-            return datetime.fromisoformat(text.strip())
+        return from_iso(text.strip())
     except ValueError:
-        pass
-    raise _invalid_time(text, name)
+        raise _invalid_time(text, name) from None
 
 
 def _from_unix(value: object, name: str) -> datetime:

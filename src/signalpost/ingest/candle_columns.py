@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from signalpost.domain.instant import utc
+from signalpost.domain.instant import from_iso, utc
 from signalpost.domain.levels import plain_name
 from signalpost.domain.spellings import FieldNames
 from signalpost.errors import Fault, InvalidValue
@@ -100,7 +100,7 @@ def opening_time(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
         text = f"{year}-{month}-{day}T{time}{f'{offset_hours}:{offset_minutes}' if offset_hours else ''}"
     if _IN_UTC in columns:
         with suppress(ValueError):
-            read = datetime.fromisoformat(text)
+            read = from_iso(text)
             return utc(read if read.tzinfo else read.replace(tzinfo=UTC), "time")
     try:
         return utc(text, "time")

@@ -20,6 +20,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.tier import Hidden
 from signalpost.domain.trade import Trade
 from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, StoreFailed
+from signalpost.lasting import result_of
 from signalpost.sinks.discord.cards.look import ChartTheme, Look
 from signalpost.sinks.discord.cards.view import View
 from signalpost.sinks.discord.chart import draw, is_installed, plan_of
@@ -147,7 +148,7 @@ class Charts:
             fetch = self._fetches[sequence] = asyncio.ensure_future(self._source(signal))
             for oldest in list(self._fetches)[:-_FETCHES_KEPT]:
                 del self._fetches[oldest]
-        return await asyncio.shield(fetch)
+        return await result_of(fetch)
 
     def _drawn(self, trade: Trade, view: View, history: CandleHistory) -> Chart | None:
         plan = plan_of(trade, view, history.candles, history.periods)

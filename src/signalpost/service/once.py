@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.errors import StoreClosed, StoreUnusable
+from signalpost.lasting import result_of
 
 Result = TypeVar("Result")
 
@@ -37,7 +38,7 @@ class Once(Generic[Result]):
         """Wait for the task, and return or raise its result. Raises StoreClosed if another caller cut it short."""
         self._waiting += 1
         try:
-            result = await asyncio.shield(self._task)
+            result = await result_of(self._task)
             self._is_known = True
         except asyncio.CancelledError:
             if self._waiting == 1 and not self._is_known:
@@ -83,7 +84,7 @@ async def open_store(path: Path, *, owns: bool | None) -> SqliteCore:
 
     opening = asyncio.ensure_future(asyncio.to_thread(work))
     try:
-        return await asyncio.shield(opening)
+        return await result_of(opening)
     except asyncio.CancelledError:
         with turn:
             is_wanted = False

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from signalpost.domain.ledger import StreamState
+from signalpost.lasting import result_of
 from signalpost.trading.cache import StateCache
 from signalpost.trading.round import Round
 
@@ -52,7 +53,7 @@ class RoundCache:
             return await self._cache.read(streams)
         if self._first is None:
             self._first = asyncio.get_running_loop().create_task(self._cache.read(tuple(self._unread)))
-        found = await asyncio.shield(self._first)
+        found = await result_of(self._first)
         for name in streams:
             self._unread.pop(name, None)
         return {name: found[name] for name in streams if name in found}

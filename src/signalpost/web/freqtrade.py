@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, Fill, Update
 from signalpost.domain.exact import positive, rounded
-from signalpost.domain.instant import compact
+from signalpost.domain.instant import compact, from_iso
 from signalpost.domain.instrument import Instrument, read_pair
 from signalpost.domain.notification import Payload
 from signalpost.domain.order import OrderKind
@@ -312,10 +312,10 @@ def _details(data: Template) -> str:
 
 def _in_utc(value: object) -> object:
     """Add UTC, freqtrade's zone, to a time without a zone. Invalid values stay, and their check rejects them."""
-    if not isinstance(value, str) or "\0" in value:
+    if not isinstance(value, str):
         return value
     try:
-        moment = datetime.fromisoformat(value.strip())
+        moment = from_iso(value.strip())
     except ValueError:
         return value
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from signalpost.lasting import result_of
 from signalpost.telemetry.families import Family
 from signalpost.web.service_api import Collect
 
@@ -47,7 +48,7 @@ class Scrapes:
         if last is None or (last.task.done() and now - last.began >= FRESH_FOR):
             task = asyncio.create_task(self._render(is_openmetrics=is_openmetrics), name="signalpost scrape")
             self._last[is_openmetrics] = last = _Rendering(now, task)
-        return await asyncio.shield(last.task)
+        return await result_of(last.task)
 
     async def _render(self, *, is_openmetrics: bool) -> Text:
         families = await self._collect()

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from signalpost.errors import StoreClosed, StoreFailed
+from signalpost.lasting import result_of
 from signalpost.telemetry.log_queue import log_failure
 from signalpost.web.problem import Problem, unavailable
 
@@ -39,7 +40,7 @@ class Timeouts:
         self._pending.add(task)
         task.add_done_callback(self._ended)
         try:
-            return await asyncio.wait_for(asyncio.shield(task), ANSWER_WITHIN)
+            return await asyncio.wait_for(result_of(task), ANSWER_WITHIN)
         except TimeoutError:
             raise unavailable(
                 f"The store did not respond within {ANSWER_WITHIN:g} seconds. {then}", "timeout"

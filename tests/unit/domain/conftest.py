@@ -21,6 +21,9 @@ def hostile() -> Hostile:
     """The worst decimal context a thread can have: one digit, no exponents, and a trap for everything."""
 
     def enter() -> AbstractContextManager[Context]:
-        return localcontext(Context(prec=1, Emin=0, Emax=0, traps=list(Context().traps)))
+        context = Context(prec=1, Emin=0, Emax=0)
+        for signal in context.traps:
+            context.traps[signal] = True
+        return localcontext(context)
 
     return enter

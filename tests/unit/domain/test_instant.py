@@ -92,13 +92,23 @@ def test_a_value_that_is_not_a_time_is_refused(given: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "now", "\ud800", "2025-13-01T00:00Z", "2025-08-20T24:00:00Z", "2025-08-20T01:00:00Z\0", "\0", "9" * 5000],
+    [
+        *("", "now", "\ud800", "2025-13-01T00:00Z", "2025-08-20T01:00:00Z\0", "\0", "9" * 5000),
+        *("2025-08-20T24:00:00Z", " 2025-08-20 24:00Z", "20250820T240000Z", "2025W343T24Z", "2025-W34-3T24:00Z"),
+    ],
 )
 def test_text_that_is_not_a_time_is_refused_in_a_short_error(text: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         utc(text, "known_at")
     assert (refusal.value.code, refusal.value.field) == ("invalid-time", "known_at")
     assert len(str(refusal.value)) < 240
+
+
+@pytest.mark.parametrize(
+    "text", ["2025-08-24T01:24:24Z", "20250824T012424Z", "2025-W34-7T01:24:24Z", "2025W347T012424+00:00"]
+)
+def test_a_24_that_is_not_the_hour_is_read(text: str) -> None:
+    assert utc(text, "known_at") == datetime(2025, 8, 24, 1, 24, 24, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

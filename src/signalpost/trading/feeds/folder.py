@@ -21,6 +21,7 @@ from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import FeedFailed, InvalidCandleFile
 from signalpost.ingest.candle_columns import declared_separator
+from signalpost.lasting import result_of
 from signalpost.own_threads import OwnThreads
 from signalpost.trading.calendar import Calendar
 from signalpost.trading.candle_rules import MOST_AHEAD
@@ -144,8 +145,7 @@ class _WatchedFile:
         while self._reading is not None and not self._reading.done():
             await asyncio.wait([self._reading])
         self._reading = asyncio.get_running_loop().run_in_executor(_THREADS, self._current)
-        self._reading.add_done_callback(_retrieve)
-        return await asyncio.shield(self._reading)
+        return await result_of(self._reading)
 
     def give_up(self) -> None:
         """Wait for no reading any more."""
@@ -255,12 +255,6 @@ def _decompressed(data: bytes) -> bytes:
         parts.append(part.decompress(data))
         data = part.unused_data  # of the next file, if several were joined
     return b"".join(parts)
-
-
-def _retrieve(reading: asyncio.Future[_Content]) -> None:
-    """If the fetch was cancelled, nothing else takes the failure, and asyncio would log a traceback of it."""
-    if not reading.cancelled():
-        reading.exception()
 
 
 def _not_readable(path: Path, fault: Exception) -> FeedFailed:

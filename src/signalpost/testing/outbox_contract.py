@@ -175,8 +175,10 @@ async def check_verdicts(outbox: Outbox) -> None:
     after.append(leased[5].delivery)
     same("the verdicts", settled, after)
     same("deliveries settled before or never leased", await outbox.do(Settle(tuple(verdicts[:5]))), after[:5])
-    never = verdict(settled[0]._replace(id=DeliveryId("06", LANE)), _S.DELIVERED)
-    same("a delivery that was never leased", [each.state for each in await outbox.do(Settle((never,)))], [_S.PENDING])
+    never = settled[0]._replace(id=DeliveryId("06", LANE))
+    for state in (_S.DELIVERED, _S.DEAD):
+        unchanged = await outbox.do(Settle((verdict(never, state),)))
+        same("a delivery that was never leased", [each.state for each in unchanged], [_S.PENDING])
     (again,) = (await outbox.do(Lease(LANE, START))).entries
     same("the delivery leased again", again.delivery, after[4]._replace(state=_S.LEASED))
     second = Attempt(START + MINUTE, START + 2 * MINUTE, "throttled")

@@ -108,10 +108,17 @@ def _set(thawed: asyncio.Future[None]) -> None:
 
 
 def note_life(
-    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], *, context: Context | None = None
+    loop: asyncio.AbstractEventLoop,
+    work: Coroutine[Any, Any, Any],
+    *,
+    context: Context | None = None,
+    **others: Any,
 ) -> asyncio.Task[Any]:
-    """Make a task that belongs to the process of its maker. A task factory."""
-    task = asyncio.Task(work, loop=loop, context=context)
+    """Make a task that belongs to the process of its maker. A task factory.
+
+    Of the arguments of `asyncio.Task`, Python 3.14 also passes the name.
+    """
+    task = asyncio.Task(work, loop=loop, context=context, **others)
     life = _LIFE.get(None) if context is None else context.get(_LIFE)
     if life is not None:
         life.tasks.add(task)

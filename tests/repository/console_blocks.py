@@ -246,5 +246,6 @@ def _curl(options: Sequence[str]) -> str:
         with urllib.request.urlopen(request, timeout=SECONDS_AT_MOST) as answer:
             text: str = answer.read().decode()
     except HTTPError as answer:
-        text = answer.read().decode()
+        with answer:
+            text = answer.read().decode()
     return text

@@ -6,7 +6,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from signalpost.config.parsers import shown_name
-from signalpost.errors import InvalidConfiguration, InvalidValue, SignalpostError
+from signalpost.errors import InvalidConfiguration, InvalidValue, SignalpostError, is_from_keyboard
 
 
 def is_path(text: str) -> bool:
@@ -28,10 +28,20 @@ def made(path: str, arguments: Mapping[str, object], field: str) -> Any:
         return kind(**arguments)
     except (InvalidConfiguration, InvalidValue) as error:
         fault = InvalidConfiguration.of_all(each._replace(field=each.field or field) for each in error.errors)
-    except Exception as error:  # noqa: BLE001  # user code may raise anything
-        text = f"{path} cannot be created ({type(error).__name__}): correct its settings or its code"
+    except BaseException as error:  # user code may raise anything, also SystemExit
+        if is_from_keyboard(error):
+            raise
+        text = f"{path} cannot be created ({_described(error)}): correct its settings or its code"
         fault = InvalidConfiguration(text, code="not-usable", field=field, value=path)
     raise fault  # out here, because an error that shows a secret must not be its context
+
+
+def _described(error: BaseException) -> str:
+    """The kind of an error, and the place of a syntax error."""
+    kind = type(error).__name__
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{kind} in {error.filename}, line {error.lineno}"
+    return kind
 
 
 def _parts(path: str) -> tuple[str, str, str]:

@@ -107,7 +107,7 @@ class StreamRunner:
             self._waits_for_store = True
             self._next = retry_of_feed(self._failures, None, self._slot, clock.now())
             logger.warning("strategy %s waits for the store: %s", self.key, fault)
-        except Exception as fault:  # noqa: BLE001  # whatever a strategy raises must not stop the others
+        except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever a strategy raises must not stop the others
             self._strategy_failed(fault)
         else:
             self._worked(cycle, began)
@@ -143,7 +143,7 @@ class StreamRunner:
             logger.warning("strategy %s: feed %s failed (%s): %s", self.key, self.feed, fault.code, reason)
         emit_each(self._emit, self._incidents.feed_failed(self.series, self.key, reason, now))
 
-    def _strategy_failed(self, fault: Exception) -> None:
+    def _strategy_failed(self, fault: Exception | SystemExit) -> None:
         now = clock.now()
         self._strategy_failures += 1
         self._next = retry_of_strategy(self._strategy_failures, now)

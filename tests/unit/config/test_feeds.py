@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -228,6 +229,8 @@ class MyFeed(ReplayFeed):
             raise InvalidValue("speed is negative", code="out-of-range", field="speed")
         if speed == 0:
             raise RuntimeError(TOKEN)
+        if speed == 1:
+            raise SystemExit(TOKEN)
         super().__init__(name=name, calendar=FX)
         self.speed, self.more = speed, more
 
@@ -237,6 +240,13 @@ class Strict:
 
     def __init__(self, *, name: str, calendar: object) -> None:
         self.name, self.calendar = name, calendar
+
+
+class Raises:
+    """A class that cannot be made."""
+
+    def __init__(self, *, raised: BaseException, **_: object) -> None:
+        raise raised
 
 
 NOT_A_CLASS = 5
@@ -276,6 +286,7 @@ def test_the_place_of_a_fault_is_named_once() -> None:
         (MINE, {}, "missing", "feeds.x.kind"),
         (MINE, {"speed": -1}, "out-of-range", "speed"),
         (MINE, {"speed": 0}, "not-usable", "feeds.x.kind"),
+        (MINE, {"speed": 1}, "not-usable", "feeds.x.kind"),
         (f"{__name__}:Strict", {"speed": 1}, "unknown-field", "feeds.x.kind"),
         (f"{__name__}:Strict", {}, "not-a-feed", "feeds.x.kind"),
         (f"{__name__}:NOT_A_CLASS", {}, "not-found", "feeds.x.kind"),
@@ -299,6 +310,38 @@ def test_a_class_that_cannot_be_used_is_refused(
     assert caught.value.__context__ is None
     sys.modules.pop("raises_on_import", None)
     gc.collect()
+
+
+def test_a_module_with_a_syntax_error_is_refused_with_its_file_and_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = tmp_path / "unfinished_feed.py"
+    module.write_text(f"class Feed:\n    token = '{TOKEN}' +\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InvalidConfiguration) as caught:
+        make_feeds((FeedConfig("x", "unfinished_feed:Feed"),))
+    (fault,) = caught.value.errors
+    assert (fault.code, fault.field) == ("not-usable", "feeds.x.kind")
+    assert f"{module}, line 2" in fault.text
+    assert TOKEN not in fault.text
+
+
+@pytest.mark.parametrize("raised", [SyntaxError(TOKEN), KeyboardInterrupt()])
+def test_a_class_that_raises_without_a_place_is_refused_in_any_thread_but_the_main_one(raised: BaseException) -> None:
+    def refused() -> Fault:
+        with pytest.raises(InvalidConfiguration) as caught:
+            make_feeds((FeedConfig("x", f"{__name__}:Raises", FX, {"raised": raised}),))
+        return caught.value.errors[0]
+
+    with ThreadPoolExecutor(1) as threads:
+        fault = threads.submit(refused).result()
+    assert (fault.code, fault.field) == ("not-usable", "feeds.x.kind")
+    assert f"({type(raised).__name__})" in fault.text
+
+
+def test_ctrl_c_while_a_class_is_made_is_not_a_fault_of_the_class() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make_feeds((FeedConfig("x", f"{__name__}:Raises", FX, {"raised": KeyboardInterrupt()}),))
 
 
 FOLDER = '[feeds.practice]\nkind = "replay"\n'

@@ -22,7 +22,7 @@ class Mine(MAUnifiedStrategy):
 
     def __init__(self, *, pair: str, periods: int) -> None:
         if periods > 9:
-            raise ValueError("token-0123456789")
+            raise (SystemExit if periods > 99 else ValueError)("token-0123456789")
         super().__init__(MAUnifiedConfig(pair=pair, timeframe="H1", fast=1, slow=periods, key="mine"))
 
 
@@ -118,10 +118,13 @@ def test_a_class_of_ones_own_gets_the_other_settings() -> None:
         (f"{ONE}kind = 3", "unknown-word", "strategy.1.kind"),
         (f'{ONE}kind = "no.module:X"', "not-found", "strategy.1.kind"),
         (f'[[strategy]]\nkind = "{OWN}:Half"\npair = "x"\nfeed = "files"', "not-usable", "strategy.1.kind"),
-        (
-            f'[[strategy]]\nkind = "{OWN}:Mine"\npair = "x"\nperiods = 10\nfeed = "files"',
-            "not-usable",
-            "strategy.1.kind",
+        *(
+            (
+                f'[[strategy]]\nkind = "{OWN}:Mine"\npair = "x"\nperiods = {periods}\nfeed = "files"',
+                "not-usable",
+                "strategy.1.kind",
+            )
+            for periods in (10, 100)
         ),
         (f'[[strategy]]\nkind = "{OWN}:Mine"\npair = "x"\nfeed = "files"', "missing", "strategy.1.kind"),
         (f'[[strategy]]\nkind = "{OWN}:Nameless"\nfeed = "files"', "not-usable", "strategy.1.kind"),

@@ -1,4 +1,4 @@
-"""A strategy that returns neither a signal, nor a filtered cross, nor None is reported, and loses nothing silently."""
+"""A strategy that exits, or returns neither a signal, a filtered cross nor None, is reported and loses nothing."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import pytest
 
 from signalpost import Candle, MAUnifiedStrategy, Signal
 from signalpost.domain.events import Event, IncidentBegan
+from signalpost.domain.reports import AlertSeverity
 from signalpost.testing.virtual_loop import run_virtual
 from signalpost.trading.alarm_clock import AlarmClock
 from signalpost.trading.incidents import Incidents
@@ -36,6 +37,21 @@ def in_a_list(answer: Signal | None) -> object:
     return [answer]
 
 
+def exits(_: Signal | None) -> object:
+    """No answer, but an exit."""
+    raise SystemExit("a strategy's own exit")
+
+
+async def events_of(processor: IncrementalSignalProcessor, seconds: float) -> list[Event]:
+    """The events of a strategy that runs for some seconds."""
+    events: list[Event] = []
+    around: dict[str, Any] = {"on_missed": lambda _: None, "at_work": nullcontext, "alarms": AlarmClock()}
+    running = asyncio.create_task(StreamRunner("mine", processor, Incidents(), events.append, **around).run())
+    await asyncio.sleep(seconds)
+    running.cancel()
+    return events
+
+
 @pytest.mark.parametrize(("change", "kind"), [(in_a_list, "list"), (lambda _: "BUY", "str"), (lambda _: False, "bool")])
 def test_a_replay_rejects_another_answer(change: Callable[[Signal | None], object], kind: str) -> None:
     with pytest.raises(WrongAnswer, match=f"returned a {kind}: return a Signal, a Filtered or None"):
@@ -46,13 +62,22 @@ def test_a_live_strategy_with_another_answer_is_alerted_with_what_to_return_and_
     async def main() -> None:
         ledger = IntakeLedger(IntakeHarness())
         processor = IncrementalSignalProcessor(Wrapped(in_a_list), ListFeed(candles(*DOWN_UP)), ledger)
-        events: list[Event] = []
-        around: dict[str, Any] = {"on_missed": lambda _: None, "at_work": nullcontext, "alarms": AlarmClock()}
-        running = asyncio.create_task(StreamRunner("mine", processor, Incidents(), events.append, **around).run())
-        await asyncio.sleep(1)
-        running.cancel()
-        (began,) = [each for each in events if isinstance(each, IncidentBegan)]
+        (began,) = [each for each in await events_of(processor, 1) if isinstance(each, IncidentBegan)]
         assert began.reason == "on_candle returned a list: return a Signal, a Filtered or None"
+        assert await ledger.load_state(CONFIG.stream) is None
+
+    run_virtual(main(), START + 4 * HOUR)
+
+
+def test_a_live_strategy_that_exits_pauses_as_after_any_other_error() -> None:
+    async def main() -> None:
+        ledger, feed = IntakeLedger(IntakeHarness()), ListFeed(candles(*DOWN_UP))
+        events = await events_of(IncrementalSignalProcessor(Wrapped(exits), feed, ledger), 3600)
+        assert [(each.kind, each.severity) for each in events if isinstance(each, IncidentBegan)] == [
+            ("strategy", AlertSeverity.HIGH),
+            ("strategy", AlertSeverity.CRITICAL),
+        ]
+        assert len(feed.fetches) < 10
         assert await ledger.load_state(CONFIG.stream) is None
 
     run_virtual(main(), START + 4 * HOUR)

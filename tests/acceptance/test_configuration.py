@@ -97,6 +97,16 @@ def test_the_errors_of_all_sources_are_reported_together(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_service_whose_data_folder_is_a_file(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").touch()
+    home = str(tmp_path / "file" / below)
+    done = run(tmp_path, "serve", "--home", home, DISCORD_WEBHOOK_URL=URL)
+    assert (done.returncode, done.stdout) == (3, "")
+    (line,) = done.stderr.splitlines()
+    assert f"{home}: " in line
+
+
 def test_the_example_file_sets_every_default(tmp_path: Path) -> None:
     example = in_process(tmp_path, "check", "--example").stdout
     (tmp_path / "signalpost.toml").write_text(example, encoding="utf-8")

@@ -112,14 +112,19 @@ async def _start(service: AsyncNotificationService, stopped: asyncio.Event) -> b
 
 
 def _server(service: AsyncNotificationService) -> "HttpServer | None":
-    """The HTTP API of `service`; None if it is off. Raises InvalidConfiguration if its tokens cannot be read."""
+    """The HTTP API of `service`; None if it is off.
+
+    Raises InvalidConfiguration if its tokens cannot be read, and StoreUnusable if they can have no folder.
+    """
     if service.config.http is None:
         return None
+    from signalpost.service.once import make_home
     from signalpost.web.auth import TokenAuth
     from signalpost.web.server import HttpServer
     from signalpost.web.service_api import ServiceApi
     from signalpost.web.tokens import TokensFile
 
+    make_home(service.config.home)
     file = TokensFile(service.config.home)
     file.read()
     service_api = ServiceApi(service)

@@ -74,7 +74,7 @@ async def open_store(path: Path, *, owns: bool | None) -> SqliteCore:
     is_wanted = True
 
     def work() -> SqliteCore:
-        _make_home(path.parent)
+        make_home(path.parent)
         core = SqliteCore(path, owns=owns)
         with turn:
             opened.append(core)
@@ -94,12 +94,14 @@ async def open_store(path: Path, *, owns: bool | None) -> SqliteCore:
         raise
 
 
-def _make_home(home: Path) -> None:
+def make_home(home: Path) -> None:
+    """Create the data folder if there is none. Raises StoreUnusable."""
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as fault:
+        problem = "there is a file in its place" if isinstance(fault, FileExistsError) else fault.strerror
         text = (
-            f"{home}: cannot create the data folder ({fault.strerror}). Allow this process to create it, or use "
+            f"{home}: cannot create the data folder ({problem}). Allow this process to create it, or use "
             "another data folder (--home or SIGNALPOST_HOME)."
         )
         raise StoreUnusable(text, code="not-writable", field="SIGNALPOST_HOME", value=str(home)) from fault

@@ -33,6 +33,7 @@ from signalpost.integration.process_end import this_process
 from signalpost.integration.submission import Otherwise, Refusals, Submission, Submitted, SubmittedChange, extended
 from signalpost.service import AsyncNotificationService, Health, HealthStatus
 from signalpost.service.signal_verbs import SignalChange, SignalVerbs
+from signalpost.telemetry.bus import checked_listeners
 from signalpost.telemetry.metrics import counts_of_none
 
 Arguments = ParamSpec("Arguments")
@@ -285,7 +286,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
         config = checked(config)
         self._fallback = None if fallback is None else Fallback(fallback)
         self._config = config
-        self._listeners = tuple(listeners)
+        self._listeners = checked_listeners(listeners)
 
     def _service(self, home: Path | None) -> AsyncNotificationService:
         config = self._config

@@ -14,7 +14,7 @@ from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.health import Health, HealthState, HealthStatus, Role
-from signalpost.telemetry.bus import Bus
+from signalpost.telemetry.bus import Bus, checked_listeners
 from signalpost.telemetry.families import Family
 from signalpost.telemetry.log import log
 from signalpost.telemetry.log_queue import logger
@@ -62,7 +62,7 @@ class Runtime:
         self._is_producer = is_producer
         self._metrics = Metrics((each.name for each in config.destinations), (each.name for each in config.feeds))
         self._state = HealthState()
-        self.bus = Bus((self._metrics, self._state), (log, *listeners))
+        self.bus = Bus((self._metrics, self._state), (log, *checked_listeners(listeners)))
         self._run: Run | None = None
         self._starting: Once[None] | None = None
         self._stopping: Once[list[Delivery]] | None = None

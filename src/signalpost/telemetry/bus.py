@@ -10,12 +10,24 @@ from math import inf
 from typing import NoReturn
 
 from signalpost.domain.events import Event, Listener
-from signalpost.errors import is_from_keyboard
+from signalpost.errors import InvalidValue, is_from_keyboard, shown
 from signalpost.telemetry.log_queue import log_failure, logger
 
 SLOW = 0.1
 """Seconds; a slower listener is reported, because it delays deliveries."""
 _REPORT_EVERY = 60.0
+
+
+def checked_listeners(listeners: Iterable[Listener]) -> tuple[Listener, ...]:
+    """All listeners. Raises InvalidValue if they are not functions, or not in a list or another iterable."""
+    advice = "pass a list of functions, each of which takes an event"
+    if not isinstance(listeners, Iterable):
+        raise InvalidValue.of("listeners", listeners, advice, code="wrong-kind")
+    found = tuple(listeners)
+    for each in found:
+        if not callable(each):
+            raise InvalidValue(f"{shown(each)} is in listeners: {advice}", code="wrong-kind", field="listeners")
+    return found
 
 
 class Bus:

@@ -162,6 +162,14 @@ def test_an_argument_that_is_not_a_configuration_is_rejected_at_once(of: Callabl
     assert refused.value.errors[0].facts() == facts
 
 
+@pytest.mark.parametrize("of", [NotificationIntegration, AsyncNotificationService, configure])
+@pytest.mark.parametrize("listeners", ["x", [None], print])
+def test_listeners_that_are_not_functions_are_rejected_at_once(of: Callable[..., object], listeners: object) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        of(listeners=listeners)
+    assert (refused.value.code, refused.value.field) == ("wrong-kind", "listeners")
+
+
 def test_it_can_be_configured_before_the_start_only(sandbox: Sandbox, config_for: ConfigFor) -> None:
     heard: list[Event] = []
     integration = NotificationIntegration()

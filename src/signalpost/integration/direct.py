@@ -11,11 +11,13 @@ from concurrent.futures import wait
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from stat import S_ISREG
 
 import msgspec
 
 from signalpost import clock
 from signalpost.config import STORE_FILE, Config
+from signalpost.config.files import mode_of
 from signalpost.delivery.deduplication import SignalHistory, decide
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
@@ -233,7 +235,7 @@ class SavedFacts:
 
 
 def _read_facts(path: Path, subjects: tuple[Subject, ...]) -> Facts:
-    if not path.is_file():
+    if not S_ISREG(mode_of(path)):
         return {}
     from signalpost.delivery.outbox.reader import SqliteReader  # with the store: not before it is needed
 

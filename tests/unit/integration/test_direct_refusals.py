@@ -213,6 +213,13 @@ async def test_concurrent_looks_share_one_result(config_for: ConfigFor) -> None:
     assert await saved.read() == {A: {"b": b"d"}}, "and is read anew"
 
 
+async def test_a_store_whose_folder_cannot_be_read_has_no_facts_and_causes_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await SavedFacts(tmp_path / ("x" * 300) / STORE_FILE, [A]).read() == {}
+    assert [record.levelno for record in caplog.records if record.module == "direct"] == [logging.WARNING]
+
+
 def started(config: Config) -> NotificationIntegration:
     integration = NotificationIntegration(config)
     integration.start()

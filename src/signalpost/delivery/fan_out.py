@@ -1,5 +1,6 @@
 """The deliveries of a notification: one for each of its destinations. Pure."""
 
+import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -21,6 +22,7 @@ _WHY_UNPUBLISHED = {
     UnpublishedRule.TOO_OLD: "it had expired when its candle was processed",
     UnpublishedRule.LATE_CORRECTION: "it appeared only when a candle was corrected",
 }
+_NUMBER = re.compile("#[0-9]+")
 _ENDS = (SignalStatus.CLOSED, SignalStatus.CANCELLED, SignalStatus.EXPIRED)
 _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
 """A new signal's idempotency key detects repeats until this long after the signal's expiry."""
@@ -28,8 +30,11 @@ _KEY_LASTS_FOR = timedelta(days=7)
 """Any other key detects repeats until this long after acceptance."""
 
 
-def check_that_it_is_live(signal: Signal) -> None:
-    """Raises InvalidValue for a new signal with the status of an ended one."""
+def check_new(signal: Signal) -> None:
+    """Raises InvalidValue for a new signal with the status of an ended one, or an id like another one's `#number`."""
+    if _NUMBER.fullmatch(signal.signal_id):
+        advice = "this is how signals are named by their numbers. Use an id that is not # and digits"
+        raise InvalidValue.of("signal_id", signal.signal_id, advice, code="invalid-name")
     ends = _ENDS if signal.order is OrderKind.MARKET else (*_ENDS, SignalStatus.FILLED)
     if signal.status in ends:
         advice = "a new signal is live. Omit status, and close, cancel or fill the signal after it was sent"

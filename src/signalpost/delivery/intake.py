@@ -17,7 +17,7 @@ from signalpost.delivery.amendments import Amendments
 from signalpost.delivery.deduplication import NO_FILTERS, Filters
 from signalpost.delivery.fan_out import (
     as_put,
-    check_that_it_is_live,
+    check_new,
     deliveries_of,
     is_routed,
     key_until,
@@ -386,7 +386,7 @@ class Intake:
         tiers: frozenset[UserTier] | None = None,
     ) -> NewNotification:
         if event == NEW and isinstance(payload, Signal):
-            check_that_it_is_live(payload)
+            check_new(payload)
             payload = payload.valid_for(self._valid_for)
         now = clock.now()
         name, run = self._ids.next(now), self._run

@@ -12,11 +12,13 @@ from signalpost.domain.ledger import StreamState
 from signalpost.domain.notification import Payload
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidValue
 from signalpost.ingest.changes import VERBS
 from signalpost.ingest.send_options import SendOptions
 from signalpost.service import AsyncNotificationService
 from signalpost.service.scrape import Scrape
 from signalpost.telemetry.families import Family
+from signalpost.web.problem import not_understood
 
 Collect = Callable[[], Coroutine[Any, Any, Sequence[Family]]]
 """Collects all metrics, without waiting for a store that hangs."""
@@ -43,14 +45,17 @@ class ServiceApi:
         """Accept a payload and return once it is stored.
 
         A repeat is refused if its signal was sent to a tier that is not among `tiers`. `closes` is the number of the
-        trade that a new signal reverses.
+        trade that a new signal reverses. Raises Problem 422 for a signal that cannot be new.
         """
         if (intake := self._runtime.intake) is None:
             return self._runtime.not_running
         accept = partial(
             intake.accept, payload, priority=options.priority, context=options.context, tiers=tiers, closes=closes
         )
-        return of_several([await accept(user_tier=tier, hold=False) for tier in options.each_tier])
+        try:
+            return of_several([await accept(user_tier=tier, hold=False) for tier in options.each_tier])
+        except InvalidValue as error:
+            raise not_understood(error.errors) from None
 
     async def amend(
         self,

@@ -97,6 +97,14 @@ def test_a_signal_is_found_by_id_number_and_pair(book: Folder, name: str) -> Non
     assert trade(book, short)["id"] == "mine"
 
 
+def test_an_id_that_is_a_number_comes_before_the_number(book: Folder) -> None:
+    publish(book, *EURO, "--id", "2")
+    assert [trade(book, name)["id"] for name in ("2", "#2", "#4")] == ["2", "gold", "2"]
+    assert change(book, "signals", "close", "2", "--price", "1.1010")["signal_id"] == "2"
+    code, faults = book.refused("publish", "signal", *EURO, "--id", "#2", **FREE)
+    assert (code, faults[0][:3]) == (2, ("invalid-name", "signal_id", "'#2'"))
+
+
 @pytest.mark.parametrize("command", [("show",), ("close", "--price", "1"), ("reopen",)])
 def test_an_unknown_signal_is_bad_input(book: Folder, command: tuple[str, ...]) -> None:
     code, faults = book.refused("signals", command[0], "nothing", *command[1:], **FREE)

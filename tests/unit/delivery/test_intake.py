@@ -340,6 +340,14 @@ async def test_a_new_signal_that_has_ended_is_rejected(fields: dict[str, Any]) -
     assert await IntakeHarness().intake.accept(signal(**fields), event="closed")
 
 
+async def test_a_new_signal_whose_id_could_be_a_number_of_another_is_rejected() -> None:
+    with pytest.raises(InvalidValue) as caught:
+        await IntakeHarness().intake.accept(signal(signal_id="#1042"))
+    assert (caught.value.field, caught.value.code) == ("signal_id", "invalid-name")
+    for name in ("1042", "#", "#1a", "a#1", "##1"):
+        assert await IntakeHarness().intake.accept(signal(signal_id=name)), name
+
+
 async def test_the_words_for_versions_are_not_events_of_callers() -> None:
     with pytest.raises(InvalidValue) as caught:
         await IntakeHarness().intake.accept(signal(), event="v2")

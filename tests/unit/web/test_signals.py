@@ -56,6 +56,20 @@ async def test_an_order_is_filled_or_cancelled(front: Front) -> None:
     assert (await get(front, "/2")).body["closed"]["reason"] == "news"
 
 
+async def test_a_new_signal_that_has_ended_is_refused_with_its_field(front: Front) -> None:
+    refused = await front.post("signals", LONG | {"status": "closed"})
+    assert (refused.status, refused.fields, await listed(front)) == (422, ["status"], [])
+
+
+async def test_an_id_that_looks_like_a_number_hides_no_other_signal(front: Front) -> None:
+    await front.post("signals", LONG)
+    refused = await front.post("signals", LONG | {"id": "#1"})
+    assert (refused.status, refused.fields) == (422, ["signal_id"])
+    assert (await front.post("signals", LONG | {"id": "1"})).status == 202
+    assert [(await get(front, path)).body["id"] for path in ("/%231", "/1", "/%232")] == [ID, "1", "1"]
+    assert (await change(front, "close", path="%231", price="1.17")).body["signal_id"] == ID
+
+
 @pytest.mark.parametrize("token", ["free", "premium", "admin"])
 async def test_a_token_sees_and_changes_only_signals_of_its_tiers(front: Front, token: str) -> None:
     await front.post("signals", LONG, "premium")

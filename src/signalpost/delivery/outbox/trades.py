@@ -108,16 +108,16 @@ class Book:
         return after(trade, Close(price=found.payload.current_price), found.accepted_at)
 
     def named(self, name: str, *, exact: bool) -> list[TradeRow]:
-        """The trades that a person means: by id, number or short id, or all live ones of a pair.
+        """The trades that a person means: by id, number or short id, in this order, or all live ones of a pair.
 
         Exact names are not pairs, and numbers need their `#`.
         """
-        by_id = [row for row in self.rows(self._tx.select(f"{sql.TRADES} = ?", (name,))) if row.run is None]
+        if by_id := [row for row in self.rows(self._tx.select(f"{sql.TRADES} = ?", (name,))) if row.run is None]:
+            return by_id
         number = name.removeprefix("#")
         is_number = number.isascii() and number.isdigit() and len(number) < _DIGITS and not (exact and number == name)
-        by_number = self.rows(self._tx.select(sql.TRADE_BY_NUMBER, (int(number),))) if is_number else ()
-        if found := list({row.sequence: row for row in (*by_id, *by_number)}.values()):  # an id may look like a number
-            return found
+        if is_number and (by_number := list(self.rows(self._tx.select(sql.TRADE_BY_NUMBER, (int(number),))))):
+            return by_number
         found = list(self.rows(self._tx.select(sql.TRADES_BY_SHORT_ID, (name.lower(),))))
         if found or exact:
             return found

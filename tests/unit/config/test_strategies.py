@@ -14,6 +14,7 @@ from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
 
 FEED = '[feeds.files]\nkind = "folder"\npath = "."\n'
 ONE = '[[strategy]]\npair = "EUR/USD"\ntimeframe = "4h"\nfast = 40\nslow = 140\nfeed = "files"\n'
+HOW_TO = Path(__file__).parents[3] / "docs/how-to/configure-strategies.md"
 OWN = "tests.unit.config.test_strategies"
 
 
@@ -141,6 +142,14 @@ def test_a_fault_has_its_code_and_place(text: str, code: str, field: str) -> Non
         found = faults(text)
     assert [(each.code, each.field) for each in found] == [(code, field)]
     assert "token-0123456789" not in str(found)
+
+
+def test_the_how_to_names_all_that_a_class_lacks_to_run_live() -> None:
+    (fault,) = faults(f'[[strategy]]\nkind = "{OWN}:Half"\npair = "x"\nfeed = "files"')
+    (paragraph,) = (each for each in HOW_TO.read_text("utf-8").split("\n- ") if each.startswith("`kind` ("))
+    lacking = (fault.limit or "").replace("config.", "").split(", ")
+    assert {"snapshot", "fingerprint", "stream"} <= {*lacking}
+    assert [each for each in lacking if f"`{each}`" not in paragraph and each not in ("snapshot", "restore")] == []
 
 
 @pytest.mark.parametrize(("kind", "right", "wrong"), [("oanda", "M2", "M3"), ("folder", "M3", "")])

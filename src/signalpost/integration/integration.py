@@ -12,6 +12,7 @@ import msgspec
 
 from signalpost.config import Config
 from signalpost.config.config import checked
+from signalpost.delivery.fan_out import check_new
 from signalpost.domain.events import Listener
 from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
@@ -313,6 +314,8 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
     ) -> TicketFuture:
         """Submit a payload of `kind` for each tier, if all arguments are valid."""
         payload, each_tier = several(payload, user_tier, tiers, good_for)
+        if isinstance(payload, Signal):
+            check_new(payload)
         if otherwise is None and self._fallback is not None:
             otherwise = self._fall_back
         refused = self._refusals.add

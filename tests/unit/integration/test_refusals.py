@@ -5,7 +5,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from signalpost import AlertLogHandler, HealthStatus, NotificationIntegration, Outcome, Refusal, Ticket
+from signalpost import AlertLogHandler, HealthStatus, InvalidValue, NotificationIntegration, Outcome, Refusal, Ticket
 from signalpost.integration import integration as integration_module
 from signalpost.integration import service_thread, submission
 from signalpost.integration.process_end import ProcessEnd
@@ -159,3 +159,12 @@ def test_a_signal_handler_that_sends_while_a_thread_starts_neither_waits_nor_sta
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     assert integration.send_signal(signal()).result(0).outcome is Outcome.DIRECT
     assert begun == ["signalpost ending", "signalpost fallback"]
+
+
+@pytest.mark.parametrize(("field", "value"), [("signal_id", "#1042"), ("status", "CLOSED")])
+def test_a_signal_that_cannot_be_new_is_an_error_of_the_caller(
+    running: NotificationIntegration, field: str, value: str
+) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        running.send_signal(signal(**{field: value}))
+    assert refused.value.field == field

@@ -29,7 +29,7 @@ GONE = {"DISCORD_WEBHOOK_ALERTS_GENERAL": "http://127.0.0.1:9/api/v10/webhooks/g
 
 
 def test_a_pending_delivery_names_the_command_that_explains_it(folder: Folder) -> None:
-    result = folder.run(*ALERT, "--timeout", "0.2", **GONE)
+    result = folder.run(*ALERT, "--timeout", "1.5", **GONE)
     assert result.exit_code == 1
     first, second = result.stdout.splitlines()
     outcome, ticket = first.split()

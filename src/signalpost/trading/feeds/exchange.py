@@ -135,10 +135,12 @@ class ExchangeFeed:
         rows, forming = await self._rows(stream, None, limit)
         is_all = not rows
         while len(rows) < limit and not is_all:
-            first = rows[0].time
-            start = first - (limit - len(rows)) * stream.timeframe.duration
-            rows, forming = await self._rows(stream, start, _WITHOUT_LIMIT)
-            is_all = rows[0].time >= first
+            first, needed = rows[0].time, limit - len(rows)
+            for before in (needed, needed + stream.page):  # just before the first one, rows may be missing
+                start = first - before * stream.timeframe.duration
+                rows, forming = await self._rows(stream, start, _WITHOUT_LIMIT)
+                if not (is_all := rows[0].time >= first):
+                    break
         return Fetched(tuple(rows[-limit:]), forming)
 
     async def _rows(self, stream: _Stream, since: datetime | None, limit: int) -> tuple[list[Candle], datetime | None]:

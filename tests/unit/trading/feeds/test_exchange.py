@@ -108,6 +108,17 @@ async def test_missing_rows_stay_missing(server: ExchangeServer) -> None:
     assert (await fetched(server, CANDLES[13].time - MINUTE / 2)).candles == CANDLES[13:-1]
 
 
+async def test_the_newest_candles_are_complete_although_one_is_missing_before_the_first_page(
+    server: ExchangeServer, clock: ManualClock
+) -> None:
+    server.candles["BTC_USDT", "M1"] = [*CANDLES[:5], *CANDLES[6:]]
+    server.most = 3
+    clock.set(CANDLES[8].time)
+    async with feed(server, prepare=partial(_limit, 3)) as source:
+        found = await source.fetch(PAIR, M1, limit=3)
+    assert found.candles == (CANDLES[4], *CANDLES[6:8])
+
+
 def _limit(rows: int, exchange: Any) -> None:
     """Let the exchange's answers have this many rows at most."""
     exchange.features["spot"]["fetchOHLCV"]["limit"] = rows

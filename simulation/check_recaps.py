@@ -32,7 +32,10 @@ class _Version(NamedTuple):
     number: int
     """How many answers to changes came before."""
     at: datetime
+    """When it happened, by the book: never before the fill or the last part, even if the clock was set back."""
     standing: Standing
+    last_at: datetime
+    """When it was filled, or its last part was closed; before that, when it was opened."""
 
 
 def findings(evidence: Evidence) -> Iterator[str]:
@@ -65,13 +68,14 @@ class _Recaps:
         recorder = self._recorder
         actions = self._evidence.plan.actions
         orders = {each.submission.ref: each.submission.entry for each in actions if each.submission is not None}
-        made = {name: [_Version(0, at, opened(orders[name]))] for name, at in recorder.opened_at.items()}
+        made = {name: [_Version(0, at, opened(orders[name]), at)] for name, at in recorder.opened_at.items()}
         changes = {asked.change.ref: asked.change for asked in recorder.asked}
         for number, each in enumerate(recorder.amended):
             if each.outcome == "accepted":
                 versions = made[each.trade]
                 now = after(versions[-1].standing, changes[each.change])
-                versions.append(_Version(number + 1, each.called, now))
+                at = max(each.called, versions[-1].last_at)
+                versions.append(_Version(number + 1, at, now, _last_at(versions, now, at)))
         return made
 
     def _all_shown(self) -> tuple[dict[tuple[str, str], float], set[tuple[str, str]]]:
@@ -202,6 +206,14 @@ class _Recaps:
             for one, other in pairwise(recaps):
                 if other.since < one.until:
                     yield f"recaps: {kind}, {of}: {one.since} to {one.until} overlaps {other.since} to {other.until}"
+
+
+def _last_at(versions: Sequence[_Version], now: Standing, at: datetime) -> datetime:
+    """When the last fill or part of a trade happened, after a change `at`. Reopening it undoes parts."""
+    before = versions[-1].standing
+    if now.fill != before.fill or len(now.parts) > len(before.parts):
+        return at
+    return next(each.last_at for each in reversed(versions) if each.standing.parts == now.parts)
 
 
 def _ended_at(versions: Sequence[_Version]) -> datetime | None:

@@ -253,3 +253,10 @@ def test_a_broken_promise_is_found(name: str) -> None:
     run = clean_run(has_trades=False)
     tamper(run)
     assert [each for each in findings(run) if expected in each]
+
+
+def test_an_end_before_the_opening_by_a_clock_that_was_set_back_counts_from_the_opening() -> None:
+    run = clean_run(has_trades=True)
+    amended = run.recorder.amended
+    amended[:] = [each._replace(called=each.called - timedelta(days=3)) for each in amended]
+    assert findings(run) == []

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from simulation.evidence import UNSURE, Evidence
+from simulation.evidence import Evidence
 from simulation.faults import FAULTS, OWN_LIMIT, Proof
 from simulation.plan import PLACES
 from simulation.recorder import Request
@@ -33,7 +33,7 @@ def findings(evidence: Evidence) -> Iterator[str]:
     for place, requests in evidence.by_place.items():
         yield from _of_the_gone(evidence, place, requests)
         for life in sorted({request.life for request in requests}):
-            yield from _of_breaker(place, [request for request in requests if request.life == life])
+            yield from _of_breaker(evidence, place, [request for request in requests if request.life == life])
     yield from _of_own_limits(evidence)
     yield from _of_waits(evidence)
     for place in evidence.by_place:
@@ -66,10 +66,12 @@ class _Breaker:
 
     After 5 failures in a row no message is sent until a probe succeeds, and then one message at a time. If the real
     breaker may have opened earlier, because probes failed too or half of the last minute's requests, start over.
+    `repeats` are the numbers of the requests with a message that the store knew might repeat.
     """
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, repeats: frozenset[int]) -> None:
         self._place = place
+        self._repeats = repeats
         self._state = "closed"
         self._moved_at = -1.0
         self._in_a_row = 0
@@ -77,8 +79,10 @@ class _Breaker:
         """End times of the requests since then, and whether each failed."""
         self._with_probes_in_a_row = 0
         self._on_trial: Request | None = None
-        self._in_doubt: set[tuple[int, type]] = set()
-        """Trades whose card, or companion, may have been shown by an earlier request."""
+        self._shows: bool | None = None
+        """Whether the latest message was shown, of those that were not at fault themselves.
+
+        None if the real breaker may be half-open, after a start or as this one started over."""
 
     def begins(self, request: Request) -> Iterator[str]:
         """Record the start of a request."""
@@ -94,9 +98,10 @@ class _Breaker:
 
     def ends(self, request: Request, at: float) -> None:
         """Record the end of a request; ignore one that began before the last state change."""
-        was_in_doubt = self._was_in_doubt(request)
-        if request.method != "GET" and request.proof in UNSURE:
-            self._in_doubt.update((said.number, type(said)) for said in request.trades)
+        failed, answered = _verdict(request)
+        is_own, may_be_own = self._is_its_own(request)
+        if request.method != "GET":
+            self._learn(request, failed=failed and not is_own)
         if request.began < self._moved_at:
             return
         if request.method == "GET":
@@ -104,10 +109,25 @@ class _Breaker:
                 self._move("half-open", at)
             elif self._state == "closed" and not _is_alive(request):
                 self._take_in(at, failed=True)
-            return
-        failed, answered = _verdict(request)
-        if request.proof is Proof.UNKNOWN:  # the cause may be the message itself, if it was unconfirmed before
-            failed = not any(part.is_marked for part in request.parts) and not was_in_doubt
+        elif may_be_own:
+            self._take_in(at, failed=True)
+        elif not is_own:
+            self._count(at, failed=failed, answered=answered)
+
+    def _is_its_own(self, request: Request) -> tuple[bool, bool]:
+        """Whether a 5xx is the fault of a repeated message, because others pass or it is on trial; and if it may be."""
+        if request.proof is not Proof.UNKNOWN or request.number not in self._repeats:
+            return False, False
+        is_own = self._state == "half-open" or self._shows is True
+        return is_own, not is_own and self._state == "closed" and self._shows is None
+
+    def _learn(self, request: Request, *, failed: bool) -> None:
+        if request.proof is Proof.SHOWN:
+            self._shows = True
+        elif self._shows is True and failed:
+            self._shows = False
+
+    def _count(self, at: float, *, failed: bool, answered: bool) -> None:
         self._in_a_row = self._in_a_row + 1 if failed else 0 if answered else self._in_a_row
         if failed and (self._state == "half-open" or self._in_a_row >= _IN_A_ROW):
             self._move("open", at)
@@ -116,23 +136,21 @@ class _Breaker:
         elif self._state == "closed" and (failed or answered):
             self._take_in(at, failed=failed)
 
-    def _was_in_doubt(self, request: Request) -> bool:
-        return any((said.number, type(said)) in self._in_doubt for said in request.trades)
-
     def _take_in(self, at: float, *, failed: bool) -> None:
         recent = self._recent = [each for each in self._recent if each[0] > at - _MINUTE] + [(at, failed)]
         self._with_probes_in_a_row = self._with_probes_in_a_row + 1 if failed else 0
         is_half = len(recent) >= _TO_JUDGE and 2 * sum(has_failed for _, has_failed in recent) >= len(recent)
         if failed and (is_half or self._with_probes_in_a_row >= _IN_A_ROW):
             self._move("closed", at)
+            self._shows = None
 
     def _move(self, state: str, at: float) -> None:
         self._state, self._moved_at, self._on_trial = state, at, None
         self._in_a_row, self._with_probes_in_a_row, self._recent = 0, 0, []
 
 
-def _of_breaker(place: str, requests: list[Request]) -> Iterator[str]:
-    breaker = _Breaker(place)
+def _of_breaker(evidence: Evidence, place: str, requests: list[Request]) -> Iterator[str]:
+    breaker = _Breaker(place, evidence.repeats)
     steps = [(r.began, 1, r) for r in requests] + [(r.ended, 0, r) for r in requests if r.ended is not None]
     for at, begins, request in sorted(steps, key=lambda step: (step[0], step[1], step[2].number)):
         if begins:

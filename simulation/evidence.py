@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from simulation.faults import Proof
 from simulation.network import part_of
 from simulation.plan import DELAYED, FALLBACKS
+from simulation.reader import Companion
 from simulation.reader_of_recaps import recap_in
 from simulation.recorder import Commit, Request, Submitted
 from simulation.run import Run
@@ -81,6 +82,8 @@ class Evidence:
         for request in self.requests:
             for part in request.parts:
                 self.by_ref[request.place, part.ref].append(request)
+        self.repeats = frozenset(self._repeats())
+        """The numbers of the requests with a message that might repeat, as the store knew when it was leased."""
         self.owed = self._owed()
         self.copies = list(self._copies())
         self.end = recorder.clocks.seconds()
@@ -93,6 +96,23 @@ class Evidence:
     def restart_between(self, one: Request, other: Request) -> bool:
         """True if different processes sent the two requests."""
         return one.life != other.life
+
+    def _repeats(self) -> Iterator[int]:
+        """A trade's card and its companion are two messages; all versions of one of them are one."""
+        recorder = self.recorder
+        names = {number: trade for trade, number in recorder.numbers.items()}
+        leased: dict[tuple[str, str, bool], list[Commit]] = defaultdict(list)
+        for commit in recorder.commits:
+            if commit.state == "leased":
+                told = recorder.told.get(commit.id)
+                of = (recorder.refs[commit.id], False) if told is None else (told.trade, told.is_companion)
+                leased[commit.place, *of].append(commit)
+        for request in self.requests:
+            said = [(names.get(each.number, ""), isinstance(each, Companion)) for each in request.trades]
+            for of in [(part.ref, False) for part in request.parts] + said:
+                before = [each for each in leased[request.place, *of] if each.at <= request.began]
+                if before and before[-1].may_repeat:
+                    yield request.number
 
     def _owed(self) -> list[Owed]:
         recorder = self.recorder

@@ -255,6 +255,39 @@ def test_a_broken_promise_is_found(name: str) -> None:
     assert [each for each in findings(run) if expected in each]
 
 
+@pytest.mark.parametrize(
+    ("proofs", "may_repeat", "is_down"),
+    [
+        pytest.param([Proof.UNKNOWN] * 5, False, True, id="of new messages"),
+        pytest.param([Proof.SHOWN, *[Proof.UNKNOWN] * 5], True, False, id="of repeated ones while others are shown"),
+        pytest.param(
+            [Proof.SHOWN, Proof.NOT_SHOWN, *[Proof.UNKNOWN] * 4],
+            True,
+            True,
+            id="of repeated ones after one that failed",
+        ),
+    ],
+)
+def test_a_5xx_counts_unless_the_message_had_one_before_and_others_pass(
+    proofs: list[Proof], may_repeat: bool, is_down: bool
+) -> None:
+    run = clean_run(has_trades=False)
+    messages = [each for each in _of_the_busiest(run) if each.method == "POST"]
+    for request, proof in zip(messages[-1 - len(proofs) :], proofs, strict=False):
+        request.proof = proof
+    run.recorder.commits[:] = [each._replace(may_repeat=may_repeat) for each in run.recorder.commits]
+    assert any("while it was down" in each for each in findings(run)) is is_down
+
+
+def test_repeated_edits_that_fail_count_because_they_show_nothing_twice() -> None:
+    run = clean_run(has_trades=True)
+    place = _edits(run)[-1].place
+    *failed, _ = [each for each in run.recorder.requests if each.place == place and each.method != "GET"][-6:]
+    for request in failed:
+        request.method, request.trade, request.proof = "PATCH", failed[0].trade, Proof.UNKNOWN
+    assert any("while it was down" in each for each in findings(run))
+
+
 def test_an_end_before_the_opening_by_a_clock_that_was_set_back_counts_from_the_opening() -> None:
     run = clean_run(has_trades=True)
     amended = run.recorder.amended

@@ -28,6 +28,12 @@ DAYS = [
     pytest.param(500709, 24, id="the breaker opens for half of the last minute, then an older failure arrives"),
     pytest.param(508882, 24, id="the breaker opens because of probes that fail between messages"),
 ]
+DAYS_WITH_TRADES = [
+    pytest.param(20063, 24, id="a trade ends while the clock is set back to before its last part"),
+    pytest.param(20097, 24, id="edits of one card fail with a 5xx after the breaker has opened"),
+]
+CASES = [pytest.param(*each.values, False, id=each.id) for each in KEPT + DAYS[: size(0, len(DAYS))]]
+CASES += [pytest.param(*each.values, True, id=each.id) for each in DAYS_WITH_TRADES[: size(0, len(DAYS_WITH_TRADES))]]
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +43,15 @@ def simulator() -> "Iterator[subprocess.Popen[str]]":
         yield process
 
 
-@pytest.mark.parametrize(("seed", "hours"), KEPT + DAYS[: size(0, len(DAYS))])
-def test_a_kept_seed_finds_nothing(seed: int, hours: float, simulator: "subprocess.Popen[str]") -> None:
-    """They were found before signals could be changed, and are the same runs still."""
+@pytest.mark.parametrize(("seed", "hours", "has_trades"), CASES)
+def test_a_kept_seed_finds_nothing(
+    seed: int, hours: float, has_trades: bool, simulator: "subprocess.Popen[str]"
+) -> None:
+    """Those without trades were found before signals could be changed, and are the same runs still."""
     assert simulator.stdin is not None
     assert simulator.stdout is not None
-    simulator.stdin.write(f"{json.dumps([seed, hours, False])}\n")
+    simulator.stdin.write(f"{json.dumps([seed, hours, has_trades])}\n")
     simulator.stdin.flush()
     answer = simulator.stdout.readline()
     assert answer, f"it ended with {simulator.wait(60)}"
-    assert json.loads(answer) == [], Verdict(seed, hours, (), has_trades=False).command
+    assert json.loads(answer) == [], Verdict(seed, hours, (), has_trades=has_trades).command

@@ -63,7 +63,7 @@ def _of_repeats(evidence: Evidence) -> Iterator[str]:
     for (place, ref), requests in evidence.by_ref.items():
         places = [place, *(owed.origin for owed in by_ref[place, ref] if owed.origin is not None)]
         lapsed = [at for each in places for owed in by_ref[each, ref] for at in owed.lapsed]
-        elsewhere = [request for each in places[1:] for request in evidence.by_ref[each, ref]]
+        elsewhere = [request for owed in by_ref[place, ref] for request in _before_it_was_passed_on(evidence, owed)]
         for number, request in enumerate(requests):
             before = [*(each for each in elsewhere if each.number < request.number), *requests[:number]]
             is_marked = next(part.is_marked for part in request.parts if part.ref == ref)
@@ -76,6 +76,15 @@ def _of_repeats(evidence: Evidence) -> Iterator[str]:
             is_unsure = any(each.proof in UNSURE for each in before) or any(at <= request.began for at in lapsed)
             if is_marked and not is_unsure:
                 yield f"P4: {place}: {ref} is marked as a repeat without a reason"
+
+
+def _before_it_was_passed_on(evidence: Evidence, owed: Owed) -> Iterator[Request]:
+    """The requests of the destination that passed it on, except those after a person revived it there."""
+    if owed.origin is not None:
+        passed_on_at = owed.commits[0].at
+        revivals = evidence.recorder.revived.get((owed.ref, owed.origin), ())
+        back_at = min((at for at, _ in revivals if at >= passed_on_at), default=inf)
+        yield from (each for each in evidence.by_ref[owed.origin, owed.ref] if each.began < back_at)
 
 
 def _was_forgotten(evidence: Evidence, owed: list[Owed], shown: Request, again: Request) -> bool:

@@ -28,12 +28,18 @@ DAYS = [
     pytest.param(500709, 24, id="the breaker opens for half of the last minute, then an older failure arrives"),
     pytest.param(508882, 24, id="the breaker opens because of probes that fail between messages"),
 ]
+KEPT_WITH_TRADES = [
+    pytest.param(41001, 2, id="a person revives what was passed on, and its fallback shows it as well"),
+]
 DAYS_WITH_TRADES = [
     pytest.param(20063, 24, id="a trade ends while the clock is set back to before its last part"),
     pytest.param(20097, 24, id="edits of one card fail with a 5xx after the breaker has opened"),
 ]
 CASES = [pytest.param(*each.values, False, id=each.id) for each in KEPT + DAYS[: size(0, len(DAYS))]]
-CASES += [pytest.param(*each.values, True, id=each.id) for each in DAYS_WITH_TRADES[: size(0, len(DAYS_WITH_TRADES))]]
+CASES += [
+    pytest.param(*each.values, True, id=each.id)
+    for each in KEPT_WITH_TRADES + DAYS_WITH_TRADES[: size(0, len(DAYS_WITH_TRADES))]
+]
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,9 @@ Common faults of breakers, and how this one avoids them:
 The message itself may be at fault, not the destination. So a 5xx does not count if the same message had one before and
 other messages pass. On trial (half-open), this is unknown; the lane then tries the message that has failed least. If
 that one had a 5xx before, another 5xx leaves the trial open for the next message, and failed ones are retried at the
-interval of the probes. While the breaker is not open, the destination may be probed too. Such a probe counts only if it
-fails, because a destination may answer probes and still reject messages.
+interval of the probes. An edit shows nothing twice, so it is not marked as a repeat, and each 5xx for it counts. While
+the breaker is not open, the destination may be probed too. Such a probe counts only if it fails, because a destination
+may answer probes and still reject messages.
 
 If a probe is answered and no message waits, the breaker stays half-open, because only a message shows that messages are
 accepted. It is not reported as failing any more, until a message fails again.

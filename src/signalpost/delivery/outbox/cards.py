@@ -274,7 +274,7 @@ def _successor(tx: Transaction, notification: Notification, card: CardRow) -> Su
     trade = notification.trade
     if trade is None or trade.end_reason is not CloseReason.REVERSED or notification.run is not None:
         return None
-    for number, opening in tx.select(sql.OPENINGS_SINCE, (trade.number,)):
+    for number, opening in tx.select(sql.OPENINGS_SINCE, {"number": trade.number}):
         found = notification_in((tx.first(sql.OPENING, (opening,)) or (None,))[0])
         if not isinstance(found, Notification) or found.closes != trade.number:
             continue

@@ -96,9 +96,9 @@ def _migrate(path: Path, db: sqlite3.Connection, lock: Path) -> None:
 def _complete(db: sqlite3.Connection) -> None:
     """Add what version 3 lacked at first."""
     for name, add in ADDED_LATER.items():
-        if db.execute(IS_THERE, (name,)).fetchone() is None:
+        if db.execute(IS_THERE, {"name": name}).fetchone() is None:
             with _writing(db):
-                if db.execute(IS_THERE, (name,)).fetchone() is None:  # another process may have been first
+                if db.execute(IS_THERE, {"name": name}).fetchone() is None:  # another process may have been first
                     _execute_all(db, add)
 
 

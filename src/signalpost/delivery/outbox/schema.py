@@ -154,10 +154,10 @@ it has only shown the end of its trade. Of a trade: the text by which signals of
 signal was posted, not only recorded or part of a replay; NULL if an earlier commit or version wrote it."""
 
 IS_THERE = """
-SELECT 1 FROM pragma_table_info('message') WHERE name = ?1 UNION ALL
-SELECT 1 FROM pragma_table_info('card') WHERE name = ?1 UNION ALL
-SELECT 1 FROM pragma_table_info('trade') WHERE name = ?1 UNION ALL
-SELECT 1 FROM sqlite_master WHERE name = ?1"""
+SELECT 1 FROM pragma_table_info('message') WHERE name = :name UNION ALL
+SELECT 1 FROM pragma_table_info('card') WHERE name = :name UNION ALL
+SELECT 1 FROM pragma_table_info('trade') WHERE name = :name UNION ALL
+SELECT 1 FROM sqlite_master WHERE name = :name"""
 """Finds nothing in a file that lacks one of them. Remove it with the release of version 3."""
 
 # Version 3 is not released yet: add to it what you need, as long as files of it by an earlier commit can be completed.

@@ -185,8 +185,8 @@ FROM card LEFT JOIN message USING (destination, message_id) WHERE sequence"""
 CARD = f"{CARDS} = ? AND destination = ?"
 CARD_OF_NUMBER = f"{CARDS} = (SELECT sequence FROM trade WHERE run IS NULL AND number = ?) AND destination = ?"
 OPENINGS_SINCE = """
-SELECT number, opening FROM trade WHERE run IS NULL AND number BETWEEN ?1 + 1 AND ?1 + 1000
-  AND pair = (SELECT pair FROM trade WHERE run IS NULL AND number = ?1) ORDER BY number LIMIT 10"""
+SELECT number, opening FROM trade WHERE run IS NULL AND number BETWEEN :number + 1 AND :number + 1000
+  AND pair = (SELECT pair FROM trade WHERE run IS NULL AND number = :number) ORDER BY number LIMIT 10"""
 RECENT_GUILD = """
 SELECT guild FROM (SELECT guild FROM message WHERE destination = ? ORDER BY message_id DESC LIMIT 20)
 WHERE guild IS NOT NULL LIMIT 1"""

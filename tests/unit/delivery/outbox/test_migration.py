@@ -146,7 +146,7 @@ def test_a_store_of_this_version_gets_what_an_earlier_commit_lacked(
     def another_process_is_first(db: sqlite3.Connection) -> None:
         with closing(sqlite3.connect(path)) as other:
             for name, add in schema.ADDED_LATER.items():
-                if other.execute(schema.IS_THERE, (name,)).fetchone() is None:
+                if other.execute(schema.IS_THERE, {"name": name}).fetchone() is None:
                     other.executescript(add)
             other.commit()
         begin(db)
@@ -154,7 +154,7 @@ def test_a_store_of_this_version_gets_what_an_earlier_commit_lacked(
     if not is_first:
         monkeypatch.setattr(migration, "_begin", another_process_is_first)
     SqliteCore(path).close()
-    assert all(_rows(path, schema.IS_THERE.replace("?1", f"'{name}'")) for name in schema.ADDED_LATER)
+    assert all(_rows(path, schema.IS_THERE.replace(":name", f"'{name}'")) for name in schema.ADDED_LATER)
 
 
 def _make_early(db: sqlite3.Connection) -> None:

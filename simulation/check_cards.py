@@ -191,7 +191,7 @@ class _Cards:
     def _of_waiting(self) -> Iterator[str]:
         """No two states of a card wait at once: the newer one takes the place of the older one in the same commit.
 
-        A state that a person revives may wait beside a newer one that was told to wait; its lease ends it.
+        A state that a person revives may wait beside a newer one whose time has not come; its lease ends it.
         """
         spans: dict[tuple[str, str], list[tuple[float, float, Track]]] = defaultdict(list)
         for track in self._tracks:

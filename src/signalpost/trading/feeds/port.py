@@ -82,7 +82,7 @@ def visible(
     since: datetime | None,
     limit: int,
 ) -> Fetched:
-    """What a feed with these candles, oldest first, returns at `now`. Candles that open later are left out.
+    """The answer at `now` of a feed that has these candles, oldest first, without those that open later.
 
     The last one that has opened is still forming until its close.
     """

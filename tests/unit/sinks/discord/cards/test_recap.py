@@ -133,11 +133,10 @@ def test_of_more_than_12_pairs_the_11_with_the_most_trades_are_shown() -> None:
 
 
 COUNTS = st.integers(0, 10**5)
+MAJORS = ("EUR_USD", "GBP_USD", "USD_JPY", "USD_CHF", "AUD_USD", "USD_CAD", "NZD_USD", "EUR_GBP", "EUR_JPY", "GBP_JPY")
 LINES = st.builds(
     RecapLine,
-    st.sampled_from(
-        [Instrument(each) for each in ("EUR_USD", "1000PEPE/USDT:USDT", "US500", "GOLDMAN_SACHS_PREFERRED")]
-    ),
+    st.sampled_from([Instrument(each) for each in (*MAJORS, "1000PEPE/USDT:USDT", "US500", "GOLDMAN_SACHS_PREFERRED")]),
     st.integers(1, 10**5),
     COUNTS,
     COUNTS,
@@ -145,7 +144,7 @@ LINES = st.builds(
 )
 
 
-@given(st.lists(LINES, min_size=1, max_size=20), st.sampled_from([DAY, WEEK]), COUNTS)
+@given(st.lists(LINES, min_size=1, unique_by=lambda line: line.pair), st.sampled_from([DAY, WEEK]), COUNTS)
 def test_columns_stay_apart_and_the_message_fits(lines: list[RecapLine], period: Period, count: int) -> None:
     made = body(period, *lines, open=count, not_filled=count, reported=count)
     assert len(made["content"]) <= 36

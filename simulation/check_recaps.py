@@ -4,7 +4,7 @@ What a recap must count follows from the requests, and from the accepted changes
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import combinations, pairwise
@@ -54,15 +54,16 @@ class _Recaps:
         self._clock_was_set = any(each.kind == "step" for each in recorder.troubles)
         self._versions = self._all_versions()
         self._sure, self._unsure = self._all_shown()
+        self._read = {recap.ref: recap for recap in self._all_read()}
+        self._read_by_end = {(recap.kind, recap.of, recap.until): recap for recap in self._read.values()}
 
     def findings(self) -> Iterator[str]:
-        read = list(self._all_read())
         for (of, kind), periods in self._periods.items():
             for before, each in pairwise(periods):
-                yield from (f"recaps: {kind}, {of}: {problem}" for problem in self._of_period(before, each, read))
+                yield from (f"recaps: {kind}, {of}: {problem}" for problem in self._of_period(before, each))
             yield from (f"recaps: {kind}, {of}: {problem}" for problem in self._of_the_last(periods[-1]))
         if not self._clock_was_set:  # back before an end, whose recap is then sent again with all trades of its period
-            yield from self._of_overlaps(list({recap.ref: recap for recap in read}.values()))
+            yield from self._of_overlaps(self._read.values())
 
     def _all_versions(self) -> dict[str, list[_Version]]:
         recorder = self._recorder
@@ -121,15 +122,15 @@ class _Recaps:
                 if (recap := recap_in(message, places[message["id"]])) is not None:
                     yield recap
 
-    def _of_period(self, before: Recapped, each: Recapped, read: Sequence[RecapRead]) -> Iterator[str]:
+    def _of_period(self, before: Recapped, each: Recapped) -> Iterator[str]:
         """A period begins where the last one ended, and its recap has the right results."""
         if each.until <= before.until:
             if not self._clock_was_set:
                 yield f"the period until {each.until} came after that until {before.until}"
             return
-        by_period = {recap.ref: recap for recap in read}
-        by_end = {(recap.kind, recap.of, recap.until): recap for recap in read}
-        shown = None if each.ref is None else by_period.get(each.ref) or by_end.get((each.kind, each.of, each.until))
+        # With the period that was saved, or at least with its end: then its beginning is wrong.
+        end = each.kind, each.of, each.until
+        shown = None if each.ref is None else self._read.get(each.ref) or self._read_by_end.get(end)
         if shown is None and (each.is_repeat or self._clock_was_set):
             return
         since = before.until if shown is None else shown.since
@@ -197,7 +198,7 @@ class _Recaps:
         if due > last.until and recorder.clocks.now() - due > timedelta(seconds=_SETTLES_FOR + _SLACK):
             yield f"the period until {due} is missing, after that until {last.until}"
 
-    def _of_overlaps(self, read: Sequence[RecapRead]) -> Iterator[str]:
+    def _of_overlaps(self, read: Iterable[RecapRead]) -> Iterator[str]:
         """No trade is in two recaps of a channel."""
         by_stream: dict[tuple[str, str], list[RecapRead]] = defaultdict(list)
         for recap in sorted(read, key=lambda each: (each.since, each.until)):

@@ -31,9 +31,9 @@ _KEY_LASTS_FOR = timedelta(days=7)
 
 
 def check_new(signal: Signal) -> None:
-    """Raises InvalidValue for a new signal with the status of an ended one, or an id like another one's `#number`."""
+    """Raises InvalidValue for a new signal that has already ended, or whose id looks like a signal's number, `#12`."""
     if _NUMBER.fullmatch(signal.signal_id):
-        advice = "this is how signals are named by their numbers. Use an id that is not # and digits"
+        advice = "that would be the number of a signal. Use an id that is more than # and digits"
         raise InvalidValue.of("signal_id", signal.signal_id, advice, code="invalid-name")
     ends = _ENDS if signal.order is OrderKind.MARKET else (*_ENDS, SignalStatus.FILLED)
     if signal.status in ends:

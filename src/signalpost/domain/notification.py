@@ -329,7 +329,7 @@ _ContentField = tuple[str, object, Callable[[Any, Any], bool] | None, Callable[[
 
 @cache
 def _content_fields(kind: type[Payload]) -> tuple[tuple[_ContentField, ...], Callable[[Payload], Sequence[object]]]:
-    """The fields that can be content, sorted by name, and how to get their values."""
+    """The fields that can be content, sorted by name, and a function that reads their values."""
     # An alert's or a report's timestamp defaults to the time of the call. A signal's is its candle's, and required.
     excluded = {*_NOT_CONTENT, _ID_FIELD_BY_KIND[kind], *(() if kind is Signal else ("timestamp",))}
     default_by_name = {

@@ -162,9 +162,8 @@ def _target_hit(trade: Trade, change: Update, at: datetime) -> Trade:
     _need_open(trade, "target_hit")
     number, most = change.target_hit or 0, len(trade.targets)
     if number > most:
-        _refuse(
-            trade, f"it has {most} {'target' if most == 1 else 'targets'}", "target_hit", str(number), f"1 to {most}"
-        )
+        why = f"it has {most} {'target' if most == 1 else 'targets'}"
+        _refuse(trade, why, "target_hit", str(number), f"1 to {most}")
     if number <= trade.hits:
         return trade
     if change.close_part is not None and number != trade.hits + 1:
@@ -306,6 +305,9 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
         targets=signal.targets,
         corrections=(*trade.corrections, was),
     )
+    if signal.stop_loss is not None:  # the signal checked its levels by the planned entry, not by the fill
+        _check_stop(corrected, signal.stop_loss)
+    _check_targets(corrected, change.targets)
     return _flagged(corrected, Flag.CORRECTED)
 
 
@@ -340,13 +342,13 @@ def _flagged(trade: Trade, flag: Flag) -> Trade:
 
 
 def _check_stop(trade: Trade, stop: Decimal) -> None:
-    """A stop must lie before the next target; while the order is pending, also on the losing side of the entry."""
+    """A stop must lie before the next target; the one from which R counts, also on the losing side of the entry."""
     trade.signal.pair.check_price(stop, "stop_loss")
     ahead = trade.targets[trade.hits :]
     if ahead and trade.gain(stop) >= trade.gain(ahead[0].price):
         why = f"the stop must be before its next target, {ahead[0].price}"
         _refuse(trade, why, "stop_loss", str(stop), str(ahead[0].price))
-    if trade.state is TradeState.PENDING and trade.gain(stop) >= 0:
+    if (trade.state is TradeState.PENDING or stop == trade.first_stop) and trade.gain(stop) >= 0:
         why = f"the stop must be on the losing side of its entry, {trade.entry}"
         _refuse(trade, why, "stop_loss", str(stop), str(trade.entry))
 
@@ -358,9 +360,8 @@ def _check_targets(trade: Trade, targets: Sequence[Target]) -> None:
         trade.signal.pair.check_price(target.price, "targets")
         gain = trade.gain(target.price)
         if number > trade.hits and gain <= reached:
-            _refuse(
-                trade, f"target {number} is not beyond entry, stop and earlier targets", "targets", str(target.price)
-            )
+            why = f"target {number} is not beyond entry, stop and earlier targets"
+            _refuse(trade, why, "targets", str(target.price))
         reached = max(reached, gain)
     if len(targets) > MOST_TARGETS:
         _refuse(trade, f"it would have {len(targets)} targets", "targets", str(len(targets)), str(MOST_TARGETS))

@@ -180,6 +180,21 @@ class TestCorrections:
     def test_a_market_order_that_was_only_filled_can_still_be_corrected(self) -> None:
         assert trade(Fill(price="1.1"), Correct(stop_loss="1.0960")).first_stop == D("1.0960")
 
+    @pytest.mark.parametrize(
+        ("correct", "value"),
+        [
+            (Correct(stop_loss="1.0960"), "1.0960"),
+            (Correct(stop_loss="1.0950", entry_price="1.0990", targets=["1.1020", "1.1025"]), "1.1020"),
+        ],
+    )
+    def test_corrected_levels_must_fit_the_fill_too(self, correct: Correct, value: str) -> None:
+        made = trade(Fill(price="1.0955" if value == "1.0960" else "1.1020", from_feed=True))
+        assert refused(made, correct).value == value
+
+    def test_targets_without_a_stop_can_be_corrected(self) -> None:
+        corrected = trade(Fill(price="1.1"), Correct(targets=["1.1060"]), stop_loss=None)
+        assert prices(corrected) == [D("1.1060")]
+
 
 class TestReopen:
     @pytest.mark.parametrize(

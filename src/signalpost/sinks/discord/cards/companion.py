@@ -12,6 +12,7 @@ from signalpost.domain.trade import End, News, Part, Result, Trade, TradeState, 
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.body import mention, post
 from signalpost.sinks.discord.cards.look import Event, Look, Sending
+from signalpost.sinks.discord.cards.state import gap_in
 from signalpost.sinks.discord.cards.table import exit_part
 from signalpost.sinks.discord.cards.ticket import repeat_mark
 from signalpost.sinks.discord.cards.view import MessageLink, View
@@ -196,7 +197,8 @@ def _end_news(trade: Trade, end: End) -> _News:
     event = _end_event(trade)
     if event in {Event.CANCELLED, Event.EXPIRED}:
         is_pending = trade.signal.order is not OrderKind.MARKET
-        text = "Delete the pending order." if is_pending else "Gapped past SL before entry: no trade."
+        gap = gap_in(trade)
+        text = "Delete the pending order." if is_pending else f"{gap[:1].upper()}{gap[1:]}: no trade."
         return _News(event, text, is_order=is_pending)
     if result_of(trade) is None:
         return _News(event, "Not followed: no result.")

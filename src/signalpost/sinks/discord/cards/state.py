@@ -82,7 +82,7 @@ def first_line(trade: Trade, view: View) -> list[str]:
     if view.hides_levels(trade):
         return [f"**Details in {escaped(view.full_tier, DATA_LINE)}**"]
     if trade.state in _NO_TRADE:
-        return [f"**No trade** · {_gap_in(trade) or 'delete the pending order'}"]
+        return [f"**No trade** · {gap_in(trade) or 'delete the pending order'}"]
     if (result := result_of(trade)) is not None:
         first, *others = gains(result)
         return packed([f"**{first}**", *others], DATA_LINE)
@@ -206,15 +206,15 @@ def small_lines(trade: Trade, view: View) -> list[str]:
         is_fill = trade.news is News.FILLED and not view.hides(Hidden.STOP, trade)
         return small_facts(filter(None, [risk_text(trade) if is_fill else ""]))
     if trade.state in _NO_TRADE:
-        reason = None if _gap_in(trade) else trade.end.text
+        reason = None if gap_in(trade) else trade.end.text
         return small(f"Reason: {escaped(reason, NOTE)}") if reason else []
     return [*_shares(trade, view), *(line for text in _remarks(trade) for line in small(text))]
 
 
-def _gap_in(trade: Trade) -> str | None:
-    """How the market jumped over an order that was never filled; None if it did not."""
+def gap_in(trade: Trade) -> str:
+    """How the market jumped over an order that was never filled; empty if it did not."""
     if trade.end is None or Flag.GAPPED not in trade.flags:
-        return None
+        return ""
     return escaped(trade.end.text or "gapped before entry", NOTE)
 
 

@@ -161,9 +161,11 @@ def test_a_fill_without_a_stop_names_the_entry_alone() -> None:
 
 
 def test_a_market_order_that_gapped_has_no_order_to_delete() -> None:
-    gone = step(1, FX, CancelOrder(from_feed=True, flags=(Flag.GAPPED,)))
-    assert said(gone)[:2] == ["CANCELLED · EURUSD #1", "Gapped past SL before entry: no trade."]
-    assert not pings(gone)
+    for level in ("SL", "TP1"):
+        reason = f"gapped past {level} before entry"
+        gone = step(1, FX, CancelOrder(reason=reason, from_feed=True, flags=(Flag.GAPPED,)))
+        assert said(gone)[:2] == ["CANCELLED · EURUSD #1", f"Gapped past {level} before entry: no trade."]
+        assert not pings(gone)
 
 
 def test_a_repeat_is_marked() -> None:

@@ -14,7 +14,7 @@ from signalpost.delivery.outbox.copy import copy
 from signalpost.delivery.outbox.sqlite_file import is_there
 
 LARGE = 64 * 1024 * 1024
-"""Bytes from which copying takes long enough for a progress bar."""
+"""The size in bytes from which copying takes long enough to need a progress bar."""
 
 
 @click.command(

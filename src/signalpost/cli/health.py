@@ -18,7 +18,7 @@ from signalpost.service.health_report import DOUBT_AFTER, SILENT_AFTER, HealthRe
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}
 _PAUSE = 0.1
 _MOST_CHECKS = 20
-"""How often to check for the report of a process that has just started."""
+"""How many times to check for the report of a process that has just started."""
 
 
 class _Health(NamedTuple):

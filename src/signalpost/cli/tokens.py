@@ -37,7 +37,12 @@ def tokens() -> None:
 
 @tokens.command()
 @click.argument("name")
-@click.option("--tier", default="free", show_default=True, help="The highest tier it may send for, and its default.")
+@click.option(
+    "--tier",
+    default="free",
+    show_default=True,
+    help="The highest tier it may send to, and the tier of requests without one.",
+)
 @click.option(
     "--scope",
     "scopes",

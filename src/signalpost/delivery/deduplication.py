@@ -29,7 +29,7 @@ _SAME = timedelta(milliseconds=1)
 """For a note, only posts up to its own time count, so that a late candle does not change the decision."""
 _MOST_REMEMBERED = 10_000
 MOST_DIGITS = 6
-"""Of a limit that is a count or minutes."""
+"""The most digits of a limit that is a count or a number of minutes."""
 
 
 class FilterRule(Word):
@@ -41,7 +41,7 @@ class FilterRule(Word):
     MIN_CONFIDENCE = "min-confidence"
     MIN_RR = "min-rr"
     DUPLICATE = "duplicate"
-    """One of the same strategy, pair, timeframe, side and candle was posted."""
+    """A signal of the same strategy, pair, timeframe, side and candle was posted."""
     PAIR_COOLDOWN = "pair-cooldown"
     """The pair's last signal has the same side and was posted a short time ago."""
     MAX_PER_MINUTE = "max-per-minute"

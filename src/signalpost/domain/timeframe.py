@@ -32,7 +32,7 @@ _METATRADER = {
 _METATRADER_MONTH = 49153
 _METATRADER_RESERVED = tuple(range(kind, kind + 256) for kind in (0x4000, 0x8000, 0xC000))
 """The ranges of MetaTrader 5's constants for hours, weeks and months. Any other number in these ranges is rejected, not
-read as minutes. No usual timeframe is lost: none of these numbers of minutes is a whole number of days."""
+read as minutes. No usual timeframe is lost: as minutes, none of these numbers is a whole number of days."""
 _METATRADER_NAME = "PERIOD_"
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 """Candles are counted from here, so that weeks open on Mondays, and candles whose length divides a day open at

@@ -252,7 +252,7 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
     def health(self) -> Health:
         """The service's health, with reasons."""
         if (thread := self._lifecycle.thread) is None:
-            return Health(HealthStatus.UNHEALTHY, (Reason("the service does not run", "not-running"),))
+            return Health(HealthStatus.UNHEALTHY, (Reason("the service is not running", "not-running"),))
         return thread.health()
 
     def is_healthy(self) -> bool:

@@ -147,7 +147,7 @@ class LazyThread:
         return not self._token
 
     def start(self) -> None:
-        """Start the thread if it does not run. Raises RuntimeError if none can be started."""
+        """Start the thread if it is not running. Raises RuntimeError if none can be started."""
         try:
             self._token.pop()
         except IndexError:

@@ -26,7 +26,7 @@ from signalpost.telemetry.log_queue import log_failure, logger
 
 MOST_WAITING = 10_000
 """Submissions that may wait for their ticket, plus one for each thread that submits at the same moment."""
-NOT_RUNNING = "the service does not run: call on_strategy_start() first"
+NOT_RUNNING = "the service is not running: call on_strategy_start() first"
 STOPPED = "the service was stopped: call on_strategy_start() to start it again"
 LOG_EVERY = 1.0
 """Seconds between two log lines about refusals. The first refusal is logged at once; those that follow are counted."""

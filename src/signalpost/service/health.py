@@ -36,7 +36,7 @@ class HealthStatus(Word):
     DEGRADED = "degraded"
     """Something is delivered late or not at all, but nothing is lost."""
     UNHEALTHY = "unhealthy"
-    """It does not run, or what it accepts is not saved to disk."""
+    """The service is not running, or what it accepts is not saved to disk."""
 
 
 class Health(NamedTuple):

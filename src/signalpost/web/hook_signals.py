@@ -24,7 +24,7 @@ _MOST_READ = 100
 """The newest signals of a pair, among which one that has ended is looked for."""
 _UNFILLED = frozenset({TradeState.CANCELLED, TradeState.EXPIRED})
 _TRIES = 5
-"""How often a change is tried if other changes come first."""
+"""How many times a change is tried if other changes come first."""
 
 IsOwn = Callable[[Trade], bool]
 """True if a request may be about this trade."""

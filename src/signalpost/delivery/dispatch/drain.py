@@ -1,7 +1,7 @@
 """Waits until no open delivery can be tried within the time left.
 
-Times are seconds of the loop's clock. If a gate waits for a request to end, its time is infinity. That counts as soon,
-because a request under way may end at any time.
+Times are seconds of the loop's clock. If a gate waits for a request to end, its time is infinity. The gate then counts
+as ready in time, because a request under way may end at any time.
 """
 
 import asyncio

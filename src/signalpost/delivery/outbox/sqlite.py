@@ -241,8 +241,8 @@ class SqliteCore:
             )
         if self._lock is not None and not self._lock.is_in_place:
             raise StoreFailed(
-                f"{self.lock_path}: the lock was removed or replaced while it was held, so that another process may "
-                "be the owner: stop this process, and start it again",
+                f"{self.lock_path}: the lock was removed or replaced while it was held, so another process may be "
+                "the owner: stop this process, and start it again",
                 code="lock-replaced",
                 field="path",
                 value=str(self.lock_path),

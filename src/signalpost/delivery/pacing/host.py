@@ -83,7 +83,7 @@ class Host:
         (self._at_end if at_end else self._at_return)[wake] = None
 
     def hold(self, ban: Ban, now: float) -> None:
-        """Pause for as long as the ban lasts, if that is longer than known so far."""
+        """Pause until the ban ends, unless the current pause ends later."""
         self._wants_trial = self._wants_trial or ban.held_for >= TRIED_AFTER
         self.is_news = self.is_news or self.held_until <= now
         if (until := now + ban.held_for) > self.held_until:

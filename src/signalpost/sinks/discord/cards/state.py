@@ -219,7 +219,7 @@ def gap_in(trade: Trade) -> str:
 
 
 def _shares(trade: Trade, view: View) -> list[str]:
-    if view.delay and view.is_edit:  # in a late copy, only the end is not delayed
+    if view.delay and view.is_edit:  # a late copy shows the end at once, and all else late
         late = f"{duration_text(view.delay)} after {escaped(view.full_tier, SMALL_LINE)}"
         return small(f"Opening and changes came {late}")
     if len(trade.parts) < 2:

@@ -160,7 +160,7 @@ messages_a_minute = {RATE.default}
 #{IF_ENDED.key} = "{IF_ENDED.default}"
 #min_confidence = 0.7"""
 _WATCHDOGS = """\
-# Alerts about feeds that answer without new candles, or late, and about the cache of strategies.
+# Alerts about feeds that answer late or without new candles, and about the cache of strategies.
 [watchdogs]
 """
 _FEEDS = f"""\
@@ -192,7 +192,7 @@ _FEEDS = f"""\
 
 # A strategy that the service runs on a feed's candles. Its kind is {", ".join(STRATEGIES)}, or the path of your own
 # class, which gets the other settings of its table. Its signals are for `tiers`, and followed to their end unless
-# `follow` is false. `signalpost strategies status` shows its last candle. The server REDIS_URL caches its state.
+# `follow` is false. `signalpost strategies status` shows its last candle. Redis at REDIS_URL caches its state.
 #[[strategy]]
 #pair = "EUR_USD"
 #timeframe = "H4"

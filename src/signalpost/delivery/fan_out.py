@@ -37,7 +37,7 @@ def check_new(signal: Signal) -> None:
         raise InvalidValue.of("signal_id", signal.signal_id, advice, code="invalid-name")
     ends = _ENDS if signal.order is OrderKind.MARKET else (*_ENDS, SignalStatus.FILLED)
     if signal.status in ends:
-        advice = "a new signal is live. Omit status, and close, cancel or fill the signal after it was sent"
+        advice = "a new signal is live. Omit status. Close, cancel or fill the signal after you have sent it"
         raise InvalidValue.of("status", signal.status, advice, code="not-live", limit="PENDING, ACTIVE")
 
 
@@ -65,7 +65,7 @@ def deliveries_of(
 
 
 def _delivery(notification: Notification, route: Route, stale: str | None, copy: TierCopy) -> NewDelivery:
-    """The delivery along a route. That of a new signal waits for the tier's release, with which its validity starts."""
+    """The delivery along a route. A new signal waits for the tier's release, and its validity starts then."""
     accepted_at = notification.accepted_at
     rank = rank_of(notification.priority, accepted_at)
     if (reason := route.suppressed_for or stale) is not None:
@@ -87,7 +87,7 @@ def _too_unsure(notification: Notification, copy: TierCopy) -> str | None:
         return None
     if signal.confidence_score is not None and signal.confidence_score >= copy.min_confidence:
         return None
-    return f"confidence: tier {str(notification.user_tier)!r} gets signals from {copy.min_confidence} on"
+    return f"confidence: tier {str(notification.user_tier)!r} gets only signals with {copy.min_confidence} or more"
 
 
 def only(new: NewNotification, destinations: Collection[str]) -> NewNotification:

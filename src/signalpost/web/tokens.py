@@ -52,7 +52,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str
     tier: str
-    """The highest tier it may send for, and the default of its requests."""
+    """The highest tier it may send to, and the tier of requests without one."""
     scopes: tuple[Scope, ...]
     made_at: datetime
     sha256: str

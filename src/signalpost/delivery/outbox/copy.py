@@ -2,8 +2,8 @@
 
 SQLite's backup API copies the pages (https://sqlite.org/backup.html). If another connection writes
 between two steps, the copy starts again. So a read transaction is kept open: in WAL mode it sees one snapshot while the
-writer continues. The copy is of the moment it began, however long it takes. The cost of the long read: the writer's log
-cannot be reset meanwhile, and grows.
+writer continues. The copy shows the outbox as it was when the copy began, however long it takes. The cost of the long
+read: the writer's log cannot be reset meanwhile, and grows.
 """
 
 import os

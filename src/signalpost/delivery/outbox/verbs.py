@@ -108,7 +108,7 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
 
 
 def _offered(tx: Transaction, row: Row, notification: Notification, lease: Lease) -> OutboxEntry | Row:
-    """An entry, or a row that is not leased. While edits are held, a post that turns out to be an edit stays as one."""
+    """An entry, or a row that is not leased. While edits are held, a post that became an edit stays pending."""
     made = leased_entry(tx, row, notification, lease.now)
     if lease.edits or isinstance(made, Row) or not made.is_edit:
         return made

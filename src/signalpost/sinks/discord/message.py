@@ -152,7 +152,7 @@ def _link(card: Shown | None, guild: str | None) -> MessageLink | None:
 
 
 def _body_of_update(notification: Notification, signal: Signal, look: Look, view: View) -> dict[str, Any]:
-    """The message on a change that was queued without the signal book, and so without the trade after it."""
+    """The message about a change that was queued without the signal book, so that its trade is not stored with it."""
     trade = _as_it_stands(notification, signal)
     if trade.end is not None:
         return signal_card(trade, look, view)
@@ -160,7 +160,7 @@ def _body_of_update(notification: Notification, signal: Signal, look: Look, view
 
 
 def _as_it_stands(notification: Notification, signal: Signal) -> Trade:
-    """The trade of a signal that carries its own status. The end of a waiting order implies that it was filled."""
+    """The trade of a signal that carries its own status. A waiting order that is closed was filled first."""
     now = notification.accepted_at
     trade = opened(signal, notification.number or 0, (notification.user_tier,), now)
     if signal.initial_stop is not None:

@@ -69,7 +69,7 @@ def _for_a_terminal() -> logging.Formatter:
         return {name: redacted(value) if isinstance(value, str) else value for name, value in entry.items()}
 
     def tidy(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """Escape control characters. Only a traceback keeps its line ends."""
+        """Escape control characters. Only a traceback keeps its line breaks."""
         return {
             name: "\n".join(map(clean, value.splitlines() if name == "exception" else [value]))
             if isinstance(value, str)

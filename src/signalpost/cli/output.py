@@ -56,7 +56,7 @@ def say_errors(faults: Iterable[Fault]) -> None:
 
 
 def say_as_it_is(text: str) -> None:
-    """Print our own text unchanged, with its line ends."""
+    """Print our own text unchanged, with its line breaks."""
     click.echo(text, nl=False)
 
 

@@ -72,7 +72,7 @@ def read_options(pairs: Iterable[tuple[Any, Any]], usual_tier: UserTier) -> tupl
 def good_until(signal: Signal, lasts: timedelta, name: str, *, has_time: bool) -> Signal:
     """`signal` with an order that is good for a duration from its candle's close, or from now if no time was given.
 
-    Not from when it was known, which would be another time for a repeat. Raises InvalidValue with the field `name`.
+    Not from when it was known, because a repeat is known at another time. Raises InvalidValue with the field `name`.
     """
     waits = signal.timeframe.duration if has_time and signal.timeframe is not None else timedelta()
     try:

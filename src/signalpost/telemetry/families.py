@@ -70,7 +70,7 @@ class Histogram:
 
 
 class Labels:
-    """The values that a label may have: the first of the known names. Every other name becomes `other`."""
+    """The values that a label may have: the first 100 known names. Every other name becomes `other`."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self.names = tuple(dict.fromkeys(known))[:MOST_LABELS]

@@ -19,7 +19,7 @@ def json_object(raw: bytes, *, is_filled_in: bool = False) -> dict[str, Any]:
     """Parse the JSON object in `raw`, with fractions as exact `Decimal`s.
 
     With `is_filled_in`, for a filled template, this is also accepted: a bare NaN or Infinity (read as null), a bare
-    `{{placeholder}}` (read as text), and line ends and tabs within text. Raises Problem 400 for anything else that is
+    `{{placeholder}}` (read as text), and line breaks and tabs within text. Raises Problem 400 for anything else that is
     not JSON, for a repeated name, and for nesting that is too deep.
     """
     try:

@@ -73,7 +73,7 @@ class Permission(NamedTuple):
     tiers: frozenset[UserTier]
     """Only trades whose tiers are all among these."""
     verbs: frozenset[str]
-    """The verbs that the caller has; a refusal offers only these."""
+    """The verbs that the caller may use; a refusal suggests only these."""
 
 
 class Amend(Command[Amendment], frozen=True):
@@ -167,7 +167,7 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
     states: frozenset[TradeState] | None = None
     """Only trades in one of these; None for all."""
     pair: Instrument | None = None
-    """Only trades of this pair, as it is shown; None for all."""
+    """Only trades whose pair is displayed like this one; None for all."""
     tiers: frozenset[UserTier] | None = None
     """Only trades whose tiers are all among these; None for all."""
     above: int = 0

@@ -49,7 +49,7 @@ def edit(
 
 
 def digest_of(body: dict[str, Any], before: str | None = None) -> str:
-    """A digest of what a message shows after it is posted with `body`, or edited with it if `before` was its digest.
+    """A digest of what a message shows after a post with `body`, or after an edit of a message with digest `before`.
 
     An edit without content leaves the content. The digest begins with + if the message may have content; no edit adds
     content.

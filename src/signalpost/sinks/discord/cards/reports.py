@@ -1,6 +1,6 @@
 """The cards of market analyses, status reports and announcements, which people wrote for people.
 
-Operators write analyses and announcements, so their Markdown and line ends stay. A status may come from a program, so
+Operators write analyses and announcements, so their Markdown and line breaks stay. A status may come from a program, so
 its text is escaped.
 """
 

@@ -189,8 +189,7 @@ class Intake:
         Each signal is sent to all `tiers` (by default to FREE) and has one ticket. Unpublished and expired signals are
         recorded but not posted. `closes` has the number of the trade that a signal reverses, by the signal's id. The
         `reports` are saved too, without tickets. Raises StoreFailed if the store is unavailable or held notifications
-        come first, and CommandFailed if the content cannot be saved. After either, do not give the strategy another
-        candle until a commit has succeeded.
+        come first, and CommandFailed if these cannot be saved. Then give the strategy no candle until a retry succeeds.
         """
         items = [*((each, too_old(each, event, clock.now())) for each in signals), *unpublished]
         each_tier = tuple(tiers) or (UserTier.FREE,)

@@ -39,7 +39,7 @@ HASH_VERSION = 2
 """The first byte of `content_hash`. Hashes of version 1 had 16 bytes and no version."""
 
 NEW = "new"
-"""The event of a new signal, and the default of everything else."""
+"""The event of a new signal, and the default event of other payloads."""
 
 _VERSION = re.compile(r"v[1-9]\d*", re.ASCII)
 """The event of a change: the version of the trade after it."""
@@ -132,7 +132,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
 
     @property
     def routed_by(self) -> str:
-        """The routing key: its kind, for a digest or recap with its only destination, such as `recap signals-free`."""
+        """The routing key: its kind. A digest or recap adds its only destination: `recap signals-free`."""
         return for_one(self.kind, self.payload.destination) if isinstance(self.payload, Digest | Recap) else self.kind
 
     @property
@@ -279,7 +279,7 @@ def is_chart(event: str) -> bool:
 
 
 def is_same_content(known: bytes, other: bytes) -> bool:
-    """True if two hashes may have the same content; hashes of different versions always may."""
+    """True if two hashes may stand for the same content; hashes of different versions always may."""
     return known == other or len(known) != len(other) or known[0] != other[0]
 
 

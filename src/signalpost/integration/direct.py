@@ -258,9 +258,9 @@ async def _slot(gate: Gate, notification: Notification) -> Slot | Gone | str:
     deadline = loop.time() + min(LONGEST_WAIT, _left(notification))
     while gate.gone is None and (ready_at := pacer.ready_at(loop.time(), notification.priority)) > loop.time():
         if (held := pacer.host.ban(loop.time())) is not None and held.held_for > deadline - loop.time():
-            return f"{pacer.host.name} accepts nothing for {held.held_for:.0f} s more: {held.reason}"
+            return f"{pacer.host.name} accepts nothing for another {held.held_for:.0f} s: {held.reason}"
         if pacer.is_held(deadline):
-            return f"it requires a wait of {pacer.memory(loop.time()).held_for:.0f} s more"
+            return f"it requires a wait of another {pacer.memory(loop.time()).held_for:.0f} s"
         if loop.time() >= deadline:
             return "its limits leave no slot for another message in time"
         woken = asyncio.Event()

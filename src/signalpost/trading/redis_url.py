@@ -81,7 +81,7 @@ def masked(url: Secret | None) -> str:
 
 
 def _check(url: Secret) -> None:
-    """Raise InvalidConfiguration if a URL is not of a form in which its password cannot be taken for its host."""
+    """Raise InvalidConfiguration if a URL is malformed, or a part of its password could be taken for its host."""
     if not url.reveal().isprintable() or " " in url.reveal():
         raise _invalid("it contains a space or an unprintable character")
     if not _START.match(url.reveal()):

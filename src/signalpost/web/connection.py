@@ -128,7 +128,7 @@ class _Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002  # aiohttp's signature
     ) -> web.StreamResponse:
-        """An error response that discloses nothing of the cause."""
+        """An error response that discloses nothing about the cause."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _log_without_text("An HTTP request failed", exc)
             problem = Problem(HTTPStatus(status), "signalpost failed to process the request; its log has the details.")

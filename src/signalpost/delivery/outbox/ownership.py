@@ -94,7 +94,7 @@ class Ownership:
     def _beat(self, now: float) -> None:
         if now - self.beat_at < self._heartbeat.every and self._count:
             return
-        with suppress(StoreFailed):  # a failing disk does not make the process frozen
+        with suppress(StoreFailed):  # a failing disk does not mean that the process is frozen
             self._core.look()  # after a freeze this finds the successor, whose beat must not be overwritten
         if self._core.is_deposed:
             return

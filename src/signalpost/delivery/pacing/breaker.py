@@ -63,7 +63,7 @@ class BreakerSettings(NamedTuple):
 
     failures_in_a_row: int = 5
     least_answers: int = 10
-    """The share of failures counts from this many answers within `period`."""
+    """The share of failures counts only after at least this many answers within `period`."""
     share: float = 0.5
     period: float = 60.0
     first_interval: float = 1.0

@@ -153,7 +153,7 @@ async def check_express(outbox: Outbox) -> None:
 
 
 async def check_many_waiting(outbox: Outbox) -> None:
-    """Due deliveries are leased however many waiting ones are ahead, also the next of a sequence after a cancel."""
+    """Due deliveries are leased, however many waiting ones are ahead. So is the next of a sequence after a cancel."""
     made = [notification(f"{number:03}", f"{number // 2}", f"update {number}") for number in range(60)]
     await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
     leased = (await outbox.do(Lease(LANE, START, limit=99))).entries

@@ -12,8 +12,8 @@ COLUMNS = (
 )
 LISTED = "(SELECT value FROM json_each(?))"
 ONE = "WHERE notification_id = ? AND destination = ? AND turn = ?"
-# The planner uses a partial index only if the query has its condition word for word; INDEXED BY makes it an
-# error, and not a slow scan, should it ever think otherwise.
+# The planner uses a partial index only if the query has its condition word for word. With INDEXED BY, a query that
+# does not match is an error instead of a slow scan.
 IN_LANE = "INDEXED BY lane WHERE state IN ('pending', 'leased') AND state ="
 
 
@@ -295,7 +295,7 @@ def same_row(is_text: Sequence[bool]) -> tuple[str, str]:
 
 
 def open_ones(*, in_a_lane: bool, of_notifications: bool, without_edits: bool) -> str:
-    """A query for what is pending or leased: along the index that holds nothing else, or by the primary key."""
+    """A query for pending and leased deliveries: by the index that has only these, or by the primary key."""
     lane = " AND destination = ?" if in_a_lane else ""
     if without_edits:
         lane += f" AND (state = 'leased' OR NOT is_edit OR destination NOT IN {LISTED})"

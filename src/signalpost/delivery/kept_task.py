@@ -9,7 +9,7 @@ from signalpost.errors import StoreClosed, is_from_keyboard
 from signalpost.secret import described
 
 RESTART_AFTER = 1.0
-"""Seconds. Nothing restarts if the loop is closed by then, as `asyncio.run` does after it has cancelled all tasks."""
+"""Seconds. Nothing restarts if the loop is closed by then: `asyncio.run` closes it after cancelling all tasks."""
 WELL_AFTER = 30.0
 """Seconds of running after which it is reported as recovered."""
 

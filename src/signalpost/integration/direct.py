@@ -177,7 +177,7 @@ class DirectSender:
                 return False, f"not shown in {name}: {outcome}"
 
     async def _saved_as_gone(self, gate: Gate) -> Gone | None:
-        """Apply saved bans, and return the webhook's end if that is saved."""
+        """Apply saved bans. If the store says that the webhook is gone, return that."""
         facts = await self._saved.read()
         self._gates.hold(facts, asyncio.get_running_loop().time())
         return read_gone(facts.get(gate.webhook.subject, {}))

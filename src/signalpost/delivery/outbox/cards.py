@@ -299,7 +299,7 @@ def _is_to_come(tx: Transaction, sequence: str, lanes: set[str]) -> bool:
 
 
 def _posted(delivery: Delivery, card: CardRow) -> Delivery:
-    """A first post is cut off when its opening is too old to be shown; one that may be a second card says so."""
+    """A first post expires when its opening is too old to be shown. One that may show the card twice is marked so."""
     if card.is_doubtful:
         return delivery._replace(may_repeat=True)
     if card.is_shown or card.replacements:

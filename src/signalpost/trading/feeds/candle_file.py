@@ -38,7 +38,7 @@ class CandleFile(NamedTuple):
     candles: tuple[Candle, ...]
     """Oldest first, each once."""
     places: int
-    """Decimals of a price: as requested, or the file's own and at least the instrument's."""
+    """Decimals of a price: as requested, or else the file's own, but at least the instrument's."""
     duplicates: int
     """Rows that repeated the previous row and were skipped."""
     rounded: int

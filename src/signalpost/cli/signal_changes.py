@@ -155,7 +155,7 @@ CHANGES = (update, fill, close, cancel, correct, reopen)
 
 
 def _popped(options: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The given ones of the options with these names, removed from `options`."""
+    """Remove the options with these names from `options`, and return those that were given."""
     found = {name: options.pop(name) for name in names}
     return {name: value for name, value in found.items() if value not in (None, ())}
 

@@ -79,7 +79,8 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
     Without a configuration, each start reads the environment. `fallback` is your own sender, for notifications that the
     service refuses (except a conflict, which is final) or could not save: their ticket is `direct`. With a fallback,
     nothing is held in memory while the store is unavailable. `signalpost.integration.fallback.Fallback` describes how
-    it is called, and raises InvalidConfiguration. Invalid arguments of a notification raise InvalidValue at the call.
+    it is called. A fallback that cannot be called raises InvalidConfiguration. Invalid arguments of a notification
+    raise InvalidValue at the call.
     """
 
     _config: Config | None

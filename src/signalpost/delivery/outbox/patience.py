@@ -108,7 +108,7 @@ async def try_store(outbox: Outbox) -> None:
 
 
 async def watch_store(outbox: Outbox, failed: Callable[[str], None]) -> None:
-    """Test the store every minute, so that a full disk is reported although there is nothing to save."""
+    """Test the store every minute, so that a full disk is reported even if there is nothing to save."""
     while True:
         await asyncio.sleep(_TRY_EVERY)
         try:

@@ -1,6 +1,6 @@
 """Reads an outbox that another process may be writing, without taking its lock or changing it.
 
-It executes the commands that only read. It also answers for people: the tickets of a name, a message, the position of a
+It executes the commands that only read. For people, it also finds the tickets of a name, a message, the position of a
 delivery in its lane, and the recent failures of a destination.
 """
 
@@ -52,7 +52,7 @@ class StoreVersion(NamedTuple):
 
     version: int
     migrated_from: int | None
-    """The version from which it was last migrated; None if it was created in its version or is still older."""
+    """The version from which it was last migrated; None if it never was, or if its version does not record this."""
 
 
 def version_of(path: Path) -> StoreVersion | None:

@@ -3,7 +3,7 @@
     2xx                                     a receipt
     2xx, body cut off or an HTML page       Unconfirmed, as if unanswered: it was almost certainly shown
     1xx, 408, 5xx                           Unconfirmed
-    these two for an edit                   Unavailable: repeating an edit does no harm
+    the two rows above, for an edit         Unavailable: repeating an edit does no harm
     3xx                                     Unavailable: Discord does not redirect, so another server answered
     any, code 130000 (overloaded)           Unavailable
     429                                     Throttled
@@ -155,7 +155,7 @@ def _in_doubt(route: str) -> type[Unconfirmed | Unavailable]:
 
 
 def _wait(answer: HttpAnswer, code: int | None, route: str) -> tuple[float, str] | None:
-    """The seconds to wait and the scope that has to; None if waiting does not help."""
+    """The seconds to wait, and the scope that must wait; None if waiting does not help."""
     if answer.status != 429 and code not in _SLOWER_LIMITS and not is_ban(answer):
         return None
     waits = [each for each in (answer.header_seconds("Retry-After"), answer.seconds("retry_after")) if each is not None]

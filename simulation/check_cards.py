@@ -162,7 +162,8 @@ class _Cards:
         state, reason, proofs = track.last.state, track.last.reason, track.proofs
         if state == "delivered" and Proof.SHOWN not in proofs:
             yield f"it is delivered, but no request for it got a receipt: {proofs}"
-        if Proof.SHOWN in proofs and state != "delivered" and track.last.life == track.requests[-1].life:
+        has_receipt = any(each.proof is Proof.SHOWN and each.life == track.last.life for each in track.requests)
+        if has_receipt and state != "delivered":
             yield f"it ended as {state} although there was a receipt"
         is_out = bool(proofs & {Proof.REFUSED, Proof.GONE, Proof.MISSING}) or track.last.passed_on_to is not None
         if state == "dead" and not is_out and not self._is_spent(track):
@@ -348,17 +349,19 @@ class _Cards:
     def _of_joined(self) -> Iterator[str]:
         """News that waits leaves with the next news of the same kind, and never alone."""
         kinds = {asked.change.ref: _NEWS.get(asked.change.kind) for asked in self._recorder.asked}
-        news = {(each.trade, each.version): (kinds[each.change], each.at)
+        news = {(each.trade, each.version): kinds[each.change]
                 for each in self._recorder.amended if each.outcome == "accepted"}  # fmt: skip
+        order = {commit: number for number, commit in enumerate(self._recorder.commits)}
         companions = {(track.place, track.trade, track.version): track for track in self._tracks if track.is_companion}
         for (place, trade, version), track in companions.items():
-            kind, at = news.get((trade, version + 1), (None, 0.0))
-            if kind is None or news[trade, version][0] != kind or (place, trade, version + 1) not in companions:
+            kind, following = news.get((trade, version + 1)), companions.get((place, trade, version + 1))
+            if kind is None or news[trade, version] != kind or following is None:
                 continue
-            before = [commit for commit in track.commits if commit.at < at]
+            put = following.commits[0]  # in its transaction, a lease may come before it
+            before = [commit for commit in track.commits if order[commit] < order[put]]
             has_waited = before and all(each.state == "pending" and not each.may_repeat for each in before)
-            if has_waited and any(request.began > at for request in track.requests):
-                yield f"P4: {track} was sent although the news at {at:.1f} includes it"
+            if has_waited and any(request.began > put.at for request in track.requests):
+                yield f"P4: {track} was sent although the news at {put.at:.1f} includes it"
 
     def _of_moves(self) -> Iterator[str]:
         """A trade that a fallback shows is not shown any more where it was."""

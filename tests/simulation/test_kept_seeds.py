@@ -34,6 +34,8 @@ KEPT_WITH_TRADES = [
 DAYS_WITH_TRADES = [
     pytest.param(20063, 24, id="a trade ends while the clock is set back to before its last part"),
     pytest.param(20097, 24, id="edits of one card fail with a 5xx after the breaker has opened"),
+    pytest.param(30092, 24, id="a process dies with the receipt of an edit, and the repeat is refused"),
+    pytest.param(30099, 24, id="a message is leased in the transaction that saves the news after it"),
 ]
 CASES = [pytest.param(*each.values, False, id=each.id) for each in KEPT + DAYS[: size(0, len(DAYS))]]
 CASES += [

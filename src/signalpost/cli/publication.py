@@ -134,7 +134,7 @@ def _line(ticket: Ticket) -> str:
 
 
 def exit_code(ticket: Ticket, deliveries: Sequence[Delivery] = (), *, waited: bool = False) -> int:
-    """0 if it was accepted, and `waited` for deliveries that all succeeded; 3 if the store failed; otherwise 1."""
+    """0 if it was accepted and, with `waited`, all deliveries succeeded; 3 if the store failed; otherwise 1."""
     if ticket.cause is Refusal.STORE:
         return STORE_UNUSABLE
     failed = [

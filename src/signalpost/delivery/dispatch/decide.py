@@ -12,7 +12,7 @@
     cut off at valid_until          unconfirmed
     interrupted by a stop           pending; not counted; may have been shown
     unsent                          pending, as if it had never been leased
-    Rejected, the webhook is gone   pending if a fallback can take it, which is passed on then
+    Rejected, the webhook is gone   pending if a fallback can take it; it is then passed on
     CardLost                        pending, to be posted again; dead if it was deleted twice
     Unwanted                        suppressed: there is nothing to show
     Unchanged                       superseded: the message shows it already
@@ -153,7 +153,7 @@ def _after_refusal(delivery: Delivery, outcome: Rejected) -> Settlement:
 
 
 def _after_refusal_of_all(delivery: Delivery, outcome: Rejected, now: datetime) -> Settlement:
-    """After a message with several deliveries was refused, each is tried alone, unless only others are unwanted."""
+    """After a message with several deliveries was refused, try each alone. Unwanted ones are suppressed instead."""
     if isinstance(outcome, Unwanted):
         is_wanted = delivery.id.notification_id not in outcome.ids
         return _retry(delivery, delivery.reason, now, None) if is_wanted else _after_refusal(delivery, outcome)

@@ -22,7 +22,7 @@ class ReadyIndex:
         self.at = dict.fromkeys(LEVELS, -inf)
         """When there may be something of each level; infinity if nothing is expected."""
         self.edits_at = -inf
-        """The same for edits of all levels, which may leave while the limits of messages per minute let no post."""
+        """The same for edits of all levels, which may leave while the limits of messages per minute stop posts."""
         self._blocking: set[str] = set()
         """Sequences in flight that other deliveries may wait for."""
         self._has_new_express = True

@@ -36,7 +36,7 @@ class AtrStrategy(ABC):
     __slots__ = ("_atr", "_last", "_origin", "_scale", "config")
 
     _parts: ClassVar[tuple[str, ...]]
-    """The names of the indicators in a snapshot, each that of an attribute after an underscore."""
+    """The names of the indicators in a snapshot. The attribute of each has this name after an underscore."""
 
     def __init__(self, config: AtrConfig) -> None:
         if config.places is None:

@@ -1,4 +1,4 @@
-"""Trading signals and system alerts to Discord: exact, written down first, and in time."""
+"""Trading signals and system alerts to Discord: exact, saved to disk first, and on time."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -22,7 +22,7 @@ from signalpost.trading.strategies import STRATEGIES
 from signalpost.trading.strategies.port import StreamConfig
 
 _MOST_SIGNALS = 10_000
-"""The newest signals of the book, among which the last one of each strategy is looked for."""
+"""How many of the newest signals in the book are searched for the last one of each strategy."""
 
 
 @examples("signalpost strategies status", "signalpost strategies status --json | jq -r '[.key, .lag_s] | @tsv'")

@@ -86,9 +86,9 @@ class RecapDays(NamedTuple):
         return self._of(recurrence, self.day_at(now) - length)
 
     def following(self, period: Period, last_end: datetime) -> Period:
-        """The same period, without a gap or an overlap after a recap that ended at `last_end`, by other settings.
+        """The same period. It begins at `last_end` if the recap before it ended there, by other settings.
 
-        A recap that ended before the period before this one is too old for that.
+        A recap that ended before the previous period began is too old for that.
         """
         length = _DAY if period.recurrence is Recurrence.DAILY else _WEEK
         before = self._of(period.recurrence, period.last_day - length)

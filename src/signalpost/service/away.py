@@ -1,4 +1,4 @@
-"""Posts to each destination which signals its readers missed while the service or a feed was unavailable."""
+"""Posts a list of the signals that a destination's readers missed while the service or a feed was unavailable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence

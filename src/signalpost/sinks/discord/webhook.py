@@ -149,7 +149,7 @@ class DiscordWebhook:
             return how
         found = await self.probe()
         if found.status != 200:
-            raise Unavailable(f"{found.status} to the question where the webhook posts", status=found.status)
+            raise Unavailable(f"{found.status}, so the webhook's channel is unknown", status=found.status)
         place = self.address.thread or found.channel
         return Loss.MOVED if card.channel and place and card.channel != place else how
 

@@ -158,7 +158,8 @@ def _wait(answer: HttpAnswer, code: int | None, route: str) -> tuple[float, str]
     """The seconds to wait, and the scope that must wait; None if waiting does not help."""
     if answer.status != 429 and code not in _SLOWER_LIMITS and not is_ban(answer):
         return None
-    waits = [each for each in (answer.header_seconds("Retry-After"), answer.seconds("retry_after")) if each is not None]
+    # A wait of 0 is no wait time: a sender that believed it would repeat the request at once, for as long as it fails.
+    waits = [each for each in (answer.header_seconds("Retry-After"), answer.seconds("retry_after")) if each]
     if is_ban(answer):
         return max(waits, default=BLOCKED_FOR), HOST
     if answer.status == 429 and _is_global(answer):

@@ -100,7 +100,7 @@ DRY_RUN = Setting(
     False,
     parsers.SWITCH,
     "Whether to send everything to the sandbox on this machine and nothing to Discord. No webhook is read. The data "
-    "folder is `dry-run` in the usual one, so that messages queued for Discord are not used up.",
+    "folder is `dry-run` in the usual one, so messages queued for Discord are not sent to it.",
 )
 
 SETTINGS: tuple[Setting[Any], ...] = (HOME, WORKERS, LIMITS, RESERVE, AT_MOST_ONCE, RETENTION, HTTP, DRY_RUN)

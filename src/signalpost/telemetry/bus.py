@@ -34,7 +34,7 @@ class Bus:
     """Calls each listener with each event that it hears, on the service's event loop.
 
     Our own listeners hear an event first: those of `ours`, then those that subscribed, in this order. Then come the
-    log and the user's listeners, which are `others` and hear all events, whatever their attributes are called.
+    log and the user's listeners, which are `others`. They hear all events, even if they have an attribute `kinds`.
     """
 
     def __init__(self, ours: Iterable[Listener] = (), others: Iterable[Listener] = ()) -> None:

@@ -44,8 +44,8 @@ class Scale(NamedTuple):
 def scale_of(pair: Instrument, entry: Decimal) -> Scale:
     """The unit of the class of `pair`.
 
-    FX has pips. Gold, silver and other metals have their quote currency, because a pip of gold means different sizes to
-    different brokers, or pips if `Instrument.quoted` set one. Indices have points: 1.0 of price. Stocks, crypto and
+    FX has pips. Gold, silver and other metals have their quote currency, because brokers disagree on the size of a pip
+    of gold. They have pips if `Instrument.quoted` set one. Indices have points: 1.0 of price. Stocks, crypto and
     unknown instruments have per cent of `entry`, without leverage. If `entry` is 0, per cent does not exist, and the
     unit is points.
     """

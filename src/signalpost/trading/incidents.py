@@ -2,8 +2,8 @@
 
 A feed that fails for a minute is one incident, however many streams it has. If its other streams work, each series of
 candles that fails is an incident of its own, whichever streams need it. A strategy is an incident from its first error
-on, and critical from the fifth. A feed that answers without new candles, or late, is an incident by the same rule: of
-the feed, or of a series.
+on, and critical from the fifth. A feed that answers without new candles, or with late ones, counts by the same rule: as
+one incident, or as one for each series.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ from signalpost.trading.watchdogs import QUIET, USUAL_LIMITS, FeedAnswer, Watchd
 FEED, STREAM, STRATEGY = "feed", "stream", "strategy"
 """Where a failure can be: in a feed, in one series of its candles, or in a strategy itself."""
 SILENT_FEED, SILENT, LATE_FEED, LATE = "silent-feed", "silent", "late-feed", "late"
-"""A feed, or one series of its candles, without new candles; and with late ones."""
+"""The incidents of watchdogs: a feed, or one series of its candles, has no new candles, or only late ones."""
 CACHE = "cache"
 """The cache of states, which is also the name of its incident and its source."""
 _OF_FEEDS = frozenset({FEED, SILENT_FEED, LATE_FEED})
@@ -97,7 +97,7 @@ class Incidents:
             }
             for each in (_SILENCE, _LATENESS)
         }
-        """The series that are silent, or late, each with the streams that found it; none if an earlier process did."""
+        """The series that are silent, or late, each with the streams that found it; empty for an earlier process."""
         self._began: datetime | None = None
         """The time of the first answer."""
 

@@ -142,7 +142,7 @@ class Stream:
                 recent.append(Recent(candle, candle.to_json(), snapshot, ids))
         except Exception as fault:
             self.strategy.restore(before)
-            raise _damaged(f"is not of this strategy ({fault})") from fault
+            raise _damaged(f"does not fit this strategy ({fault})") from fault
         self._recent = recent
 
     def reset(self) -> None:

@@ -75,7 +75,7 @@ class Secret:
 def redacted(text: str) -> str:
     """Mask the token of every webhook path and every existing `Secret` of at least 8 characters in `text`.
 
-    Case is ignored. Always mask a text before cutting it: part of a cut secret would not be recognized.
+    Case is ignored. Always mask a text before cutting it: part of a cut secret would not be recognised.
     """
     masked = _WEBHOOK_PATH.sub(rf"\1{MASK}", text)
     folded = masked.casefold()

@@ -80,7 +80,7 @@ def _found(config: Config, store: Store) -> Iterator[_Status]:
 
 
 def _last_of(made: StreamConfig, strategy: StrategyConfig, signals: Sequence[Signal]) -> Signal | None:
-    """The newest signal of a strategy. Your own classes choose the ids, so it is recognized by its name as well."""
+    """The newest signal of a strategy. Your own classes choose the ids, so it is recognised by its name as well."""
     # An id ends with the side and the time, after the strategy and its stream.
     by_id = (each for each in signals if each.signal_id.rsplit(":", 2)[0].endswith(f":{made.stream}"))
     wanted = None if strategy.kind in STRATEGIES else (made.strategy_name, made.pair, made.timeframe)

@@ -151,7 +151,7 @@ class Runtime:
     async def deliveries(self, ticket_id: str, tiers: frozenset[UserTier] | None = None) -> list[Delivery]:
         """The deliveries of a ticket; none if it is unknown, or the service is not running.
 
-        With `tiers`, none either if the ticket is for any other tier.
+        With `tiers`, also none if the ticket is for any other tier.
         """
         run = self.run
         if run is None or not ticket_id:

@@ -76,7 +76,7 @@ class StreamConfig(Protocol):
 
     @property
     def strategy_name(self) -> str:
-        """The `strategy_name` of its signals, by which they are recognized."""
+        """The `strategy_name` of its signals, by which they are recognised."""
         ...
 
     @property

@@ -25,7 +25,7 @@ DATA_LINE = 42
 SMALL_LINE = 50
 NOTE = 300
 SHORTEST_NAME = 4
-"""A name is not cut to fewer characters, because nobody would recognize it."""
+"""A name is not cut to fewer characters, because nobody would recognise it."""
 DOT = " · "
 _SMALL = "-# "
 _DAY = timedelta(days=1)

@@ -63,7 +63,7 @@ class AwaitableFuture(Future[Result]):
 
 
 class TicketFuture(AwaitableFuture[Ticket]):
-    """The ticket of a notification, once there is one. It never raises because something failed.
+    """The ticket of a notification, once there is one. If something fails, the ticket says so, and nothing is raised.
 
     After a fork, the child cannot learn of the ticket. There it is `held`, because the parent holds the notification.
     """

@@ -1,6 +1,6 @@
-"""Alerts that the service itself sends to operators, such as that a webhook is gone for good, or a feed fails.
+"""Alerts that the service itself sends to operators, such as about a webhook that is gone, or a feed that fails.
 
-Each incident is alerted once. If a webhook is gone, each start reports it again, but the alert's id contains the time
+Each incident causes one alert. If a webhook is gone, each start reports it again, but the alert's id contains the time
 of the discovery. So a crash loses no alert, and a restart adds none. A lost card is saved with the verdict that found
 it, and each start reports it again until its alert is accepted. An incident is saved once its alert is accepted, so
 that its end is reported even after a restart. No alert is sent to the destination that it is about.

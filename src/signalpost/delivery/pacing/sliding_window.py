@@ -9,7 +9,7 @@ from signalpost.delivery.pacing.limits import usable_slots
 from signalpost.domain.priority import NotificationPriority
 
 GUARD = 0.05
-"""Seconds by which one request may overtake another on its way, without making a window of beginnings wrong."""
+"""Seconds by which requests may overtake each other in transit without harm, if their beginnings are counted."""
 
 
 class SlidingWindow:

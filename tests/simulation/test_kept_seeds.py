@@ -36,6 +36,7 @@ DAYS_WITH_TRADES = [
     pytest.param(20097, 24, id="edits of one card fail with a 5xx after the breaker has opened"),
     pytest.param(30092, 24, id="a process dies with the receipt of an edit, and the repeat is refused"),
     pytest.param(30099, 24, id="a message is leased in the transaction that saves the news after it"),
+    pytest.param(30105, 24, id="a stop is corrected, the clock is set back, and the order is filled"),
 ]
 CASES = [pytest.param(*each.values, False, id=each.id) for each in KEPT + DAYS[: size(0, len(DAYS))]]
 CASES += [

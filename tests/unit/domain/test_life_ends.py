@@ -162,6 +162,11 @@ class TestCorrections:
         )
         assert refused(after(twice, Update(stop_loss="be"), SECOND), Correct(stop_loss="1.0980")).field == "correct"
 
+    def test_a_corrected_stop_counts_also_for_a_fill_from_before_the_correction(self) -> None:
+        fill = Fill(price="1.1", at=START, from_feed=True)
+        twice = trade(Correct(stop_loss="1.0960"), Correct(stop_loss="1.0970"), fill, **LIMIT)
+        assert (twice.first_stop, twice.stop) == (D("1.0970"), D("1.0970"))
+
     def test_a_correction_to_the_same_values_changes_nothing(self) -> None:
         assert unchanged(trade(), Correct(stop_loss="1.0950"))
 

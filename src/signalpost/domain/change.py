@@ -1,7 +1,8 @@
 """The changes of a signal after it was opened. Each is a value; `life.after` applies it to a trade.
 
-A missing time is not compared, so the same call twice is one change. A change that is `from_feed` was computed from
-candles: it may lie in the past, and carries `flags` for the trade. Any other was reported by a person or a program.
+If a change has no time, times are not compared, so the same call twice is one change. A change
+that is `from_feed` was computed from candles: it may lie in the past, and carries `flags` for the trade. Any other was
+reported by a person or a program.
 """
 
 import re
@@ -82,7 +83,7 @@ class Fill(_Happening, frozen=True, kw_only=True, tag="fill"):
 
 
 class Update(_Happening, frozen=True, kw_only=True, tag="update"):
-    """Something of a trade changed: stop, targets, a target that was hit, a part that was closed, or a note.
+    """A detail of a trade changed: stop, targets, a target that was hit, a part that was closed, or a note.
 
     `stop_loss` is a price, or one of BREAK_EVEN, which sets `stop_at_entry`. `take_profit` is the price of the next
     target, `targets` are all targets that are not hit yet. `target_hit` is the number of a target, from 1; those before
@@ -198,7 +199,7 @@ class ExpireOrder(_Happening, frozen=True, kw_only=True, tag="expire"):
 
 
 class Correct(_Happening, frozen=True, kw_only=True, tag="correct"):
-    """A typo in the opening is corrected, before anything was touched. Raises InvalidValue if nothing is given."""
+    """A typo in the opening is corrected, before anything else changed. Raises InvalidValue if nothing is given."""
 
     entry_price: Decimal | None = None
     stop_loss: Decimal | None = None

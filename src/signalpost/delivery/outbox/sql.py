@@ -132,7 +132,7 @@ DELETE_ATTEMPTS = f"DELETE FROM attempt WHERE notification_id IN {LISTED}"
 DELETE = f"DELETE {_GONE}"
 DELETE_NOTIFICATION = "DELETE FROM notification WHERE number = ?"
 
-# The signal book. What a person looks up is never of a replay.
+# The signal book. People can only look up trades outside replays.
 HAS_BOOK = "SELECT 1 FROM pragma_table_info('card')"
 TRADE_COLUMNS = "sequence, run, number, version, state, pair, short_id, tiers, opening, hash, changed_at, body"
 TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE sequence"

@@ -75,7 +75,7 @@ def announcement_card(announcement: Announcement, look: Look, view: View) -> dic
 
 
 def status_card(status: SystemStatus, look: Look, view: View, since: datetime | None = None) -> dict[str, Any]:
-    """The body of a status report; `since` is when the trouble began, if that was not at its own time.
+    """The body of a status report; `since` is when the trouble began, if not at the time of the report.
 
     The first line of the message is the headline, the second what happened, the others what readers notice. A single
     line that is too long for a headline is what happened.

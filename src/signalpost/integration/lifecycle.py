@@ -39,7 +39,7 @@ class Lifecycle:
         return STOPPED if self._was_stopped else NOT_RUNNING
 
     def start(self, within: float, thread: ServiceThread | None = None) -> None:
-        """Start the service if none runs or starts, and wait for at most `within` seconds until it runs.
+        """Start the service if none is running or starting, and wait for at most `within` seconds until it runs.
 
         `thread` is the one that `begin_start` has started.
         """

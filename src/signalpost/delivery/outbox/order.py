@@ -174,7 +174,7 @@ class Waiting:
 
 
 def choose(rows: Iterable[Row], lease: Lease) -> tuple[list[Row], list[Row], bool]:
-    """The rows that `lease` takes, those that have outlived their validity, and whether one may repeat and was left.
+    """The rows that `lease` takes, those that have outlived their validity, and whether a possible repeat was skipped.
 
     `rows` are in order, and may be sent or have outlived their validity.
     """
@@ -277,7 +277,7 @@ def revived(row: Row, wish: Revive) -> Row | None:
 
 
 class _Anew(msgspec.Struct, frozen=True):
-    """When a wait began that was recounted, because the end of the attempt no longer shows that."""
+    """When a recounted wait began. The end of its attempt no longer shows this."""
 
     attempt_ended: datetime
     since: datetime

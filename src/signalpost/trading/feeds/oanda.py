@@ -38,8 +38,8 @@ _GRANULARITIES = TIMEFRAMES["oanda"]
 _MOST = 5_000
 """Candles in an answer."""
 _CONNECTIONS = 2
-"""OANDA allows 2 new connections a second, and 100 requests a second on each: over the internet, requests that follow
-one another on a connection are fewer."""
+"""OANDA allows 2 new connections a second, and 100 requests a second on each. Over the internet, one request after the
+other on a connection never reaches that rate."""
 _TIMEOUT = ClientTimeout(total=20.0, connect=5.0)
 _LONGEST_TEXT = 200
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -204,7 +204,7 @@ class OandaFeed:
         return {"Authorization": f"Bearer {self._token.reveal()}", "Accept-Datetime-Format": "RFC3339"}
 
     def _refuse(self, status: int, headers: Mapping[str, str], body: bytes, pair: Instrument) -> NoReturn:
-        """Raise the error that an answer means."""
+        """Raise the error for an answer that is not a success."""
         message = _message(body)
         answered = f"OANDA answered {status}" + (f" ({message})" if message else "")
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:

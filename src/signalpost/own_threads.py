@@ -1,5 +1,6 @@
-"""Threads for calls that may hang, such as those of files on a network disk."""
+"""Starts threads, and runs calls that may hang in them, such as those of files on a network disk."""
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Thread
@@ -7,6 +8,16 @@ from typing import ParamSpec, TypeVar
 
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
+
+
+def start_thread(thread: Thread) -> None:
+    """Start a thread. Raises RuntimeError if none can be started, also once the interpreter has ended all threads.
+
+    Then, such as in the `__del__` of a global object, `Thread.start` would wait forever.
+    """
+    if sys.is_finalizing():
+        raise RuntimeError("no thread can be started: the interpreter is ending")
+    thread.start()
 
 
 class OwnThreads(ThreadPoolExecutor):
@@ -25,5 +36,5 @@ class OwnThreads(ThreadPoolExecutor):
             except BaseException as fault:  # noqa: BLE001  # the caller gets it
                 future.set_exception(fault)
 
-        Thread(target=run, name="signalpost call", daemon=True).start()
+        start_thread(Thread(target=run, name="signalpost call", daemon=True))
         return future

@@ -5,6 +5,7 @@ Every signal has a name that the test recognizes. A strategy prints its results.
 
 import asyncio
 import atexit
+import logging
 import multiprocessing
 import os
 import signal as signals
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from signalpost import (
+    AlertLogHandler,
     Signal,
     Ticket,
     configure,
@@ -170,6 +172,33 @@ def hands_over_at_the_very_end() -> None:
     atexit.register(lambda: say(len(got)))
     atexit.register(lambda: send_signal(**idea("to the fallback")))
     atexit.register(lambda: send_signal_to_discord(**idea("last")))
+
+
+class _Bot:
+    """Reports its end when it is deleted. Its module's names are gone by then."""
+
+    def __init__(self) -> None:
+        self._log = logging.getLogger("bot")
+        self._log.addHandler(AlertLogHandler())
+        self._log.error("order %d was refused", 1)
+        self._idea, self._send = idea("deleted"), send_signal
+        self._write = sys.stdout.write
+
+    def __del__(self) -> None:
+        self._log.error("order %d was refused", 2)  # would start a timer
+        self._write(self._send(**self._idea).result(0).outcome.value)
+
+
+def deletes_a_global_at_the_end() -> None:
+    """All threads have ended when the interpreter deletes the objects of modules."""
+    on_strategy_start()
+    send_signal(**idea("last"))
+    globals()["bot"] = _Bot()
+
+
+def deletes_a_global_without_a_start() -> None:
+    """No thread of ours was ever started."""
+    globals()["bot"] = _Bot()
 
 
 def terminated_while_it_stops() -> None:

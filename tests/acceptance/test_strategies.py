@@ -22,8 +22,14 @@ from tests.channel import fact
 LOGGED_AT_EACH_START = re.compile(r"^.*\bDISCORD_WEBHOOK_URL\b.*\n", re.MULTILINE)
 """The warning that a single webhook gets everything."""
 STRATEGY = Path(__file__).parent / "strategy_process.py"
-FORKS = ("forked", "by_multiprocessing", "forks_in_a_daemon_thread")
-"""Strategies that fork, as users start them: in a Python of their own."""
+IN_THEIR_OWN_PYTHON = (
+    "forked",
+    "by_multiprocessing",
+    "forks_in_a_daemon_thread",
+    "deletes_a_global_at_the_end",
+    "deletes_a_global_without_a_start",
+)
+"""Strategies that fork, or that see how the interpreter ends. They run as users start them."""
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def environment_by_name(environment: Environment) -> Environment:
 @contextmanager
 def begin(kind: str, environment: Environment) -> "Iterator[subprocess.Popen[str]]":
     """Run a strategy, and kill it at the end of the block if it still runs."""
-    start = subprocess.Popen if kind in FORKS else forked.Popen
+    start = subprocess.Popen if kind in IN_THEIR_OWN_PYTHON else forked.Popen
     with start(
         [sys.executable, str(STRATEGY), kind],
         env=environment,
@@ -125,6 +131,17 @@ def test_a_direct_send_in_atexit_is_delivered_before_the_process_ends(
 ) -> None:
     assert run("hands_over_at_the_very_end", environment_by_name) == (0, "1", "")
     assert names_shown(sandbox) == ["last"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"), [("deletes_a_global_at_the_end", ["last"]), ("deletes_a_global_without_a_start", [])]
+)
+def test_a_signal_sent_when_the_interpreter_deletes_globals_is_refused_at_once(
+    kind: str, shown: list[str], sandbox: str, environment_by_name: Environment
+) -> None:
+    returned, output, errors = run(kind, environment_by_name)
+    assert (returned, output, "Traceback" in errors) == (0, "refused", False)
+    assert [name for name in names_shown(sandbox) if name] == shown  # alerts have no name
 
 
 def test_sigterm_during_a_stop_waits_until_the_stop_ended(sandbox: str, environment_by_name: Environment) -> None:

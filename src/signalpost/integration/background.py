@@ -7,6 +7,7 @@ from weakref import finalize
 
 from signalpost.integration.futures import AwaitableFuture
 from signalpost.integration.loop_thread import THREADS
+from signalpost.own_threads import start_thread
 from signalpost.secret import described
 from signalpost.telemetry.log_queue import logger
 
@@ -85,7 +86,7 @@ class Turns:
         before, self._last_ended = self._last_ended, Event()
         arguments = (begun, work, before, self._last_ended)
         try:
-            Thread(target=_run, args=arguments, name=f"{THREADS} {name}", daemon=False).start()
+            start_thread(Thread(target=_run, args=arguments, name=f"{THREADS} {name}", daemon=False))
         except RuntimeError:
             _run(*arguments)
         return begun

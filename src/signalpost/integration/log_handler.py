@@ -18,6 +18,7 @@ from signalpost.integration.functions import process_wide
 from signalpost.integration.integration import NotificationIntegration
 from signalpost.integration.loop_thread import THREADS
 from signalpost.integration.process_end import this_process
+from signalpost.own_threads import start_thread
 from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import log_failure
 
@@ -109,9 +110,10 @@ class AlertLogHandler(logging.Handler):
         return True
 
     def _start_timer(self, seconds: float) -> None:
-        self._timer = threading.Timer(max(0.0, seconds), self._send_repeats)
-        self._timer.name, self._timer.daemon = f"{THREADS} log", True
-        self._timer.start()
+        timer = threading.Timer(max(0.0, seconds), self._send_repeats)
+        timer.name, timer.daemon = f"{THREADS} log", True
+        start_thread(timer)
+        self._timer = timer
 
     def _send_repeats(self, *, everything: bool = False) -> None:
         """Send the repeats of the groups that are over, or of all, and start a timer for the rest."""

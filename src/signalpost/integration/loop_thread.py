@@ -15,7 +15,7 @@ from threading import Thread, current_thread
 from typing import Any, TypeVar
 
 from signalpost.integration.futures import AwaitableFuture, this_thread_must_not_wait
-from signalpost.own_threads import OwnThreads
+from signalpost.own_threads import OwnThreads, start_thread
 from signalpost.telemetry.log_queue import log_failure
 
 Result = TypeVar("Result")
@@ -44,7 +44,7 @@ class LoopThread:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = Thread(target=self._run, name=f"{THREADS} {name}", daemon=True)
         try:
-            self._thread.start()
+            start_thread(self._thread)
         except RuntimeError:  # no thread can be started now
             self.loop.close()
             raise
@@ -153,7 +153,7 @@ class LazyThread:
         except IndexError:
             return
         try:
-            self._make().start()
+            start_thread(self._make())
         except BaseException:
             self._token.append(True)
             raise

@@ -14,6 +14,7 @@ from functools import partial
 from queue import SimpleQueue
 
 from signalpost.errors import is_from_keyboard
+from signalpost.own_threads import start_thread
 from signalpost.secret import described
 
 MOST_WAITING = 20_000
@@ -137,7 +138,7 @@ class LogQueue:
         try:
             if self._thread is None:  # another caller may have started it
                 self._thread = threading.Thread(target=self._write, name="signalpost log", daemon=True)
-                self._thread.start()
+                start_thread(self._thread)
         except RuntimeError:
             self._thread = None
             return False

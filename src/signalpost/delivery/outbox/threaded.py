@@ -29,6 +29,7 @@ from signalpost.delivery.outbox.port import Core
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import Listener, WorkerFailed, WorkerRecovered
 from signalpost.errors import CommandFailed, OwnershipLost, StoreClosed, StoreFailed
+from signalpost.own_threads import start_thread
 from signalpost.secret import described
 from signalpost.telemetry.log_queue import log_failure
 
@@ -86,7 +87,7 @@ class ThreadedOutbox:
         self._is_closed = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._thread = Thread(target=self._run, name="signalpost outbox", daemon=True)
-        self._thread.start()
+        start_thread(self._thread)
 
     async def do(self, command: Command[Answer]) -> Answer:
         """Execute a command, and return its answer once it is committed.

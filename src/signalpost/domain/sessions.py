@@ -175,7 +175,7 @@ def is_market_open(instant: datetime) -> bool:
 
 
 def until_traded(start: datetime, lasts_for: timedelta) -> timedelta:
-    """The time from `start` until spot FX has been open for `lasts_for`, at weekends longer than that.
+    """The time from `start` until spot FX has been open for `lasts_for`; longer than that over a weekend.
 
     A week or more already contains its weekends, and stays as it is.
     """

@@ -37,12 +37,12 @@ _LETTERS, _SMALL_LETTERS = 21, 17
 _LABEL = 26
 """Pixels from one label to the next."""
 _FEWEST, _AFTER = 30, 4
-"""Places for candles at least, and free ones to the right of the last."""
+"""The fewest places for candles, and the free places to the right of the last one."""
 _TIMES = 4
 _WIDEST_TIME = "00 Mmm 00:00  "
 _GRID = 5
 _REACH = 1.5
-"""A level further from the candles than their range times this has only a label at the edge."""
+"""Times the range of the candles. A level further away from them has only a label at the edge."""
 _TITLE = 30
 _DAY = timedelta(days=1)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -101,7 +101,7 @@ def is_installed() -> bool:
 def plan_of(trade: Trade, view: View, candles: Sequence[Candle], periods: Sequence[int] = ()) -> Plan:
     """The chart of `trade` as `view` may see it, up to the candle of its signal, with averages of these periods.
 
-    `candles` are sorted by time. Those before the ones that are shown serve the averages.
+    `candles` are sorted by time. Those before the ones that are shown only count for the averages.
     """
     signal, name = trade.signal, plain_name(trade.signal.pair)
     before = [candle for candle in candles if candle.time <= signal.timestamp]

@@ -65,7 +65,7 @@ class TargetFields:
 
     def reject(self, name: str, value: Any) -> None:
         """Add the fault of an unknown name with targets in its value."""
-        self._reject(as_sent(name), value, "there is a target in it. Send targets as tp1, tp2 and so on, or as targets")
+        self._reject(as_sent(name), value, "it contains a target. Send targets as tp1, tp2 and so on, or in `targets`")
 
     def read(self, faults: list[Fault]) -> tuple[dict[str, Any], dict[str, str]]:
         """The fields, `take_profit` or `targets`, and the sender's names of them. Faults are added to `faults`."""

@@ -62,7 +62,7 @@ def read_beat(path: Path) -> Beat | None:
 
 
 class BeatWatch:
-    """Measures how long the owner of a store has not beaten while this process was awake.
+    """Measures how long the owner of a store has been silent while this process was awake.
 
     `now` is in seconds of a monotonic clock. Call `look` at least once a second.
     """
@@ -76,7 +76,7 @@ class BeatWatch:
         self.silent_for = 0.0
         """Seconds."""
         self.last: Beat | None = None
-        """The owner's last beat; None if the owner of this epoch has not beaten yet."""
+        """The owner's last beat; None if the owner of this epoch has not written one yet."""
 
     def look(self, epoch: int, beat: Beat | None, now: float) -> None:
         """Update from the content of the file and the epoch in the store."""

@@ -149,7 +149,7 @@ class _Intake:
         return lanes
 
     def _filtered(self, item: NewNotification, sequence: str) -> NewNotification:
-        """The item; changed to be only recorded if a filter stops the trade that it would open."""
+        """The item. If a filter stops the trade that it would open, it is only recorded, not posted."""
         notification = item.notification
         is_new = is_opening(notification) and sequence not in self._trades
         would_open = is_new and any(each.state is _PENDING for each in item.deliveries)

@@ -42,7 +42,8 @@ def _taken(event: events.Taken) -> None:
 
 def _seen(event: events.DestinationSeen) -> None:
     of = "" if event.guild is None else f" of guild {event.guild}"
-    logger.info("%s posts to channel %s%s", event.destination, event.channel, of)
+    if event.channel is not None:
+        logger.info("%s posts to channel %s%s", event.destination, event.channel, of)
     if event.others:
         names = ", ".join(event.others)
         logger.warning("%s posts to the same channel as %s: its readers see both", event.destination, names)

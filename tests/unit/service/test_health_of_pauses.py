@@ -22,6 +22,7 @@ from tests.unit.delivery.dispatch.world import BROKEN, DOWN, HERE, World, ids, n
 from tests.unit.service.conftest import ConfigFor, codes, signal
 from tests.unit.service.test_gone_and_banned import Ear
 
+LOOKS = {"fetches_details": True}
 GONE = Rejected("404, code 10015", status=404, is_gone=True)
 
 
@@ -46,8 +47,38 @@ async def test_a_destination_that_refused_too_often_is_reported_until_its_pause_
         for _ in range(50):
             await world.put()
         await wait(60)
-        assert_paused(reasons(world), HERE, "540", "50", "10")
+        refuses, *paused = reasons(world)
+        assert refuses.code == "destination-unusable"
+        assert_paused(tuple(paused), HERE, "540", "50", "10")
         await wait(545)
+        assert reasons(world) == (refuses,), "no message was accepted since"
+
+
+@virtual
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_destination_that_refuses_any_message_is_reported_until_it_accepts_one(status: int) -> None:
+    no = Rejected(f"{status}, code 10003", status=status)
+    async with World(ScriptedSink([no, no], probes=[Answer(channel="77")]), settings=LOOKS) as world:
+        await world.put("first")
+        await wait(0.5)
+        (reason,) = reasons(world)
+        assert (reason.code, HERE in reason, f"{status}, code 10003" in reason) == ("destination-unusable", True, True)
+        await wait(5)
+        assert reasons(world) == (reason,), "the look at the webhook proves nothing"
+        await world.put("second")
+        await world.put("third")
+        await wait(5)
+        assert reasons(world) == ()
+        assert [await world.state(name) for name in ("first", "second", "third")] == ["dead", "dead", "delivered"]
+
+
+@virtual
+async def test_a_message_that_is_refused_for_its_content_says_nothing_about_its_destination() -> None:
+    probes = [Rejected("404", status=404)]
+    async with World(ScriptedSink([Rejected("400", status=400)], probes=probes), settings=LOOKS) as world:
+        await wait(2)
+        await world.put()
+        await wait(1)
         assert reasons(world) == ()
 
 

@@ -123,6 +123,7 @@ def test_a_beginning_send_is_a_debug_line_with_its_count(caplog: pytest.LogCaptu
             [("INFO", ("d1", "77", "5")), ("WARNING", ("d1", "e1, f1"))],
         ),
         (DestinationSeen("d1", "77", trouble="TROUBLE"), [("INFO", ("d1", "77")), ("ERROR", ("d1", "TROUBLE"))]),
+        (DestinationSeen("d1", None, trouble="TROUBLE"), [("ERROR", ("d1", "TROUBLE"))]),
     ],
 )
 def test_the_channel_and_the_problem_of_a_destination_are_logged(

@@ -141,6 +141,8 @@ class Gate:
         self._look_from = inf
         self._seen: str | None = None
         """The channel that was last reported."""
+        self._refusal: str | None = None
+        """Why it refuses every message; None if it does not, as far as is known."""
         webhook.subscribe(self._webhook_changed)
 
     def subscribe(self, call: Callable[[], None]) -> None:
@@ -251,6 +253,7 @@ class Gate:
             jitter, permit = self._jitter(), held.permit
             self._moved(self.breaker.record(permit, now, jitter, is_failure=is_failure, is_its_own=is_its_own))
         self._learn(is_alive=is_failure is False)
+        self._note_refusal(outcome)
         self.observe(outcome)
         self.pacer.host.ended()
         return took_messages
@@ -258,6 +261,7 @@ class Gate:
     def end_direct(self, slot: Slot, now: float, outcome: SendOutcome | None) -> None:
         """Record the end of a message sent without the queue. It counts for the pace, but not for the breaker."""
         self.pacer.end(slot, now + CLOCK_GRAIN, outcome)
+        self._note_refusal(outcome)
         self.observe(outcome)
         self.pacer.host.ended()
 
@@ -361,9 +365,18 @@ class Gate:
         if self.liveness.learn(is_alive=is_alive):
             self._on_change()
 
+    def _note_refusal(self, outcome: SendOutcome | None) -> None:
+        """Report an answer to a message that any other message would get too, such as 404 if its thread was deleted."""
+        match outcome:
+            case Receipt():
+                self._refusal = None
+            case Rejected(status=401 | 403 | 404, is_gone=False) if self._refusal is None:
+                self._refusal = f"it refuses messages, whatever they say: {outcome.reason}"
+                self._emit(DestinationSeen(self.destination, self._seen, trouble=self._refusal))
+
     def _see(self, answer: Receipt | Answer) -> None:
         channel, guild = answer.channel, answer.guild
-        trouble = answer.trouble if isinstance(answer, Answer) else None
+        trouble = (answer.trouble or self._refusal) if isinstance(answer, Answer) else None
         if guild is not None:  # links need the server, and only a look shows it
             self._wants_look = False
         if channel is not None and (channel != self._seen or trouble is not None):

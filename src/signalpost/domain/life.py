@@ -263,7 +263,7 @@ def _is_known(trade: Trade, change: Close, price: Decimal) -> bool:
     """Whether the opening named the price of the end, or the stop moved to the entry."""
     if change.reason is CloseReason.TARGET:
         return _is_opening_target(trade, price)
-    # Only a stop needs no price.
+    # Only a close at the stop may omit the price here.
     return change.price is None and trade.stop in (trade.first_stop, trade.entry, trade.signal.entry_price)
 
 
@@ -343,7 +343,7 @@ def _flagged(trade: Trade, flag: Flag) -> Trade:
 
 
 def _check_stop(trade: Trade, stop: Decimal) -> None:
-    """A stop must lie before the next target; the one from which R counts, also on the losing side of the entry."""
+    """A stop must lie before the next target. The stop that defines R must also be on the losing side of the entry."""
     trade.signal.pair.check_price(stop, "stop_loss")
     ahead = trade.targets[trade.hits :]
     if ahead and trade.gain(stop) >= trade.gain(ahead[0].price):

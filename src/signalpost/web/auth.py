@@ -90,11 +90,11 @@ class TokenAuth:
             raise not_understood([_unknown_tier(field, str(tier), known) for tier in unknown])
         if beyond:
             own = str(UserTier(token.tier))
-            detail = f"This token may send for tier {own!r} and lower ones, not for {str(beyond[0])!r}."
+            detail = f"This token may send to tier {own!r} and lower ones, not to {str(beyond[0])!r}."
             raise Problem(HTTPStatus.FORBIDDEN, detail)
 
     def tiers_of(self, token: Token) -> frozenset[UserTier]:
-        """The tiers that `token` may send for, and whose signals it may see and change: its own and lower ones."""
+        """The tiers that `token` may send to, and whose signals it may see and change: its own and lower ones."""
         own = UserTier(token.tier)
         highest = self._rank_by_tier.get(own, -inf)
         return frozenset({own, *(tier for tier, rank in self._rank_by_tier.items() if rank <= highest)})

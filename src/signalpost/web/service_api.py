@@ -37,7 +37,7 @@ class ServiceApi:
         self.deliveries, self.trades = runtime.deliveries, runtime.trades
         self.metrics: Collect = Scrape(runtime).families
         self.rank_by_tier = ranks_of(service.config.tiers)
-        """The rank of each known tier. A token may send for its own tier and for lower ranks."""
+        """The rank of each known tier. A token may send to its own tier and to lower ones."""
 
     async def take(
         self, payload: Payload, options: SendOptions, tiers: frozenset[UserTier], closes: int | None = None

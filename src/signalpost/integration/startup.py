@@ -37,8 +37,8 @@ class Started:
 class StillOpen(int):
     """How many notifications or deliveries are still open after a stop. You may await it.
 
-    Within a running event loop, the stop has only begun. The number is then as at the call; await it for the number
-    that the stop leaves open.
+    Within a running event loop, the stop has only begun. The number is then the count at the call. Await it to get the
+    number that the stop leaves open.
     """
 
     _begun: BackgroundWork[int] | None
@@ -95,7 +95,7 @@ class AsyncNotificationStartup:
 
         Stopping twice, or without a start, is fine. The next start delivers what is open. None waits without a limit.
         Raises InvalidValue, before anything is stopped, for a timeout that is not a number of seconds. Within a running
-        event loop it only begins the stop, and returns at once: await the result for the number.
+        event loop it only begins the stop, and returns at once: await the result to get the number.
         """
         loop = _running_loop()
         has_handlers = bool(self._previous) and threading.current_thread() is threading.main_thread()
@@ -166,7 +166,7 @@ def on_strategy_stop(timeout: float | None = FLUSH_WITHIN) -> StillOpen:
     """Deliver for at most `timeout` seconds, stop, and return how much is still open.
 
     Stopping twice is fine, and so is starting again. The next start delivers what is open. None waits without a limit.
-    Within a running event loop it only begins the stop, and returns at once: await the result for the number. Raises
+    Within a running event loop it only begins the stop, and returns at once: await the result to get the number. Raises
     InvalidValue, before anything is stopped, for a timeout that is not a number of seconds.
     """
     return _signalled.on_strategy_stop(timeout)

@@ -98,7 +98,8 @@ def quoted_places(price: Decimal) -> int | None:
 def finest_of(prices: Iterable[Decimal | None], at_least: int | None) -> int:
     """The most decimals among the quoted prices, which belong to one market; not less than `at_least`.
 
-    If there are neither, the fewest decimals that show the first price to within a billionth of itself.
+    If there is no quoted price and no `at_least`, the fewest decimals that show the first price to within a billionth
+    of itself.
     """
     finest = at_least
     first = None

@@ -48,7 +48,7 @@ class Bucket(SlidingWindow):
         self._left += 1
 
     def mark(self, now: float) -> int:
-        """A number that `learn` needs later for a request that has just begun, and that Discord has not counted yet."""
+        """A number to pass to `learn` later. Take it when a request has begun, before Discord has counted it."""
         return self.used(now) - self._begun
 
     def learn(self, facts: RateFacts, now: float, mark: int) -> None:

@@ -180,7 +180,7 @@ def _cells(line: tuple[str, RecapLine]) -> tuple[str, ...]:
 
 
 def _most_traded(lines: tuple[RecapLine, ...]) -> Iterable[tuple[str, RecapLine]]:
-    """Each line with its name; of more than 12, those of the 11 pairs with the most trades, then the others."""
+    """Each line with its name. If there are more than 12: the 11 with the most trades, then one for the others."""
     named = [(plain_name(line.pair), line) for line in lines]
     if len(lines) <= _MOST_LINES:
         return named

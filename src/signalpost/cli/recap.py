@@ -22,9 +22,9 @@ from signalpost.sinks.discord.cards.wording import signed, unsigned
 _WEEK = re.compile(r"(?:(?P<year>\d{4})-)?W?(?P<week>\d{1,2})", re.ASCII | re.IGNORECASE)
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _YEARS_TO_A_LONG_ONE = 8
-"""One more than the most years from one with 53 weeks to the next."""
+"""One more than the most years from a year with 53 weeks to the next such year."""
 _YEARS = range(2, 9999)
-"""Those whose periods begin and end at times that can be computed in every time zone."""
+"""The years whose periods begin and end at times that can be computed in every time zone."""
 
 
 @examples(
@@ -88,7 +88,7 @@ def _day(text: str) -> date:
 
 
 def _day_in(week: str | None, today: date) -> date:
-    """A day of a week; without a year, of the newest one with that number that has begun."""
+    """A day of a week. If no year is given, of the newest week with that number that has begun."""
     if week is None:
         return today
     found = _WEEK.fullmatch(week)

@@ -1,7 +1,7 @@
 """The table of settings: the names, variables, defaults, parsers and descriptions of all settings.
 
-Reading, `signalpost check`, the example file (`config.example`), the errors and the page of names are made from it or
-checked against it.
+The code that reads settings, `signalpost check`, the example file (`config.example`), the errors and the page of names
+all use it or are checked against it.
 """
 
 from datetime import timedelta
@@ -361,7 +361,7 @@ _VARIABLE_BY_NAME = {usual.name: usual.variable for usual in USUAL_DESTINATIONS}
 
 
 def variable_of(destination: str) -> str:
-    """The variable for a destination's webhook; made from the name of a destination that is not usual."""
+    """The variable for a destination's webhook. If the destination is not a usual one, it is made from the name."""
     made = f"DISCORD_WEBHOOK_{destination.upper().replace('-', '_')}"
     return _VARIABLE_BY_NAME.get(destination, made)
 

@@ -47,7 +47,7 @@ class CardGone(NamedTuple):
 
     @property
     def is_for_operators(self) -> bool:
-        """Whether an operator is alerted: not if it is posted again, unless that is in another channel."""
+        """Whether an operator is alerted. If the card is posted again, only when that is in another channel."""
         return self.is_stopped or self.how == "moved"
 
 

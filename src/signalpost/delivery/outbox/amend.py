@@ -131,7 +131,7 @@ def end_trades(tx: Transaction, command: EndTrades) -> tuple[Amendment, ...]:
 
 
 def add_chart(tx: Transaction, command: AddChart) -> Notification | None:
-    """Put an edit that adds a chart to a card, with the lowest priority, unless the card is about to change."""
+    """Queue an edit that adds a chart to a card, with the lowest priority, unless the card is about to change."""
     sequence, destination = command.sequence, command.destination
     card = next((card for card in cards_of(tx, sequence) if card.destination == destination), None)
     row = Book(tx).of([sequence]).get(sequence)
@@ -176,7 +176,7 @@ def _priority_of(trade: Trade) -> NotificationPriority:
 
 
 def _why_stopped(trade: Trade) -> str | None:
-    """The reason for which the last change is not posted; None if it is."""
+    """Why the last change is not posted; None if it is posted."""
     is_note = isinstance(trade.last_change, NotePrice)
     return trade.price_note.stopped_for if is_note and trade.price_note is not None else None
 

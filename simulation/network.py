@@ -104,7 +104,7 @@ class Network:
             for timer in timers:
                 timer.cancel()
         request.status = answer.status
-        if name is None:
+        if fault.proves is Proof.SHOWN and answer is not fault.answer:  # it is Discord's own
             self._learn(request, answer)
         elif fault.answer is None:
             self._learn_of_late(request, answer, fault)
@@ -137,7 +137,8 @@ class Network:
         self, request: Request, sent: HttpRequest, fault: Fault, reply: asyncio.Future[HttpAnswer], back: float
     ) -> None:
         planned = None
-        if fault is not _USUAL:
+        is_success = fault.proves is Proof.SHOWN  # Discord sends such an answer only if it accepts the request
+        if not is_success:
             planned = Planned(is_processed=fault.is_processed, answer=fault.answer, is_cut=fault.error is not None)
         if fault.is_connected:
             outcome = self.discord.answer(sent, self._clocks.moment(), planned)
@@ -145,8 +146,11 @@ class Network:
                 request.processed = self._clocks.elapsed()
             request.message_id = outcome.entry.message_id if outcome.entry.recorded else None
             request.channel = outcome.entry.channel
-            if fault.error is None and back < NEVER and outcome.answer is not None:
-                asyncio.get_running_loop().call_later(back, _answer, reply, outcome.answer)
+            answer = outcome.answer
+            if is_success and answer is not None and answer.status < 300:
+                answer = fault.answer or answer
+            if fault.error is None and back < NEVER and answer is not None:
+                asyncio.get_running_loop().call_later(back, _answer, reply, answer)
 
     def _learn(self, request: Request, answer: HttpAnswer) -> None:
         code = _code(answer)

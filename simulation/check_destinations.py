@@ -197,17 +197,22 @@ def _of_waits(evidence: Evidence) -> Iterator[str]:
         for request in others[bisect_left(others, waiting.number, key=lambda each: each.number) :]:
             if request.began >= waiting.ended + waiting.wait - _ROUNDING or request.life != waiting.life:
                 break
-            if not is_of_the_host and _asks_where_it_is(others, request):
-                continue  # the limit is of another route
+            if _asks_where_it_is(evidence.by_place[request.place], request, waiting.ended):
+                continue
             if request.began > waiting.ended + _PROCESSED_IN and (request.method == "PATCH" or not waiting.holds_edits):
                 early = waiting.ended + waiting.wait - request.began
                 yield f"{request.place} got a request {early:.2f} s before the end of the wait for {waiting.place}"
 
 
-def _asks_where_it_is(requests: list[Request], request: Request) -> bool:
-    """True if it ends an attempt to edit a message that was not found: the card was deleted, or its webhook moved."""
+def _asks_where_it_is(requests: list[Request], request: Request, known_at: float) -> bool:
+    """True if it ends an attempt, begun before a wait was known, to edit a message that was not found.
+
+    The card was deleted, or its webhook moved. The sink asks which before it reports the outcome of the attempt.
+    """
     return request.method == "GET" and any(
-        each.proof is Proof.MISSING and each.ended == request.began and each.life == request.life for each in requests
+        each.proof is Proof.MISSING and each.ended == request.began and each.life == request.life
+        for each in requests
+        if each.began <= known_at + _PROCESSED_IN
     )
 
 

@@ -237,7 +237,7 @@ def _blocked(evidence: Evidence, place: str) -> Iterator[_Stretch]:
 
 def _waits(evidence: Evidence, channel: str) -> Iterator[_Stretch]:
     for request in evidence.requests:
-        if request.proof is not Proof.WAIT:
+        if request.proof is not Proof.WAIT or request.holds_edits:  # the wait is of edits, which are not judged
             continue
         over = (request.ended or request.began) + request.wait
         if is_of_the_host := _is_of_the_host(request.fault):

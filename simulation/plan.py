@@ -57,6 +57,8 @@ DELAYED = "free"
 SUBMISSIONS_A_DAY = 200
 """A minimum; even the shortest run has a few."""
 TRADES_A_DAY = 60
+_OLD = 3600.0
+"""Seconds after which Discord takes few edits of a message."""
 
 
 class Action(NamedTuple):
@@ -119,6 +121,8 @@ def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = T
     if not is_calm:
         outages, reopened = _reopened(Random(f"reopened {seed}"), hours * 3600)
         drawn_plan, made = drawn_plan._replace(outages=(*drawn_plan.outages, *outages)), made + reopened
+        if (old := Random(f"old trades {seed}")).random() < 0.4 and hours > 1.2:
+            made += _bursts(old, hours * 3600, 90_200, 90_200, age=_OLD + 100)
         made += _cut_short(Random(f"cut short {seed}"), hours * 3600)
         made += _moderation(Random(f"moderator {seed}"), hours * 3600)
         made += _neighbours(Random(f"neighbours {seed}"), hours * 3600, [each.at for each in made if each.submission])
@@ -222,19 +226,22 @@ def _trades(random: Random, seconds: float, store_down: tuple[tuple[float, float
     return made + _bursts(random, seconds, count + 1, number)
 
 
-def _bursts(random: Random, seconds: float, count: int, number: int) -> list[Action]:
-    """Trades of one tier that change together, as after a candle."""
+def _bursts(random: Random, seconds: float, count: int, number: int, age: float = 30.0) -> list[Action]:
+    """Trades of one tier that change together at this age, as after a candle. Another signal follows old ones."""
     made: list[Action] = []
     for _ in range(max(1, round(seconds / 3600))):
-        at, tier = random.random() * (seconds - 60), random.choice(TIERS)
+        at, tier = random.random() * (seconds - age - 30), random.choice(TIERS)
         for _ in range(random.randint(3, 6)):
             count += 1
             opening = drawn_trade(random, f"t{count:05}")._replace(tier=tier, entry="market")
-            first, *later = changes(random, opening.ref, opening.entry, at + 30 + random.random(), number)
+            first, *later = changes(random, opening.ref, opening.entry, at + age + random.random(), number)
             number += 1 + len(later)
-            drawn_changes = [(at + 30 + random.random(), first[1]), *later]
+            drawn_changes = [(at + age + random.random(), first[1]), *later]
             made.append(Action(at, "submission", opening))
             made += [Action(moment, "change", change=change) for moment, change in drawn_changes if moment < seconds]
+        if age > _OLD:
+            signal = drawn(random, f"n{count:05}", "signal")._replace(tier=tier)
+            made.append(Action(at + age + 5 + 10 * random.random(), "submission", signal))
     return made
 
 

@@ -36,8 +36,8 @@ class _Status(NamedTuple):
     watermark: datetime | None
     """The open of the last candle taken."""
     lag: timedelta | None
-    """The time since the first candle that was not taken should have closed. Before any was taken: the time since the
-    service began to need them; None if no service runs the strategy."""
+    """How long ago the first candle that was not taken should have closed. Before any was taken: how long ago the
+    service began to need them, or None if no service runs the strategy."""
     report: StreamReport | None
     """None if no service runs it."""
     last: Signal | None
@@ -80,7 +80,7 @@ def _found(config: Config, store: Store) -> Iterator[_Status]:
 
 
 def _last_of(made: StreamConfig, strategy: StrategyConfig, signals: Sequence[Signal]) -> Signal | None:
-    """The newest signal of a strategy. Your own classes choose the ids, so it is recognised by its name as well."""
+    """The newest signal of a strategy. Your own classes choose the ids, so the strategy's name is compared as well."""
     # An id ends with the side and the time, after the strategy and its stream.
     by_id = (each for each in signals if each.signal_id.rsplit(":", 2)[0].endswith(f":{made.stream}"))
     wanted = None if strategy.kind in STRATEGIES else (made.strategy_name, made.pair, made.timeframe)

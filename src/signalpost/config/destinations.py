@@ -128,7 +128,7 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
 
 
 def _ignored(webhooks: Mapping[str, GivenSecret]) -> str | None:
-    """Why the webhook for everything has no effect. It counts only if no other webhook is set: promise P10."""
+    """Why the webhook for everything has no effect. It is used only if no other webhook is set: promise P10."""
     others = [webhook for name, webhook in webhooks.items() if name != ONLY_DESTINATION]
     if ONLY_DESTINATION not in webhooks or not others:
         return None

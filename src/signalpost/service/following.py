@@ -77,7 +77,7 @@ class FollowPlan:
 
 
 class FollowedLedger:
-    """A ledger that adds to each new signal the number of the older trade that its fill will end, if it is followed.
+    """A ledger that adds, to each new signal that is followed, the number of the older trade that its fill will end.
 
     States without signals are saved together with those of other streams of the round.
     """

@@ -178,12 +178,13 @@ class _Cards:
             yield f"it was superseded ({reason})"
 
     def _can_be_shown(self, track: Track) -> bool:
-        """True if it has the newest state, and its destination shows the trade, or nothing has happened to it."""
+        """True if it has the newest state and something to say, and its destination shows the trade or may show it."""
         versions, where = self._versions[track.trade], (track.place, track.trade)
         messages = self._messages.get(where, [])
         is_new_here = not messages and track.version > 1
         is_elsewhere = where in self._left or self._was_given_up(messages)
-        return track.version == len(versions) and not is_new_here and not is_elsewhere
+        is_undone = track.is_companion and versions[-1] in versions[:-1]  # a change was taken back
+        return track.version == len(versions) and not (is_new_here or is_elsewhere or is_undone)
 
     def _was_given_up(self, messages: Sequence[Message]) -> bool:
         """True if people deleted its card, and the one that replaced it."""

@@ -37,6 +37,7 @@ DAYS_WITH_TRADES = [
     pytest.param(30092, 24, id="a process dies with the receipt of an edit, and the repeat is refused"),
     pytest.param(30099, 24, id="a message is leased in the transaction that saves the news after it"),
     pytest.param(30105, 24, id="a stop is corrected, the clock is set back, and the order is filled"),
+    pytest.param(30226, 24, id="the news of an end waits until the trade is reopened, and is revived"),
 ]
 CASES = [pytest.param(*each.values, False, id=each.id) for each in KEPT + DAYS[: size(0, len(DAYS))]]
 CASES += [

@@ -22,7 +22,7 @@ from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.alert import alert_card, resolved_companion
 from signalpost.sinks.discord.cards.away import away_card
-from signalpost.sinks.discord.cards.companion import Step, companion
+from signalpost.sinks.discord.cards.companion import Step, companion, has_news
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.cards.recap import recap_card
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
@@ -37,7 +37,7 @@ def message(items: Sequence[Item], look: Look, now: datetime, guild: str | None 
 
     Companions of several trades get a line each; other items are shown one after the other. `guild` is the Discord
     server of a card that does not name its own. Raises InvalidValue for another number of items, or if they are too
-    long together, and Unwanted if the operator turned some of them off.
+    long together, and Unwanted if some of them have nothing to say, or the operator turned them off.
     """
     most = limits.EMBEDS if edited(items) is None else 1
     if not 0 < len(items) <= most:
@@ -45,11 +45,18 @@ def message(items: Sequence[Item], look: Look, now: datetime, guild: str | None 
     bodies = [_body(item, look, now, guild) for item in items]
     wanted = [body for body in bodies if body is not None]
     if len(wanted) < len(items):
-        off = frozenset(item.notification.id for item, body in zip(items, bodies, strict=True) if body is None)
-        raise Unwanted("the operator turned companions of this kind off", off)
+        raise _unwanted([item for item, body in zip(items, bodies, strict=True) if body is None])
     if len(wanted) == 1:
         return wanted[0]
     return _together(items, look, guild) or _joined(wanted)
+
+
+def _unwanted(items: Sequence[Item]) -> Unwanted:
+    undone = [item for item in items if (step := _step(item, None)) is not None and not has_news(step)]
+    reason = (
+        "what it reports was undone before it was sent" if undone else "the operator turned companions of this kind off"
+    )
+    return Unwanted(reason, frozenset(item.notification.id for item in undone or items))
 
 
 def _together(items: Sequence[Item], look: Look, guild: str | None) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.rules.moderator import Action, DeleteMessage, MoveWebhook, SetThread
 from signalpost.sandbox.server import Sandbox, present_moment
 from signalpost.sinks.discord.cards.look import Event, Look, Sending
+from signalpost.sinks.discord.message import message
 from signalpost.sinks.discord.webhook import DiscordWebhook
 from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Throttled, Unavailable, Unchanged, Unwanted
 from signalpost.sinks.port import Chart, Item, Shown
@@ -195,6 +196,14 @@ async def test_a_companion_that_is_not_to_be_sent_is_settled_without_a_request()
         with pytest.raises(Unwanted):
             await silent.send([NEWS])
         assert server.requests == []
+
+
+def test_a_companion_whose_change_was_undone_before_it_was_sent_is_not_called_turned_off() -> None:
+    off = Look(companions={Event.STOP: Sending.OFF})
+    undone = NEWS._replace(notification=NEWS.notification.but(id="undone", trade=BEFORE.but(version=3)))
+    with pytest.raises(Unwanted, match="undone") as caught:
+        message([undone, NEWS], off, AT)
+    assert caught.value.ids == {"undone"}, "the other one is tried again alone"
 
 
 HIDDEN = Look(copies={UserTier.FREE: TierCopy(hidden=frozenset({Hidden.STOP}))})

@@ -72,6 +72,11 @@ def companion(steps: Sequence[Step], look: Look, view: View) -> dict[str, Any] |
     return post(look, content, role=role, is_silent=is_silent)
 
 
+def has_news(step: Step) -> bool:
+    """False if the trade is again as its readers know it, because a change was undone before they were notified."""
+    return any(True for _ in _news(step))
+
+
 def headline_of(trade: Trade, view: View) -> str:
     """The first line of a message on the present state of `trade`: `TP1 HIT · EURUSD #1042 · +0.50R`."""
     event = _end_event(trade) if trade.end is not None else _EVENT_BY_NEWS[trade.news]

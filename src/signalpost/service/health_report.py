@@ -42,7 +42,7 @@ class StreamReport(msgspec.Struct, frozen=True):
     candles_read: int
     """In the last cycle."""
     hits: int
-    """How often its state was read, and came from the cache."""
+    """How often its state was read from the cache."""
     misses: int
     rebuilt: int
     """How often its saved state could not be used."""
@@ -119,7 +119,7 @@ def written_at(path: Path) -> datetime | None:
 def write_report(path: Path, report: HealthReport) -> None:
     """Replace the last report. If the folder cannot be written, the last report stays and grows old.
 
-    If the disk is full, the report overwrites the last one, which has its room on the disk already.
+    If the disk is full, the report is written over the last one, which already has space on the disk.
     """
     draft, text = path.with_suffix(".health-draft"), msgspec.json.encode(report)
     try:
@@ -131,7 +131,7 @@ def write_report(path: Path, report: HealthReport) -> None:
 
 
 class Reporter:
-    """Writes the report that `make` returns to `path`, every 5 seconds, unless it is None. Call `end` at the end."""
+    """Every 5 seconds, writes the report from `make` into `path`, unless it is None. Call `end` at the end."""
 
     def __init__(
         self, outbox: ThreadedOutbox, path: Path, make: Callable[[], HealthReport | None], emit: Listener

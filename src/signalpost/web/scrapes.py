@@ -17,14 +17,14 @@ FRESH_FOR = 1.0
 """Seconds for which a rendering is used again."""
 
 Text = tuple[bytes, str]
-"""With its content type."""
+"""A text and its content type."""
 
 
 class InThread(Protocol):
     """Runs work outside the event loop."""
 
     def __call__(self, work: Callable[[], Text]) -> Awaitable[Text]:
-        """Return its result."""
+        """Run the work, and return its result."""
         ...
 
 

@@ -60,7 +60,7 @@ def opened_to_write(path: Path, lock_path: Path) -> sqlite3.Connection:
     try:
         _migrate(path, db, lock_path)
         _complete(db)
-        # What a savepoint may undo stays in memory. Not earlier, because a migration may sort a million rows.
+        # From now on, what a savepoint may undo stays in memory. Not earlier: a migration may sort a million rows.
         db.execute("PRAGMA temp_store=MEMORY")
     except sqlite3.Error as fault:
         db.close()

@@ -71,7 +71,7 @@ def update(name: str, if_version: int | None, **options: Any) -> None:
 @delivery_options
 def fill(name: str, if_version: int | None, **options: Any) -> None:
     """Report that the entry was filled, and at which price. The result is computed from that price."""
-    _change(name, _made(Fill, _popped(options, "price")), if_version, options)
+    _change(name, Fill(price=options.pop("price")), if_version, options)
 
 
 @examples(

@@ -134,7 +134,8 @@ class NotificationIntegration(SignalVerbs[TicketFuture]):
     def start_async(self, within: float | None = START_WITHIN) -> BackgroundWork[None]:
         """Begin a start, and return at once. Await the result, from any event loop: it raises as `start` does.
 
-        Notifications sent from now on wait for the start. It goes on if nobody awaits it; a failure is then logged.
+        Notifications sent from now on wait for the start, but are refused while an earlier stop has not ended. The
+        start goes on if nobody awaits it; a failure is then logged.
         """
         return self._lifecycle.begin_start(seconds(within, "within"))
 

@@ -56,7 +56,7 @@ class Lifecycle:
                 raise
 
     def begin_start(self, within: float) -> BackgroundWork[None]:
-        """Begin a start, and return at once. Submissions from now on wait for it."""
+        """Begin a start, and return at once. Submissions from now on wait for it, unless an earlier stop still runs."""
         thread: ServiceThread | None = None
         if self._turns.is_idle and self.lock.acquire(blocking=False):  # else it waits for its turn
             try:

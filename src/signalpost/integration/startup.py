@@ -74,7 +74,8 @@ class AsyncNotificationStartup:
 
         Waits for at most 5 seconds. Raises InvalidConfiguration and StoreUnusable, and RuntimeError if it should handle
         signals and this is not the main thread. Within a running event loop it only begins the start, and returns at
-        once: await the result, which raises the same. Notifications sent meanwhile wait for the start.
+        once: await the result, which raises the same. Notifications sent meanwhile wait for the start, but are refused
+        while an earlier stop has not ended.
         """
         if self._handle_signals and threading.current_thread() is not threading.main_thread():
             raise RuntimeError(

@@ -203,6 +203,7 @@ def test_all_open_signals_are_closed_where_the_rules_know_a_price(book: Folder) 
         (("update", "mine", "--stop", "low"), ("not-a-number", "stop")),
         (("update", "mine", "--target-hit", "0"), ("invalid-value", "--target-hit")),
         (("fill", "mine"), ("missing", "--price")),
+        (("fill", "mine", "--price", "nan"), ("not-a-number", "price")),
         (("close",), ("usage", None)),
         (("close", "mine", "--all"), ("usage", None)),
         (("close", "--pair", "EURUSD", "--if-version", "1"), ("usage", None)),

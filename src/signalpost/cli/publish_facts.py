@@ -19,14 +19,14 @@ from signalpost.ingest.kinds import KIND_BY_PAYLOAD
 from signalpost.ingest.send_options import good_until
 
 _KIND = "kind"
-"""The field for the kind that a payload's `to_json` writes."""
+"""The name of the field in which a payload's `to_json` writes the kind."""
 _GOOD_FOR = "good_for"
 """The field for how long a signal's order is good."""
 _STDIN = "standard input"
 
 
 def made(payload: type[Payload], options: Mapping[str, Any], required: Collection[str]) -> Payload:
-    """Build a payload of the kind `payload` from the given options, or without options from standard input.
+    """Build a payload of the kind `payload` from the given options, or from standard input if none is given.
 
     Raises InvalidValue with all faults, each under the name that was used. Raises UsageError if an option in `required`
     is missing although others were given, or if there is no option and standard input is a terminal.

@@ -131,7 +131,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     copies: Mapping[UserTier, TierCopy] = {}
     """The tiers that get less than others, or later."""
     full_tier: UserTier = UserTier.PREMIUM
-    """The tier that gets everything at once, as messages to the others name it."""
+    """The tier that gets everything at once. Messages to the other tiers name it."""
     companions: Mapping[Event, Sending] = {}
     """How companions are sent, if not as usual."""
     chart: ChartTheme = ChartTheme.DARK

@@ -22,6 +22,15 @@ def test_a_planned_answer_is_sent_once_and_nothing_is_shown() -> None:
     assert status(caller.post()) == 200
 
 
+@pytest.mark.parametrize("body", [b"[]", b"\xff", b'{"code": "1"}', b'{"a":' * 3000 + b"1" + b"}" * 3000])
+def test_a_planned_answer_without_a_code_is_sent_as_it_is(body: bytes) -> None:
+    caller = Caller()
+    caller.discord.faults.plan(Fault(answer=HttpAnswer(400, {}, body)))
+    outcome = caller.post()
+    assert outcome.answer is not None
+    assert (outcome.answer.body, outcome.entry.code) == (body, None)
+
+
 def test_a_planned_answer_can_hide_that_the_message_is_shown() -> None:
     caller = Caller()
     caller.discord.faults.plan(Fault(answer=HttpAnswer(502)))

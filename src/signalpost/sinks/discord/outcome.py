@@ -196,8 +196,8 @@ def _is_of_another_limit(answer: HttpAnswer) -> bool:
 
 
 def _message_id(answer: HttpAnswer) -> str:
-    given = answer.text("id") or answer.fields.get("id")
-    text = str(given) if isinstance(given, str | int) else ""
+    given = answer.text("id") or answer.whole_number("id")
+    text = "" if given is None else str(given)
     return text if _MESSAGE_ID.fullmatch(text) else ""
 
 

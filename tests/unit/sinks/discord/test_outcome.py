@@ -270,6 +270,7 @@ def test_a_429_of_another_limit_carries_no_rate_facts(headers: dict[str, str]) -
         ({}, ""),
         (None, ""),
         ({"id": None}, ""),
+        ({"id": True}, ""),
         ({"id": ["1"]}, ""),
         ({"id": "a b"}, ""),
         ({"id": "x" * 101}, ""),

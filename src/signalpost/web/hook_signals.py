@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from signalpost.web.service_api import ServiceApi
 
 _MOST_LIVE = 1000
-"""Signals of one pair that are looked through."""
+"""How many live signals of one pair are looked at."""
 _MOST_READ = 100
-"""The newest signals of a pair, among which one that has ended is looked for."""
+"""How many of the newest signals of a pair are searched for one that has ended."""
 _UNFILLED = frozenset({TradeState.CANCELLED, TradeState.EXPIRED})
 _TRIES = 5
 """How many times a change is tried if other changes come first."""
@@ -153,7 +153,7 @@ def id_prefix(token: str) -> str:
 
 
 def _reversed(live: Iterable[Trade], signal: Signal) -> Sequence[Trade]:
-    """The open trades that a new signal reverses: those of the other side since the last one of its own."""
+    """The open trades that a new signal reverses: those of the other side since the last one of its own side."""
     older = (each for each in live if each.signal.timestamp <= signal.timestamp and each.state is TradeState.OPEN)
     return list(takewhile(lambda each: each.signal.signal_type is not signal.signal_type, older))
 
@@ -184,7 +184,7 @@ def _needed_first(trade: Trade, change: Change) -> Change | None:
 
 
 def _is_reversed_by(trade: Trade, new: Trade) -> bool:
-    """True if `new` reverses a trade, which is older, and is open or was closed by a reversal."""
+    """True if `new` reverses `trade`, which is older, and is either open or was closed by a reversal."""
     is_over = trade.state is TradeState.OPEN or trade.end_reason is CloseReason.REVERSED
     return is_over and trade.number < new.number and trade.signal.signal_type is not new.signal.signal_type
 

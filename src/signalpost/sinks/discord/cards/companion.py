@@ -58,7 +58,7 @@ def companion(steps: Sequence[Step], look: Look, view: View) -> dict[str, Any] |
     """The body of one message on all `steps`, one for each trade; None if there is nothing to send.
 
     Nothing is sent to a tier that gets less than others, or later, and nothing that the operator turned off. A role is
-    pinged only if readers have to act. A replay's is silent.
+    pinged only if readers have to act. The message of a replay is silent.
     """
     if view.is_copy:
         return None

@@ -99,10 +99,10 @@ def several(
 
 def each_tier(user_tier: UserTier | str | None, tiers: Iterable[UserTier | str]) -> Sequence[UserTier | str | None]:
     """The tiers that something is for. Raises InvalidValue if both are given, or one is invalid."""
-    listed = tiers if isinstance(tiers, str) else list(tiers)
+    listed = list(tiers) if isinstance(tiers, Iterable) and not isinstance(tiers, str) else tiers
     if listed and user_tier is not None:
         raise InvalidValue.of("tiers", listed, "use user_tier or tiers, not both", code="conflict")
-    return _tiers(listed) if listed else (user_tier,)
+    return (user_tier,) if listed in ([], "") else _tiers(listed)
 
 
 def _tiers(value: object) -> tuple[UserTier, ...]:

@@ -70,6 +70,8 @@ async def test_a_service_takes_tiers_and_a_duration_too(sandbox: Sandbox, config
     [
         (signal(), {"tiers": ["free"], "user_tier": "free"}, "tiers", "conflict"),
         (signal(), {"tiers": [" "]}, "user_tier", "unknown-word"),
+        (signal(), {"tiers": None}, "tiers", "not-a-list"),
+        (signal(), {"tiers": 2}, "tiers", "not-a-list"),
         (signal(order="limit"), {"good_for": timedelta(0)}, "good_for", "not-a-duration"),
         (signal(order="limit"), {"good_for": 3}, "good_for", "not-a-duration"),
         (signal(), {"good_for": "24h"}, "good_for", "conflict"),

@@ -39,7 +39,7 @@ _LIMITS = ("real", "raised", "off")
     type=click.Choice(_LIMITS),
     default="real",
     show_default=True,
-    help="Discord's own; ten times as much per webhook and channel; or none.",
+    help="Discord's own; ten times those per webhook and channel; or none.",
 )
 @json_option("Print the addresses as one line of JSON.")
 def sandbox(port: int, journal: Path | None, limits: str, as_json: bool) -> None:

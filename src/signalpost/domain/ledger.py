@@ -60,7 +60,7 @@ class Ledger(Protocol):
         ...
 
     async def revise(self, signal_id: str) -> Ticket:
-        """Mark a signal as revised: its candle was corrected, and no longer gives it. A repeat changes nothing.
+        """Mark a signal as revised: its candle was corrected, and no longer causes it. A repeat changes nothing.
 
         Raises StoreFailed.
         """

@@ -100,7 +100,7 @@ class Submission(Submitted):
 
     @property
     def notification(self) -> Notification:
-        """As it would be accepted now."""
+        """The notification as it would be accepted now."""
         return notification_of(self.payload, self._priority, self._user_tier, self._context)
 
     async def answered_by(self, service: AsyncNotificationService) -> Ticket:
@@ -164,7 +164,7 @@ class SubmissionQueue:
     def put(self, submission: Submitted) -> None:
         """Take a submission. Its future always gets a ticket, whatever happens.
 
-        This is all that a caller waits for, so it calls nothing else.
+        A caller waits for this method alone, so the method calls nothing else.
         """
         if len(self._submissions) + len(self._tasks) >= MOST_WAITING:
             why = f"{MOST_WAITING} notifications are waiting already: send it yourself, or later"
@@ -181,12 +181,12 @@ class SubmissionQueue:
                 return
 
     def open(self) -> None:
-        """Begin to take submissions, because the service runs. On the loop."""
+        """Begin to take submissions, because the service runs. Call this on the loop."""
         self._is_open = True
         self._take()
 
     async def committed(self) -> None:
-        """Wait until everything submitted so far has its ticket. On the loop."""
+        """Wait until everything submitted so far has its ticket. Call this on the loop."""
         while self._submissions and self._is_open:
             self._begin(len(self._submissions))
         if self._tasks:
@@ -249,7 +249,7 @@ class Refusals:
         self._thread = LazyThread(lambda: Thread(target=self._run, name=f"{THREADS} refusals", daemon=True))
 
     def add(self, ticket: Ticket) -> None:
-        """Count a refusal. From any thread, without waiting, and without raising."""
+        """Count a refusal. Any thread may call this. It neither waits nor raises."""
         self._last = ticket.reason
         self.count += 1  # no lock: threads change, and signal handlers run, at calls and jumps only
         if not self._is_woken:
@@ -262,7 +262,7 @@ class Refusals:
                 self._is_woken = False
 
     def log(self) -> None:
-        """Log the refusals since the last line. Not from a frame that may have interrupted another."""
+        """Log the refusals since the last line. Do not call this from a frame that may have interrupted another."""
         with self._logging:
             count = self.count  # read once: others count on meanwhile
             new, self._logged = count - self._logged, count

@@ -87,7 +87,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration of a service."""
 
     home: Path
-    """The data folder. A relative path starts at the current folder, and is absolute from then on."""
+    """The data folder. Text becomes a path. A relative one starts at the current folder, and is absolute from then on.
+
+    Raises InvalidConfiguration if it is neither.
+    """
     destinations: tuple[DestinationConfig, ...] = ()
     """Where messages go. Raises InvalidConfiguration for a webhook with an invalid URL."""
     tiers: Mapping[UserTier, Tier] = {}
@@ -326,9 +329,11 @@ def _unknown(sources: Sources) -> Iterator[str]:
                 yield f"{place} is unknown and has no effect: {advice(name.upper(), known)}"
 
 
-def _absolute(home: Path) -> Path:
+def _absolute(home: object) -> Path:
+    if not isinstance(home, str | Path):
+        raise InvalidConfiguration.of("home", home, "use a path", code="not-a-path")
     try:
-        return home.absolute()
+        return Path(home).absolute()
     except OSError as fault:
         problem = f"home is {home}, but the current folder no longer exists: use the full path"
         raise InvalidConfiguration(problem, code="not-readable", field="home") from fault

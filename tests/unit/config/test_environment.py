@@ -119,6 +119,14 @@ def test_a_relative_data_folder_starts_where_the_settings_were_read(
     assert read.home == made.home == tmp_path / "mine"
 
 
+def test_a_data_folder_may_be_text_and_must_be_a_path() -> None:
+    assert Config(home="/mine").home == Path("/mine")  # type: ignore[arg-type]
+    for other in (None, 3):
+        with pytest.raises(InvalidConfiguration) as error:
+            Config(home=other)  # type: ignore[arg-type]
+        assert facts_of(error.value) == [Facts("not-a-path", "home", str(other))]
+
+
 def test_a_relative_data_folder_in_a_deleted_folder_is_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")

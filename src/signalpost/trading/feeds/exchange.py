@@ -1,7 +1,7 @@
 """The candles of crypto exchanges, by the library ccxt (extra `ccxt`).
 
-An exchange's last row is the candle that is still forming. It is closed if a newer row exists, or if the exchange's own
-clock shows that it has closed; then it is fetched once more.
+An exchange's last row is the candle that is still forming. It is closed once a newer row exists. It is also closed once
+the exchange's own clock shows that, and is then fetched once more.
 """
 
 from asyncio import Lock, Semaphore, to_thread
@@ -88,7 +88,7 @@ class ExchangeFeed:
     def __init__(self, *, name: str, calendar: Calendar, exchange: str, url: str | None = None) -> None:
         """`url` replaces the address of the exchange's public API, and then only spot markets are read.
 
-        Raises InvalidConfiguration without ccxt, for an unknown exchange, or for an invalid URL.
+        Raises InvalidConfiguration if ccxt is not installed, for an unknown exchange, or for an invalid URL.
         """
         _check(exchange, url, name)
         self.name = name
@@ -146,7 +146,7 @@ class ExchangeFeed:
     async def _rows(self, stream: _Stream, since: datetime | None, limit: int) -> tuple[list[Candle], datetime | None]:
         """Closed candles from `since` on, more than `limit` or all, and the open of the one that is still forming.
 
-        The exchange's time is fetched before the last request, so that the answer to that has the final prices.
+        The exchange's time is fetched before the last request, so that the answer to that request has the final prices.
         """
         found: dict[datetime, Candle] = {}
         start, now, server = since, clock.now(), None
@@ -205,7 +205,7 @@ class ExchangeFeed:
         return self.calendar.closes_at(opened, stream.timeframe) + _GRACE
 
     async def _server_time(self) -> datetime:
-        """The exchange's time; long ago if the exchange does not answer, so that nothing counts as closed by it."""
+        """The exchange's time; if the exchange does not answer, a time so long ago that no candle counts as closed."""
         if not self._exchange.has["fetchTime"]:
             return clock.now()
         try:
@@ -247,7 +247,7 @@ class ExchangeFeed:
             raise FeedFailed(text, code="no-candles", field=f"feeds.{self.name}.exchange", value=self._exchange.id)
 
     async def _symbol(self, pair: Instrument) -> str:
-        async with self._loading:  # a canceled caller would otherwise cancel the others
+        async with self._loading:  # a cancelled caller would otherwise cancel the others
             self._symbols = self._symbols or _symbols(await self._call(self._exchange.load_markets))
         text = pair.symbol.removeprefix(f"{self._exchange.id.upper()}:")
         for name in (text, text.replace("_", "/", 1)):
@@ -321,7 +321,7 @@ def _library_exchange(name: str, url: str | None) -> Any:
 
 
 def _moved(key: str, api: Any, url: str) -> Any:
-    """The URLs of an exchange, all on the host of `url`, and the public one with its path if it has one."""
+    """The URLs of an exchange, all on the host of `url`. If `url` has a path, the public URL gets that path."""
     if isinstance(api, dict):
         return {name: _moved(name, each, url) for name, each in api.items()}
     parts = urlsplit(url)
@@ -331,7 +331,7 @@ def _moved(key: str, api: Any, url: str) -> Any:
 def _symbols(markets: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """The library's symbols, by themselves and by the exchange's own names, both in upper case.
 
-    If two markets have the same name, it is that of the spot market.
+    If two markets have the same name, the name stands for the spot market.
     """
     own = {str(each["id"]).upper(): symbol for symbol, each in sorted(markets.items(), key=_is_spot)}
     return own | {symbol.upper(): symbol for symbol in markets}

@@ -25,7 +25,7 @@ _FINAL = frozenset(
         Refusal.STALE_VERSION,
     )
 )
-"""A retry would not help."""
+"""The causes of refusals for which a retry would not help."""
 
 
 def plain(status: HTTPStatus, body: object, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -133,6 +133,6 @@ def _refused(ticket: Ticket) -> Problem:
 
 
 def _unknown_signal() -> Problem:
-    """Without the name, which is from the path."""
+    """The problem for an unknown signal. It does not repeat the name, which is from the path."""
     detail = f"No signal has this id, short id or `#number`. GET {SIGNALS} lists signals."
     return Problem(HTTPStatus.NOT_FOUND, detail, cause=Refusal.UNKNOWN_SIGNAL.value)

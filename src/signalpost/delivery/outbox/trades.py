@@ -38,7 +38,7 @@ _MOST_DECODED = 1_000
 _NEVER = 2**63 - 1
 """Later than any time in a row."""
 _DIGITS = 16
-"""The digits of a number to which SQLite can count."""
+"""A number with fewer digits than this fits into an integer of SQLite."""
 _READS = (InvalidValue, msgspec.DecodeError, ValueError)
 
 
@@ -61,7 +61,7 @@ class TradeRow(NamedTuple):
     candle: str | None = None
     """`candle_of` its signal; None if it was not read."""
     is_posted: bool | None = None
-    """Whether its signal was posted, and not only recorded or of a replay; None if it was not read."""
+    """Whether its signal was posted: not if it was only recorded, or is of a replay. None if this was not read."""
 
     @property
     def key(self) -> Key:
@@ -164,7 +164,7 @@ class Book:
     def keep_openings(self, notifications: str) -> None:
         """Give trades that were opened by these notifications, which are about to be deleted, a body of their own.
 
-        Replays' trades are deleted instead.
+        The trades of replays are deleted instead.
         """
         for row in list(self.rows(self._tx.select(sql.OPENED_BY, {"names": notifications}))):
             if row.run is not None:
@@ -271,7 +271,7 @@ class BookHistory:
         return saved + sum(after < each.at < before for each in self._new())
 
     def of_candle(self, signal: Signal, after: datetime, before: datetime) -> Posted | None:
-        """One of the same candle as this signal between two instants, or one whose candle is not known."""
+        """A signal posted between two instants whose candle is the same as that of `signal`, or is not known."""
         wanted = {**_ids_between(after, before), "pair": str(signal.pair), "candle": candle_of(signal)}
         saved = self._saved(sql.POSTED_OF_CANDLE, wanted)
         return SignalHistory((*saved, *self._new())).of_candle(signal, after, before)
@@ -321,7 +321,7 @@ def _is_wanted(row: TradeRow, wanted: FindTrades) -> bool:
 
 
 def _ids_between(after: datetime, before: datetime) -> dict[str, str]:
-    """The bounds of the ids of notifications that were accepted then, to the millisecond."""
+    """The bounds of the ids of notifications that were accepted between two instants, to the millisecond."""
     return {"first": first_of(after + timedelta(milliseconds=1)), "end": first_of(before)}
 
 

@@ -151,7 +151,7 @@ class _Span(NamedTuple):
 
 
 class _Passage(NamedTuple):
-    """A candle and a trade whose levels are those in force when the candle opened, as heights."""
+    """A candle and a trade, as heights, with the levels that were in force when the candle opened."""
 
     trade: Trade
     candle: QuoteCandle
@@ -310,7 +310,7 @@ def _exits(passage: _Passage, span: _Span, reversal: Filled | None) -> Iterator[
 
 
 def _span_until(reversal: Filled, passage: _Passage, span: _Span) -> _Span:
-    """The span until a reversal: at the open, that price alone; later, everything up to the reversal's price."""
+    """The span until a reversal: the open alone if the reversal is then, else everything up to the reversal's price."""
     if reversal.at <= passage.candle.time and span.open is not None:
         return _Span(span.open, span.open, span.open)
     return span._replace(high=min(span.high, _height(reversal.price, passage.trade.signal.signal_type)))
@@ -334,5 +334,5 @@ def _heights(candle: Candle, side: SignalType) -> _Heights:
 
 
 def _height(price: Decimal, side: SignalType) -> Decimal:
-    """`price` as a height, or the reverse, without rounding."""
+    """A price as a height, or a height as a price, without rounding."""
     return price if side is SignalType.BUY else price.copy_negate()

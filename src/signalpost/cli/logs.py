@@ -62,8 +62,11 @@ class _JsonLine(logging.Formatter):
 
 def _for_a_terminal() -> logging.Formatter:
     import structlog
+    from rich.console import Console
 
     from signalpost.cli.output import clean
+
+    screen = Console(stderr=True)  # structlog supports neither NO_COLOR nor a terminal without colours
 
     def mask(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {name: redacted(value) if isinstance(value, str) else value for name, value in entry.items()}
@@ -87,6 +90,6 @@ def _for_a_terminal() -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             mask,
             tidy,
-            structlog.dev.ConsoleRenderer(),
+            structlog.dev.ConsoleRenderer(colors=screen.color_system is not None and not screen.no_color),
         ],
     )

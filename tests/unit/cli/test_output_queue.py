@@ -103,9 +103,9 @@ def test_a_line_for_a_file_is_json_with_its_time_level_and_traceback_and_shows_n
     assert line["exception"].splitlines()[-1] == "ValueError: invalid literal for int() with base 10: '/webhooks/1/***'"
 
 
-def test_a_line_for_a_terminal_is_text_whose_control_characters_are_escaped_and_shows_no_token(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def _shown_in_a_terminal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+    for name, value in {"NO_COLOR": "", "TERM": "xterm", **environment}.items():
+        monkeypatch.setenv(name, value)
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
@@ -113,6 +113,19 @@ def test_a_line_for_a_terminal_is_text_whose_control_characters_are_escaped_and_
         _log_one_line()
         shown = os.read(ours, 65_536).decode()
     os.close(ours)
+    return shown
+
+
+def test_a_line_for_a_terminal_has_colours_unless_they_are_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b[3" in _shown_in_a_terminal(monkeypatch)
+    for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b" not in _shown_in_a_terminal(monkeypatch, **environment)
+
+
+def test_a_line_for_a_terminal_is_text_whose_control_characters_are_escaped_and_shows_no_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = _shown_in_a_terminal(monkeypatch)
     first, *_, last = shown.splitlines()
     assert all(fact in first for fact in ("/webhooks/1/***", "\\x07 ż", "error"))
     assert "/webhooks/1/***" in last

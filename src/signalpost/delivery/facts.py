@@ -138,7 +138,7 @@ def of_host(host: str) -> Subject:
 
 
 def gone_fact(gone: Gone | None) -> dict[str, bytes]:
-    """Why a webhook is gone for good; None if it is not."""
+    """The fact of why a webhook is gone for good. Pass None if it is not."""
     return {GONE: b"" if gone is None else msgspec.json.encode(gone._asdict())}
 
 
@@ -151,7 +151,7 @@ def read_gone(facts: Facts) -> Gone | None:
 
 
 def card_gone_fact(gone: CardGone, *, is_reported: bool = False) -> SaveFacts:
-    """The fact that a card is lost: with an alert to be sent or, if `is_reported`, without."""
+    """The fact that a card is lost. It asks for an alert, unless `is_reported`."""
     value = b"" if is_reported else msgspec.json.encode(_CardGone(gone.how, gone.is_stopped, gone.at, gone.channel))
     return SaveFacts(Subject(gone.destination), {f"{CARD_GONE}{gone.signal_id}": value})
 
@@ -217,7 +217,7 @@ def read_pace(facts: Facts, now: datetime) -> Pace:
 
 
 def breaker_fact(memory: BreakerMemory | None, now: datetime) -> dict[str, bytes]:
-    """The state of a destination's breaker; None if it is closed."""
+    """The fact of a destination's breaker. Pass None if it is closed."""
     return {BREAKER: b"" if memory is None else msgspec.json.encode(_Breaker(now, *memory))}
 
 
@@ -232,7 +232,7 @@ def read_breaker(facts: Facts, now: datetime) -> BreakerMemory | None:
 
 
 def ban_fact(ban: Ban | None, now: datetime) -> dict[str, bytes]:
-    """A host's ban of this address; None if there is none."""
+    """The fact of a host's ban of this address. Pass None if there is none."""
     return {BAN: b"" if ban is None else msgspec.json.encode(_Ban(now, ban.held_for, ban.reason, ban.is_reported))}
 
 

@@ -54,7 +54,7 @@ class AlertLogHandler(logging.Handler):
         logging.getLogger().addHandler(AlertLogHandler())
 
     The first record of a kind (one logger, level and message template; numbers do not count) is sent at once. Repeats
-    within `repeats_within` are counted, and sent as one alert at its end. Records of the loggers `signalpost` and
+    within `repeats_within` are counted, and sent as one alert after that time. Records of the loggers `signalpost` and
     `aiohttp`, and records from signalpost's own threads, are ignored, so that no alert causes another one. Secrets are
     masked, and an exception becomes one line. Logging never waits for it, and never raises because of it.
     """

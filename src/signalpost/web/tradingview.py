@@ -144,7 +144,7 @@ def read(raw: bytes, token: Token) -> tuple[Parsed, SendOptions]:
 
 
 def is_own(token: Token, alert: Signal, side: SignalType | None = None) -> IsOwn:
-    """Whether a trade was opened with `token`, with the strategy, pair and timeframe of `alert`, and on that side."""
+    """Whether a trade was opened with `token`, has the strategy, pair and timeframe of `alert`, and `side` if given."""
     wanted = alert.strategy_name, alert.pair, alert.timeframe
 
     def is_own(trade: Trade) -> bool:
@@ -170,7 +170,7 @@ def hook_change(token: Token, parsed: Exit) -> HookChange:
 
 
 def change_of(parsed: Exit, trade: Trade) -> Change:
-    """The change of `trade` that an exit makes. If its price is at the stop or the last target, that is the reason.
+    """The change of `trade` that an exit makes. If the price is at the stop or the last target, the reason says so.
 
     If a part is closed at the price of the next target, that target was hit.
     """

@@ -98,7 +98,10 @@ class Evidence:
         return one.life != other.life
 
     def _repeats(self) -> Iterator[int]:
-        """A trade's card and its companion are two messages; all versions of one of them are one."""
+        """A trade's card and its companion are two messages; all versions of one of them are one.
+
+        A lease knows what the card knows of an earlier message; the row of the delivery, recorded after it, may not.
+        """
         recorder = self.recorder
         names = {number: trade for trade, number in recorder.numbers.items()}
         leased: dict[tuple[str, str, bool], list[Commit]] = defaultdict(list)
@@ -111,7 +114,7 @@ class Evidence:
             said = [(names.get(each.number, ""), isinstance(each, Companion)) for each in request.trades]
             for of in [(part.ref, False) for part in request.parts] + said:
                 before = [each for each in leased[request.place, *of] if each.at <= request.began]
-                if before and before[-1].may_repeat:
+                if any(each.may_repeat for each in before if each.at == before[-1].at):
                     yield request.number
 
     def _owed(self) -> list[Owed]:

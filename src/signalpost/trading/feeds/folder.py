@@ -1,8 +1,8 @@
 """A watched folder of candle files, such as `EUR_USD_H4.csv` or `EUR_USD_H4.csv.gz`, that other programs write.
 
-A file may grow, or be replaced at any time. Its last line counts once it ends with a line break, because it may be half
-written. Files are read only if they have changed. If rows were appended, only these are parsed: a checksum shows that
-the rows before them are the same.
+A file may grow, or be replaced at any time. Its last line counts once it ends with a line break: until then it may be
+half written. Files are read only if they have changed. If rows were appended, only these are parsed: a checksum shows
+that the rows before them are the same.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _CHUNK = 1 << 20
 _ENOUGH = 10
 """Candles needed to check the interval. The gaps between fewer could all be weekends and holidays."""
 _CHECKED = 50
-"""The newest candles, whose most common interval must be the timeframe."""
+"""How many of the newest candles are checked: their most common interval must be the timeframe."""
 
 
 def file_names(pair: Instrument, timeframe: Timeframe) -> tuple[str, ...]:
@@ -148,7 +148,7 @@ class _WatchedFile:
         return await result_of(self._reading)
 
     def give_up(self) -> None:
-        """Wait for no reading any more."""
+        """Stop waiting for a reading."""
         if self._reading is not None:
             self._reading.cancel()
 
@@ -210,7 +210,7 @@ class _WatchedFile:
         return lines
 
     def _with(self, path: Path, before: _Lines, more: bytes) -> _Lines:
-        """The lines with the complete ones of `more`."""
+        """The lines of `before`, and the complete ones in `more`."""
         more = more[: more.rfind(b"\n") + 1]
         try:
             text = (before.head + more).decode("utf-8-sig")

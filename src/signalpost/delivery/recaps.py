@@ -17,7 +17,7 @@ from signalpost.domain.trade import Result, Trade, TradeState, Verdict, result_o
 
 
 def recap_of(entries: Sequence[BookEntry], period: Period, now: datetime, destination: str | None = None) -> Recap:
-    """The recap of a period, of what a destination showed before it ended; of any destination if None.
+    """The recap of a period: of the trades that a destination, or any if None, showed before they ended.
 
     `entries` are trades outside replays, in any order; those that ended before the period, or were opened after it, do
     not count.
@@ -132,7 +132,7 @@ def _worst_run(verdicts: Iterable[Verdict]) -> int:
 
 
 def _linked(found: RecapTrade, cards: Iterable[CardEntry]) -> RecapTrade:
-    """The same, with the message of the first card that has one."""
+    """The same trade, with the message of the first card that has one."""
     message = next((card.message for card in cards if card.message is not None), None)
     if message is None:
         return found

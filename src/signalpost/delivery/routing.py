@@ -43,7 +43,7 @@ _ORIGINS = {
     "system_status": (SYSTEM_STATUS,),
     "announcement": (COMMUNITY,),
 }
-"""The usual destinations of each other kind."""
+"""The usual destinations of each kind other than signals."""
 _FOR_ONE = ("digest", "recap")
 """The kinds that are for one destination of signals."""
 

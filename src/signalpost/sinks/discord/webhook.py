@@ -138,8 +138,8 @@ class DiscordWebhook:
         """Why `card` cannot be edited; None if the answer does not mean that it is lost.
 
         If Discord does not know the message, the webhook's channel decides. Raises the evidence of a probe, and
-        Unavailable if its answer does not say. A post reopens an archived thread unless that is locked, so a thread
-        that is archived after a post is locked.
+        Unavailable if its answer does not tell the channel. A post reopens an archived thread unless the thread is
+        locked, so a thread that is still archived after a post is locked.
         """
         if is_archived(answer):
             is_locked = self._is_reopened is True

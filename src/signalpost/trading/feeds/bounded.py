@@ -38,7 +38,7 @@ class BoundedFeed:
     async def fetch(
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime | None = None, limit: int = 500
     ) -> Fetched:
-        """As the feed's."""
+        """What `fetch` of the feed returns."""
         fetched = await self._bounded(partial(self._feed.fetch, pair, timeframe, since=since, limit=limit))
         if not isinstance(fetched, Fetched) or not _are_all(fetched.candles, Candle):
             raise self._unusable("fetch", "a Fetched with a tuple of Candle")
@@ -47,7 +47,7 @@ class BoundedFeed:
     async def quotes(
         self, pair: Instrument, timeframe: Timeframe, *, since: datetime, limit: int = 500
     ) -> tuple[QuoteCandle, ...]:
-        """As the feed's."""
+        """What `quotes` of the feed returns."""
         quotes = await self._bounded(partial(self._feed.quotes, pair, timeframe, since=since, limit=limit))
         if not _are_all(quotes, QuoteCandle):
             raise self._unusable("quotes", "a tuple of QuoteCandle")

@@ -20,7 +20,7 @@ IN_LANE = "INDEXED BY lane WHERE state IN ('pending', 'leased') AND state ="
 def _lease(source: str) -> str:
     """The rows that may leave a lane at `:now`, in order, and those that have outlived their validity.
 
-    `k` reads only its index, so those that are put off cost no row. A row whose `not_before` is damaged is found, so
+    `k` reads only its index, so rows that are put off are not read. A row whose `not_before` is damaged is found, so
     that it is set aside. `:held_out` are notifications that are known to be damaged or unreadable here: they hold up
     nothing.
     """
@@ -61,7 +61,7 @@ OVERDUE = (
 NEXT_OVERDUE = f"SELECT min(valid_until) FROM delivery {IN_LANE} 'pending' AND typeof(valid_until) = 'integer'"
 WAITING_BEYOND = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND not_before > ?"
 LEASED = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'leased'"
-# The two below go on with one value or with a list: a list costs more to begin, and less for each of many.
+# This goes on with one value or with a list. A list costs more to begin with, and less for each value.
 WAITING = f"SELECT {COLUMNS} FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence"
 ROW = f"SELECT {COLUMNS} FROM delivery {ONE}"
 STATES_OF = "SELECT destination, state FROM delivery WHERE notification_id = ?"
@@ -77,7 +77,7 @@ OLD = """
 SELECT number, id, accepted_at, EXISTS (
   SELECT 1 FROM delivery WHERE notification_id = id AND state IN ('pending', 'leased')
 ) FROM notification ORDER BY number"""
-# Far below what SQLite can count to: a damaged number must not take all that are left.
+# The limit is far below the largest integer of SQLite, so that a damaged number does not use up the rest.
 LAST_NUMBER = f"SELECT coalesce(max(number), 0) FROM notification WHERE number < {2**53}"
 KEYS = "SELECT key, content_hash, notification_id, until FROM key WHERE key"
 SAVE_KEY = "INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?)"
@@ -197,7 +197,7 @@ LANES_OF_WAITING = (
     "SELECT destination FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence = ?"
     f" AND event NOT GLOB '*{CHART}'"
 )
-# Late is a card that has only shown the end of its trade. A post that got no answer may have been shown.
+# A card is late if it has only shown the end of its trade. A post that got no answer may have been shown.
 _IS_LATE = "is_late = ? AND (is_late OR (first_shown_at IS NULL AND NOT is_doubtful))"
 SHOW_CARD = f"""
 UPDATE card SET message_id = coalesce(?, message_id), version = ?, posted_version = coalesce(?, posted_version),
@@ -253,7 +253,7 @@ LAST_TRADE = (
 LAST_TRADE_OF_RUN = f"SELECT coalesce(max(number), 0) FROM trade WHERE run = ? AND number < {2**53}"
 SAVE_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
-# What a person looks up. A key is a sequence, a blank and an event: what follows the blank in Unicode is "!".
+# What a person looks up. A key is a sequence, a blank and an event. The character after the blank in Unicode is "!".
 TICKETS_BY_KEY = """
 SELECT notification_id FROM key WHERE key = ? OR (key >= ? || ' ' AND key < ? || '!') ORDER BY notification_id"""
 TICKETS_BY_SEQUENCE = """
@@ -282,7 +282,7 @@ def find(conditions: Sequence[str], *, only_open: bool) -> str:
 
 
 def same_row(is_text: Sequence[bool]) -> tuple[str, str]:
-    """How to read one delivery by its primary key, whatever is in that, and how to end it for a reason.
+    """The statements that read one delivery by its primary key, whatever the key contains, and that end it.
 
     A value of the key that is text, but not UTF-8, is bound as bytes.
     """

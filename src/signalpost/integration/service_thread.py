@@ -30,7 +30,7 @@ class ServiceThread:
     def __init__(self, service: AsyncNotificationService) -> None:
         self.service = service
         self._thread = LoopThread("service", self._close)
-        self._thread.closing.append(lambda: service.stop(0))  # without a thread it would only keep its folder
+        self._thread.closing.append(lambda: service.stop(0))  # without its thread, it could only hold its folder
         self.queue = SubmissionQueue(service, self._thread.loop)
         """Takes submissions from any thread."""
         self._direct: DirectSender | None = None
@@ -103,7 +103,7 @@ class ServiceThread:
         return self._answer(self._thread.begin(lambda: self._flush(timeout)), timeout)
 
     def wait_for_stop(self, timeout: float) -> int:
-        """Wait for a stop that another frame or thread began, and return what `flush` does."""
+        """Wait for a stop that another frame or thread began, and return the number that `flush` returns."""
         return self._open if self._stopping is None else self._answer(self._stopping, timeout)
 
     def stop(self, timeout: float) -> int:

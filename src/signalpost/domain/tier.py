@@ -66,7 +66,7 @@ class TierCopy(msgspec.Struct, frozen=True, kw_only=True):
     """A tier's copies of signals. The default is everything at once."""
 
     delay: timedelta = AT_ONCE
-    """How long after the signal was accepted it is released, and after a change this one. Ends are shown at once."""
+    """How long a signal, or a change of it, waits for its release after it was accepted. Ends are shown at once."""
     hidden: frozenset[Hidden] = frozenset()
     """Shown when the trade is over."""
     if_ended: IfEnded = IfEnded.SHOW

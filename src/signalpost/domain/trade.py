@@ -95,7 +95,7 @@ class End(msgspec.Struct, frozen=True):
     reason: CloseReason | None = None
     """Why it was closed; None if it never was filled."""
     price: Decimal | None = None
-    """At which the rest was closed; None if nobody knows, or if it never was filled."""
+    """The price at which the rest was closed; None if nobody knows it, or if the trade never was filled."""
     text: str | None = None
     """Why it was cancelled, in a person's words; or the rule by which it was not posted, and why."""
     before: "Before | None" = None
@@ -107,7 +107,7 @@ class Before(msgspec.Struct, frozen=True):
 
     state: TradeState
     parts: int
-    """How many there were."""
+    """The number of parts."""
     hits: int
     news: News
     flags: tuple[Flag, ...]

@@ -112,7 +112,7 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
         otherwise, and the tier is FREE. If the store is unavailable, the notification is held in memory, or refused if
         `hold` is False. Raises InvalidValue for invalid arguments. A failing network or disk shows only in the ticket.
 
-        With `tiers`, it is for each of these, and the ticket is that of all: refused if it was refused for one.
+        With `tiers`, it is for each of these. There is one ticket for all: refused if one of them was refused.
         `good_for`, such as "24h", is how long a signal's limit or stop order is good after its candle's close.
 
         `event` is deprecated for signals: use `update_signal` and its like. If the signal is in the book, `filled` and
@@ -219,7 +219,7 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
         return await self._runtime.deliveries(ticket_id)
 
     def get_metrics(self) -> dict[str, int]:
-        """Counts since the service was made: tickets as `notifications_queued`, deliveries as the rest.
+        """Counts since the service was made. `notifications_queued` counts tickets, and the rest count deliveries.
 
         `oldest_command_s` is for how many seconds the oldest command has waited for the store.
 

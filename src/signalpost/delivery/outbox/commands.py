@@ -59,7 +59,7 @@ class NewNotification(NamedTuple):
     """The filters that decide whether a new signal is posted, at the time of the put; None for no filters."""
 
     def not_posted(self, reason: str) -> "NewNotification":
-        """The same, but only recorded. Deliveries that were suppressed for another reason keep that reason."""
+        """The same notification, but only recorded. Deliveries already suppressed for another reason keep it."""
         stopped = DeliveryState.SUPPRESSED
         each_of = (NewDelivery(each.destination, each.rank, stopped, each.reason or reason) for each in self.deliveries)
         return self._replace(deliveries=tuple(each_of), unpublished=reason)

@@ -98,7 +98,7 @@ class Pacer:
         return self._ready_at(now, priority, self._limiting, self._channel.held_until)
 
     def edits_ready_at(self, now: float) -> float:
-        """When the next edit may begin: the limits of messages per minute do not count it. Infinity as `ready_at`."""
+        """When the next edit may begin, which no limit of messages per minute counts. Infinity as for `ready_at`."""
         held_until = max(self._channel.held_until, self._channel.edits_held_until)
         return self._ready_at(now, NotificationPriority.HIGH, self._edit_windows, held_until)
 

@@ -93,7 +93,7 @@ def _changed(trade: Trade, change: Change, at: datetime, now: datetime) -> Trade
 
 
 def _check_time(trade: Trade, at: datetime, now: datetime, *, from_feed: bool) -> None:
-    """Refuse a time too far in the future; or in the past, unless a feed reports it after the last fill or part."""
+    """Refuse a time before the last fill or part, or too far from now. A feed's time may be far in the past."""
     first = trade.last_at if from_feed else max(trade.last_at, now - _CLOCKS_DIFFER)
     if not first <= at <= now + _CLOCKS_DIFFER:
         why = f"its time, {iso(at)}, is not between {iso(first)} and {iso(now)}"

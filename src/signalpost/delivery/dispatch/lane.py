@@ -66,7 +66,7 @@ class Lane:
         """The number of workers between a lease and its verdict."""
         self.is_stopping = False
         self.store_failures = 0
-        """In a row."""
+        """How many in a row."""
         self._others = others
         self.is_passing_on = False
         """Whether a worker passes something on. One does at a time."""
@@ -230,7 +230,7 @@ class Lane:
         return PassOn(self.destination, clock.now(), reason, by_tier, by_kind, gone)
 
     def _target(self, names: tuple[str, ...]) -> str | None:
-        """The first of these destinations that takes messages, or this one while one of them may again."""
+        """The first of these destinations that takes messages now. If none does but one may later, this one."""
         may_recover = any(self._others[name].gate.gone is None for name in names if name in self._others)
         return self._first(names) or (self.destination if may_recover else None)
 

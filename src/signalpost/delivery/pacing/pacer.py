@@ -84,7 +84,7 @@ class Pacer:
             self._own = SlidingWindow(limits.channel.limit, 60.0)
         self._burst = limits.burst
         self._bucket = self._edit_bucket = Bucket(limits.burst)
-        """Edits share that of posts until an answer shows one of their own."""
+        """Edits share the bucket of posts until an answer shows that they have their own."""
         self._scope: str | None = None
         self._edit_scope: str | None = None
         self._slots: dict[Slot, None] = {}  # in the order in which they began

@@ -44,7 +44,7 @@ class Row:
     message_id: str | None = None
     history: list[Attempt] = field(default_factory=list)
     restart: tuple[datetime, datetime] | None = None
-    """The attempt after which its wait was restarted, and the time."""
+    """When its wait began, and when it was last recounted."""
 
     @property
     def id(self) -> DeliveryId:
@@ -257,10 +257,10 @@ class OutboxModel:
         for row in sorted(self.rows, key=lambda row: row.id):
             is_beyond = row.state == "pending" and row.not_before and row.not_before > command.now
             restart, row.restart = row.restart, None
-            if is_beyond and row.history:
-                ended = row.history[-1].ended_at
-                since = restart[1] if restart and restart[0] == ended else ended
-                row.restart = ended, min(since, command.now)
+            if is_beyond:
+                began = row.history[-1].ended_at if row.history else row.notification.accepted_at
+                since = restart[1] if restart and restart[0] == began else began
+                row.restart = began, min(since, command.now)
                 if since > command.now:
                     row.not_before += command.now - since
                     changed.append(row.shown())

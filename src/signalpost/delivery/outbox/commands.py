@@ -305,8 +305,9 @@ class Expire(Command[list[Delivery]], frozen=True):
 class ShortenWaits(Command[list[Delivery]], frozen=True):
     """Shorten waits that became too long because the clock was set back.
 
-    After it, no wait lasts longer than the one that was set after the last attempt. Needed each time the clock is set
-    back. Repeating the command changes nothing. Answer: the deliveries whose wait is shorter now.
+    After it, no wait lasts longer than it did at the end of the last attempt, or at the acceptance if there was none.
+    Needed each time the clock is set back. Repeating the command changes nothing. Answer: the deliveries whose wait is
+    shorter now.
     """
 
     now: datetime

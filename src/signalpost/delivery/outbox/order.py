@@ -277,30 +277,31 @@ def revived(row: Row, wish: Revive) -> Row | None:
 
 
 class _Anew(msgspec.Struct, frozen=True):
-    """When a recounted wait began. The end of its attempt no longer shows this."""
+    """When a wait was last recounted."""
 
     attempt_ended: datetime
+    """When it began: at the end of an attempt, or at the acceptance."""
     since: datetime
 
 
-def counted_anew(row: Row, ended: datetime, fact: bytes | None, now: datetime) -> tuple[Row, bytes]:
+def counted_anew(row: Row, began: datetime, fact: bytes | None, now: datetime) -> tuple[Row, bytes]:
     """A pending row whose wait began at `now` or earlier, and the fact to save about it.
 
-    A wait counts from the end of the last attempt, `ended`. Each time the clock is set back it is recounted, so that no
-    wait gets longer or shorter. The fact is saved while the row waits after that attempt. It is empty if there is
-    nothing to save.
+    A wait counts from `began`: the end of the last attempt, or the acceptance if there was none. Each time the clock is
+    set back it is recounted, so that no wait gets longer or shorter. The fact is saved while the row waits. It is empty
+    if there is nothing to save.
     """
-    since = _since(fact, ended)
+    since = _since(fact, began)
     if since > now and (until := row.delivery.not_before) is not None:
         row = row._replace(delivery=row.delivery._replace(not_before=now + (until - since)))
-    began = min(since, now)
-    return row, b"" if began == ended else msgspec.json.encode(_Anew(ended, began))
+    since = min(since, now)
+    return row, b"" if since == began else msgspec.json.encode(_Anew(began, since))
 
 
-def _since(fact: bytes | None, ended: datetime) -> datetime:
-    """When the wait began after an attempt that ended at `ended`."""
+def _since(fact: bytes | None, began: datetime) -> datetime:
+    """When a wait that began at `began` was last recounted."""
     try:
         anew = msgspec.json.decode(fact or b"", type=_Anew)
     except (msgspec.DecodeError, UnicodeDecodeError):  # missing, or written by another version
-        return ended
-    return anew.since if anew.attempt_ended == ended and anew.since.tzinfo is not None else ended
+        return began
+    return anew.since if anew.attempt_ended == began and anew.since.tzinfo is not None else began

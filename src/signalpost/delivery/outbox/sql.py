@@ -73,6 +73,7 @@ MOVE = (
 )
 ADD_NOTIFICATION = "INSERT INTO notification (number, id, accepted_at, body) VALUES (?, ?, ?, ?)"
 BODY = "SELECT body FROM notification WHERE number = ?"
+ACCEPTED_AT = "SELECT accepted_at FROM notification WHERE number = ?"
 OLD = """
 SELECT number, id, accepted_at, EXISTS (
   SELECT 1 FROM delivery WHERE notification_id = id AND state IN ('pending', 'leased')

@@ -4,6 +4,7 @@ Consecutive puts or settles are executed together, which saves statements.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -56,6 +57,7 @@ from signalpost.delivery.outbox.rows import (
     bound_key,
     damage,
     has_ended,
+    instant,
     is_open,
     is_text,
     is_time,
@@ -233,8 +235,8 @@ def _shorten_waits(tx: Transaction, command: ShortenWaits) -> list[Delivery]:
     shortened = []
     for row in list(tx.guard.checked(tx.select(sql.WAITING_BEYOND, (micros(command.now),)))):
         name = str(row.delivery.id)
-        if history := attempts(tx, History(row.delivery.id)):
-            after, changes[name] = counted_anew(row, history[-1].ended_at, kept.get(name), command.now)
+        if (began := _waits_since(tx, row)) is not None:
+            after, changes[name] = counted_anew(row, began, kept.get(name), command.now)
             if after is not row:
                 shortened.append(after)
     for name, fact in changes.items():
@@ -242,6 +244,14 @@ def _shorten_waits(tx: Transaction, command: ShortenWaits) -> list[Delivery]:
     shortened.sort(key=lambda row: row.delivery.id)
     tx.move(shortened, was=_PENDING)
     return [row.delivery for row in shortened]
+
+
+def _waits_since(tx: Transaction, row: Row) -> datetime | None:
+    """The end of its last attempt, or else when it was accepted: it may be delayed, or wait as an older state did."""
+    if history := attempts(tx, History(row.delivery.id)):
+        return history[-1].ended_at
+    found = tx.first(sql.ACCEPTED_AT, (row.number,))
+    return instant(found[0]) if found is not None and is_time(found[0]) else None
 
 
 def _cancel(tx: Transaction, command: Cancel) -> Delivery | None:

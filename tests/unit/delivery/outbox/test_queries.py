@@ -25,7 +25,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import FollowState
 from signalpost.sinks.evidence import Loss
 from signalpost.testing.outbox_contract import CHECKS
-from signalpost.testing.outbox_samples import LANE, START, new, notification
+from signalpost.testing.outbox_samples import LANE, START, new, notification, verdict
 from tests.contracts.book_driver import B, Driver, signal
 from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import with_connection
@@ -74,8 +74,12 @@ async def _recorded(folder: Path) -> tuple[set[str], set[type]]:
         for destination in (None, LANE):
             await store.do(commands.Find(states=states, destination=destination))
             await store.do(commands.Find(states=states, destination=destination, notification_id="01"))
-    await store.do(commands.Expire(START + timedelta(days=1)))
+    (leased,) = (await store.do(commands.Lease(LANE, START))).entries
+    until = START + timedelta(hours=1)
+    delayed = verdict(leased.delivery, DeliveryState.PENDING, attempt=None, not_before=until)
+    await store.do(commands.Settle((delayed,)))
     await store.do(commands.ShortenWaits(START - timedelta(days=1)))
+    await store.do(commands.Expire(START + timedelta(days=1)))
     beside = SqliteCore(folder / "outbox.db", owns=False)
     beside.apply([commands.Put((new(notification("02")),))])
     beside.close()

@@ -79,12 +79,14 @@ def test_a_wait_after_a_later_attempt_counts_from_that_attempt(core: Core) -> No
     assert left(core, "a", -2 * HOUR) == 2 * WAIT
 
 
-def test_a_wait_without_an_attempt_does_not_change(core: Core) -> None:
+def test_a_wait_without_an_attempt_counts_from_the_acceptance(core: Core) -> None:
     put(core, "a")
     (leased,) = do(core, Lease(LANE, START)).entries
     do(core, Settle((verdict(leased.delivery, DeliveryState.PENDING, attempt=None, not_before=START + WAIT),)))
-    assert do(core, ShortenWaits(START - HOUR)) == []
-    assert left(core, "a", 0 * SECOND) == WAIT
+    assert do(core, ShortenWaits(START)) == []
+    for hours in (1, 2, 3):
+        do(core, ShortenWaits(START - hours * HOUR))
+        assert left(core, "a", -hours * HOUR) == WAIT
 
 
 def test_the_saved_start_of_a_wait_is_deleted_when_it_is_over(core: Core) -> None:

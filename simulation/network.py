@@ -170,8 +170,9 @@ class Network:
             request.proof = fault.proves
         else:
             self._learn(request, answer)
-            if fault.body != "whole" and natural is Proof.GONE:
-                request.proof = Proof.REFUSED  # the code that shows it is gone was in the lost body
+            if fault.body != "whole":  # the code that shows what is gone, or has to wait, was in the lost body
+                request.holds_edits = False
+                request.proof = Proof.REFUSED if natural is Proof.GONE else request.proof
 
 
 def _proof_of_error(error: BaseException, fault: Fault) -> Proof:

@@ -89,7 +89,9 @@ def _of_passing_on(evidence: Evidence, owed: Owed) -> Iterator[str]:
     to = owed.last.passed_on_to
     if to is None:
         return
-    if to not in FALLBACKS.get(owed.place, ()):
+    first = owed.origin or owed.place
+    order = (first, *FALLBACKS.get(first, ()))
+    if to not in order or order.index(to) <= order.index(owed.place):
         yield f"it was passed on to {to}"
     if not any((other.id, other.place, other.origin) == (owed.id, to, owed.place) for other in evidence.owed):
         yield f"it was passed on to {to}, which has no delivery of it"

@@ -219,10 +219,13 @@ def _asks_where_it_is(requests: list[Request], request: Request, known_at: float
 def _of_the_minute(evidence: Evidence, place: str) -> Iterator[str]:
     """At most the configured messages a minute, also over restarts; a crash may lose requests not yet stored.
 
+    A probe counts as a message. An edit, and the question of the sink after one that got a 404, do not.
+
     Not checked within a minute after a restart if the clock was set or stood still: a process knows only from the time
     of day how long ago another one sent.
     """
-    requests = [request for request in evidence.by_place[place] if request.method != "PATCH"]
+    every = evidence.by_place[place]
+    requests = [each for each in every if each.method != "PATCH" and not _asks_where_it_is(every, each, evidence.end)]
     limit = PLACES[place].messages_a_minute
     births = [began for _, began, _, _ in evidence.recorder.lives[1:]]
     turned = [each.began for each in evidence.recorder.troubles if each.kind in ("step", "suspend")]

@@ -307,6 +307,8 @@ class Recorder:
         if self._last_by_name.get(name) != now:
             self._last_by_name[name] = now
             self.commits.append(commit)
+            if commit.state == "pending":
+                self.states.pop(commit.id, None)  # a person may have revived it
 
     def store_failed(self) -> None:
         """Record that a commit failed now."""

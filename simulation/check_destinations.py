@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from math import inf
 
 from simulation.evidence import Evidence
 from simulation.faults import FAULTS, OWN_LIMIT, Proof
@@ -48,8 +49,8 @@ def _of_the_gone(evidence: Evidence, place: str, requests: list[Request]) -> Ite
     ends = {number: ended for number, _, ended, _ in recorder.lives}
     for gone in (request for request in requests if request.proof is Proof.GONE):
         assert gone.ended is not None
-        back = min((at for at in enabled if at >= gone.ended), default=float("inf"))
-        written = min((at for at in kept if at >= gone.began), default=float("inf"))
+        back = min((at for at in enabled if at >= gone.ended), default=inf)
+        written = min((at for at in kept if at >= gone.began), default=inf)
         for request in requests:
             known = gone.ended if request.life == gone.life else written
             if known < request.began < back:
@@ -57,7 +58,7 @@ def _of_the_gone(evidence: Evidence, place: str, requests: list[Request]) -> Ite
         store_failed = any(began <= gone.true_began + _WRITTEN_WITHIN and gone.true_began <= ended + 10
                            for began, ended in evidence.plan.store_down)  # fmt: skip
         lived = ends.get(gone.life, evidence.end) - gone.ended
-        if written == back == float("inf") and lived > _WRITTEN_WITHIN and not store_failed and not kept:
+        if written == back == inf and lived > _WRITTEN_WITHIN and not store_failed and not kept:
             yield f"the store does not record that {place} is gone"
 
 
@@ -219,7 +220,8 @@ def _asks_where_it_is(requests: list[Request], request: Request, known_at: float
 def _of_the_minute(evidence: Evidence, place: str) -> Iterator[str]:
     """At most the configured messages a minute, also over restarts; a crash may lose requests not yet stored.
 
-    A probe counts as a message. An edit, and the question of the sink after one that got a 404, do not.
+    A probe counts as a message. An edit, and the question of the sink after one that got a 404, do not. A request of a
+    process that froze ends when another process takes over.
 
     Not checked within a minute after a restart if the clock was set or stood still: a process knows only from the time
     of day how long ago another one sent.
@@ -228,13 +230,14 @@ def _of_the_minute(evidence: Evidence, place: str) -> Iterator[str]:
     requests = [each for each in every if each.method != "PATCH" and not _asks_where_it_is(every, each, evidence.end)]
     limit = PLACES[place].messages_a_minute
     births = [began for _, began, _, _ in evidence.recorder.lives[1:]]
+    ends = {number: ended for number, _, ended, _ in evidence.recorder.lives}
     turned = [each.began for each in evidence.recorder.troubles if each.kind in ("step", "suspend")]
     first = 0
     for number, request in enumerate(requests):
         while requests[first].began + 2 * _MINUTE < request.began:
             first += 1
         since = request.began - _MINUTE
-        recent = sum(each.ended is None or each.ended > since for each in requests[first:number])
+        recent = sum(min(each.ended or inf, ends.get(each.life, inf)) > since for each in requests[first:number])
         restarts = sum(since < birth <= request.began for birth in births)
         if restarts and any(since - _LONGEST_DOWN < at < request.began for at in turned):
             continue

@@ -40,6 +40,7 @@ DAYS_WITH_TRADES = [
     pytest.param(30226, 24, id="the news of an end waits until the trade is reopened, and is revived"),
     pytest.param(40185, 24, id="many cards were deleted, and an edit of each asks where it is"),
     pytest.param(40186, 24, id="a trade whose opening was revived is changed after everything else of it has ended"),
+    pytest.param(40269, 24, id="a stop is moved, the clock is set back, and the order is filled"),
 ]
 CASES = [pytest.param(*each.values, False, id=each.id) for each in KEPT + DAYS[: size(0, len(DAYS))]]
 CASES += [

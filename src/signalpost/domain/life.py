@@ -113,7 +113,7 @@ def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
     filled = trade.but(
         fill=Filled(change.price, at),
         state=TradeState.OPEN,
-        first_stop=_stop_at(trade, at) if is_pending else trade.first_stop,  # a market order's risk is known before
+        first_stop=_stop_at(trade, change.at) if is_pending else trade.first_stop,  # a market order's is known before
         news=News.FILLED if is_pending else trade.news,
     )
     if filled.first_stop is not None and filled.gain(filled.first_stop) >= 0:
@@ -123,9 +123,9 @@ def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
     return _flagged(filled, Flag.REPORTED) if is_typed else filled
 
 
-def _stop_at(trade: Trade, at: datetime) -> Decimal | None:
-    """The stop that was in force at that time. A feed may report a fill after the stop was moved."""
-    is_moved_since = trade.stop_moved_at is not None and trade.stop_moved_at > at
+def _stop_at(trade: Trade, at: datetime | None) -> Decimal | None:
+    """The stop that was in force at that time; None is now. A feed may report a fill after the stop was moved."""
+    is_moved_since = at is not None and trade.stop_moved_at is not None and trade.stop_moved_at > at
     return trade.stop_was if is_moved_since else trade.stop
 
 

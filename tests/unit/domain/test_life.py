@@ -48,6 +48,10 @@ class TestFill:
         filled = trade(Update(stop_loss="1.0960"), Fill(price="1.1000"), Update(stop_loss="be"), **LIMIT)
         assert (filled.first_stop, filled.stop, filled.stop_was) == (D("1.0960"), D("1.1000"), D("1.0960"))
 
+    def test_a_fill_that_is_reported_now_counts_the_present_stop_though_the_clock_was_set_back(self) -> None:
+        moved = trade(Update(stop_loss="1.0960"), **LIMIT)
+        assert after(moved, Fill(price="1.1000"), START - MINUTE).first_stop == D("1.0960")
+
     def test_a_market_order_of_which_parts_were_closed_cannot_be_filled_any_more(self) -> None:
         assert refused(trade(Update(target_hit=1)), Fill(price="1.1002")).field == "price"
 

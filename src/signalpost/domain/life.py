@@ -69,8 +69,8 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
     for flag in change.flags if change.from_feed else ():
         changed = _flagged(changed, flag)
     if changed.stop != trade.stop:
-        is_typo = isinstance(change, Correct)  # then the new stop counts from the beginning
-        changed = changed.but(levels_at=now, stop_moved_at=None if is_typo else now)
+        is_correction = isinstance(change, Correct)  # a corrected stop counts from the beginning
+        changed = changed.but(levels_at=now, stop_moved_at=None if is_correction else now)
     elif changed.targets != trade.targets:
         changed = changed.but(levels_at=now)
     if changed.end is not None and changed.end is not trade.end:

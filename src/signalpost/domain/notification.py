@@ -324,12 +324,12 @@ def _has_stop(signal: Signal) -> bool:
 
 
 _ContentField = tuple[str, object, Callable[[Any, Any], bool] | None, Callable[[Any], object] | None]
-"""A field that can be content: its name, its default, whether it follows from others, and how it is written."""
+"""A field that counts as content: its name, its default, whether it follows from others, and how it is written."""
 
 
 @cache
 def _content_fields(kind: type[Payload]) -> tuple[tuple[_ContentField, ...], Callable[[Payload], Sequence[object]]]:
-    """The fields that can be content, sorted by name, and a function that reads their values."""
+    """The fields that count as content, sorted by name, and a function that reads their values."""
     # An alert's or a report's timestamp defaults to the time of the call. A signal's is its candle's, and required.
     excluded = {*_NOT_CONTENT, _ID_FIELD_BY_KIND[kind], *(() if kind is Signal else ("timestamp",))}
     default_by_name = {

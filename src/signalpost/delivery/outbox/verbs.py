@@ -247,7 +247,7 @@ def _shorten_waits(tx: Transaction, command: ShortenWaits) -> list[Delivery]:
 
 
 def _waits_since(tx: Transaction, row: Row) -> datetime | None:
-    """The end of its last attempt, or else when it was accepted: it may be delayed, or wait as an older state did."""
+    """When its wait began: at the end of its last attempt, or at its acceptance if it was never tried."""
     if history := attempts(tx, History(row.delivery.id)):
         return history[-1].ended_at
     found = tx.first(sql.ACCEPTED_AT, (row.number,))

@@ -73,7 +73,7 @@ def companion(steps: Sequence[Step], look: Look, view: View) -> dict[str, Any] |
 
 
 def has_news(step: Step) -> bool:
-    """False if the trade is again as its readers know it, because a change was undone before they were notified."""
+    """Whether a step has anything to report. It has nothing if a change was undone before readers were notified."""
     return any(True for _ in _news(step))
 
 
